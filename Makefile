@@ -1,0 +1,58 @@
+# Each target makes its own environment in .venv; nothing else is installed or changed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST_ARGS ?=
+DATA ?= ../shared/data/human/geuvadis
+
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/.runtime ## run the main job on the packaged data; the report is demo/report.html
+	$(BIN)/cisgram demo --out demo
+
+test: lint ## linters, types, import layers, then every test that is not slow
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: .venv/.dev ## ruff, import-linter and pyright
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+format: .venv/.dev ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/.dev .venv-solvers/.ready .venv-windows/.ready ## compare with other packages on DATA; long, rewrites benchmarks/results
+	$(BIN)/python benchmarks/elastic_net_solver.py --genotypes $(DATA)/genotypes.chr22.vcf.gz \
+		--expression $(DATA)/genes.50percent.chr22.bed.gz --covariates $(DATA)/genes.covariates.pc50.txt.gz \
+		--peer-python .venv-solvers/bin/python --json benchmarks/results/elastic_net_solver.json
+
+clean: ## remove the environment, caches and the demo's results
+	rm -rf .venv .venv-solvers .venv-windows .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis demo
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.runtime: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ .venv/.runtime
+
+# Peers of the benchmarks, each in an environment of its own: their pins and ours disagree.
+.venv-%/.ready: benchmarks/peers/%.txt
+	$(PYTHON) -m venv $(@D)
+	PIP_CONSTRAINT= $(@D)/bin/python -m pip install --quiet --requirement $<
+	@touch $@

@@ -1,0 +1,116 @@
+"""Every linear model on every Geuvadis gene of chromosome 22, and what would flatter it.
+
+    python benchmarks/geuvadis_linear.py --data DIR --work DIR \
+        --json benchmarks/results/geuvadis_linear.json
+
+DIR of the data holds genotypes.chr22.vcf.gz, genes.50percent.chr22.bed.gz,
+genes.covariates.pc50.txt.gz and the 1000 Genomes sample panel. Fits are kept in the
+work directory: an interrupted run goes on where it stopped.
+"""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from cisgram.core.artifact import write_json
+from cisgram.core.metrics import bootstrap_difference
+from cisgram.personal.cohort import import_cohort
+from cisgram.personal.evaluate import evaluate_across, evaluate_fits, summarize
+from cisgram.personal.fit import Fit, FitConfig, fit_cohort
+from cisgram.personal.linear import MODELS
+
+NORMALISATION = {
+    "given covariates, fitted in training people": FitConfig(),
+    "given covariates, fitted in everybody (leak)": FitConfig(normalize_on="everyone"),
+    "no covariates": FitConfig(use_covariates=False),
+    "50 PCs of these genes' expression, from training people": FitConfig(
+        use_covariates=False, n_expression_pcs=50
+    ),
+    "50 PCs of these genes' expression, from everybody (leak)": FitConfig(
+        use_covariates=False, n_expression_pcs=50, normalize_on="everyone"
+    ),
+}
+LEFT_OUT = ("FIN", "TSI")
+
+
+def open_cohort(data: Path, work: Path) -> Path:
+    """Import the cohort once."""
+    out = work / "cohort"
+    if not out.exists():
+        import_cohort(
+            data / "genotypes.chr22.vcf.gz",
+            data / "genes.50percent.chr22.bed.gz",
+            covariates=data / "genes.covariates.pc50.txt.gz",
+            populations=data / "integrated_call_samples_v3.20130502.ALL.panel",
+            out=out,
+        )
+    return out
+
+
+def leave_out(fits: list[Fit], population: str) -> dict:
+    """Train without a population and score it, beside its score when it is trained on."""
+    everyone = sorted(set(fits[0].populations))
+    others = [name for name in everyone if name != population]
+    across = evaluate_across(fits, train=others, test=[population])
+    within = {
+        fit.config.model: next(
+            asdict(row) for row in summarize(fit).populations if row.population == population
+        )
+        for fit in fits
+    }
+    return {**across.as_dict(), "same_people_when_trained_on": within}
+
+
+def normalisation(cohort: Path, work: Path) -> list[dict]:
+    """Fit the elastic net under each normalisation; leaks are compared with their honest twin."""
+    rows, fits = [], {}
+    for number, (name, config) in enumerate(NORMALISATION.items()):
+        out = work / ("elastic-net" if number == 0 else f"normalisation-{number}")
+        fits[name] = fit_cohort(cohort, config, out)
+        row = {"normalisation": name, **asdict(summarize(fits[name]))}
+        honest = name.replace("everybody (leak)", "training people")
+        if honest != name:
+            added = bootstrap_difference(
+                fits[name].genes["pearson"].to_numpy(),
+                fits[honest].genes["pearson"].to_numpy(),
+                seed=1,
+            )
+            row["pearson_added_by_leak"] = added._asdict()
+        rows.append(row)
+    return rows
+
+
+def permute(cohort: Path, work: Path, n: int) -> list[dict]:
+    """Fit with everyone's genotypes exchanged: once each model, `n` times the elastic net."""
+    rows = []
+    for model in MODELS:
+        for seed in range(1, (n if model == "elastic-net" else 1) + 1):
+            config = FitConfig(model=model, permutation=seed)
+            fit = fit_cohort(cohort, config, work / f"{model}-permuted-{seed}")
+            rows.append({"seed": seed, **asdict(summarize(fit))})
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--permutations", type=int, default=3, help="of the elastic net")
+    options = parser.parse_args()
+    cohort = open_cohort(options.data, options.work)
+    fits = [fit_cohort(cohort, FitConfig(model=model), options.work / model) for model in MODELS]
+    write_json(
+        options.json,
+        {
+            **evaluate_fits(fits).as_dict(),
+            "permuted": permute(cohort, options.work, options.permutations),
+            "leave_out": {name: leave_out(fits, name) for name in LEFT_OUT},
+            "normalisation": normalisation(cohort, options.work),
+            "cohort": fits[0].manifest.metadata["run"]["cohort"],
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,338 @@
+"""Measure how time, memory and disk grow with people, and say what half a million would need.
+
+    python benchmarks/growth.py --json benchmarks/results/growth.json \
+        [--genotypes VCF --expression BED]
+
+People are simulated (msprime, coalescent with recombination), written as a gzipped VCF and
+taken through import and fit. Every step runs in a fresh process on one thread; memory is
+the peak resident size of that process, mapped files included. With a VCF and a BED, the
+same is measured on them.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[_name] = "1"
+
+import numpy as np  # noqa: E402 - after the threads are set
+from growth_simulation import (  # noqa: E402
+    EFFECTIVE_SIZE,
+    EXPRESSION_GENES,
+    HERITABILITY,
+    LENGTH,
+    MUTATION,
+    N_CAUSAL,
+    N_GENES,
+    RECOMBINATION,
+    WINDOW,
+    simulate,
+    write_expression,
+    write_sources,
+    write_unlinked,
+)
+
+from cisgram.core.artifact import write_json  # noqa: E402
+from cisgram.data.expression import read_expression  # noqa: E402
+from cisgram.data.splits import find_relatives  # noqa: E402
+from cisgram.genome.genotypes import Genotypes, import_genotypes  # noqa: E402
+from cisgram.personal.cohort import Cohort, import_cohort  # noqa: E402
+from cisgram.personal.fit_config import FitConfig  # noqa: E402
+from cisgram.personal.gene_fit import GeneFitter  # noqa: E402
+
+MODELS = ("elastic-net", "ridge", "top-snp")
+PEOPLE = (100, 358, 1_000, 3_000, 10_000)
+GENOME_GENES, BIOBANK, AUTOSOMES = 20_000, 500_000, 2_875_000_000
+
+
+def measured(step: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+    """Run a step in a fresh process; return its result, time and memory."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_measured, step, arguments).result()
+
+
+def _measured(step: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str, Any]:
+    before = _peak_mib()
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = step(*arguments)
+    return {
+        **result,
+        "seconds": round(time.perf_counter() - wall, 3),
+        "cpu_seconds": round(time.process_time() - cpu, 3),
+        "peak_mib": _peak_mib(),
+        "peak_mib_at_start": before,
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+    }
+
+
+def _peak_mib() -> float:
+    """Return the peak resident size; unlike `ru_maxrss` it owes nothing to the parent."""
+    status = Path("/proc/self/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return round(int(line.split()[1]) / 1024, 1)
+
+
+def import_step(genotypes: Path, expression: Path, out: Path) -> dict[str, Any]:
+    cohort = import_cohort(genotypes, expression, out=out)
+    n_people, n_variants = len(cohort.people), cohort.genotypes.variants.height
+    store = out / "genotypes"
+    calls = (store / "calls.u8").stat().st_size
+    others = sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) - calls
+    return {
+        "n_people": n_people,
+        "n_variants": n_variants,
+        "n_genes": len(cohort.genes),
+        "calls_bytes": calls,
+        "bytes_per_call": calls / (n_people * n_variants),
+        "other_bytes": others,
+        "source_bytes": genotypes.stat().st_size,
+        "matrix_as_float32_mib": round(n_people * n_variants * 4 / 2**20, 1),
+    }
+
+
+def expression_step(table: Path) -> dict[str, Any]:
+    read = read_expression(table)
+    return {"n_genes": len(read.genes), "values_mib": round(read.values.nbytes / 2**20, 2)}
+
+
+def kinship_step(genotypes: Path, store: Path) -> dict[str, Any]:
+    """Estimate kinship; its import is measured apart."""
+    people = tuple(genotypes.read_text().split())
+    relatives = find_relatives(Genotypes.open(store, people), threshold=0.177)
+    return {"n_people": len(people), "n_snps": relatives.n_snps, "n_pairs": len(relatives.first)}
+
+
+def prepare_kinship(place: Path) -> dict[str, Any]:
+    people, counts = import_genotypes(place / "unlinked.vcf.gz", place / "unlinked")
+    (place / "unlinked.people").write_text(" ".join(people))
+    return {"n_variants": counts.n_kept}
+
+
+def fit_step(cohort: Path, model: str, budget: float) -> dict[str, Any]:
+    """Fit genes, spread over the cohort, until the budget of seconds is spent."""
+    warm()
+    fitter = GeneFitter(cohort, FitConfig(model=model, window=WINDOW))
+    opened = Cohort.open(cohort)
+    started = time.perf_counter()
+    splits = len(fitter.splits)
+    shared = time.perf_counter() - started
+    n = len(opened.genes)
+    order = np.argsort(np.arange(n) * 0.618 % 1, kind="stable")
+    genes, started = [], time.perf_counter()
+    for gene in order[:N_GENES].tolist():
+        if genes and time.perf_counter() - started > budget:
+            break
+        cpu = time.process_time()
+        record = fitter(gene)
+        rows = opened.cis_rows(gene, WINDOW)
+        genes.append(
+            {
+                "gene": record.row["gene"],
+                "n_variants": rows.stop - rows.start,
+                "n_snps_window": record.row["n_snps_window"],
+                "n_snps_model": record.row["n_snps_model"],
+                "pearson": record.row["pearson"],
+                "cpu_seconds": round(time.process_time() - cpu, 4),
+                "seconds": round(record.row["seconds"], 4),
+            }
+        )
+    return {"n_splits": splits, "shared_seconds": round(shared, 4), "genes": genes}
+
+
+def warm() -> None:
+    """Load the compiled kernel, so that the first gene does not wait for it."""
+    from cisgram.personal.elastic_net import ElasticNetConfig, elastic_net_cv
+
+    rng = np.random.default_rng(0)
+    snps = rng.binomial(2, 0.4, (20, 40)).astype(np.float32)
+    elastic_net_cv(snps, snps[0].astype(float), np.arange(40) % 4, config=ElasticNetConfig())
+
+
+def measure_cohort(genotypes: Path, expression: Path, cohort: Path, budget: float) -> dict:
+    """Take one cohort through import and every model."""
+    row: dict[str, Any] = {"import": measured(import_step, genotypes, expression, cohort)}
+    for model in MODELS:
+        row[model] = measured(fit_step, cohort, model, budget)
+        genes = row[model]["genes"]
+        row[model]["median_cpu_seconds"] = float(np.median([g["cpu_seconds"] for g in genes]))
+        row[model]["median_seconds"] = float(np.median([g["seconds"] for g in genes]))
+        tell(row["import"]["n_people"], model, row[model])
+    return row
+
+
+def measure_people(place: Path, n_people: int, budget: float, seed: int) -> dict[str, Any]:
+    """Measure a simulated cohort, kinship apart."""
+    written = measured(write_sources, place, n_people)
+    tell(n_people, "written", written)
+    row = {"n_people": n_people, "vcf": written}
+    row |= measure_cohort(
+        place / "calls.vcf.gz", place / "expression.bed", place / f"cohort{n_people}", budget
+    )
+    measured(write_expression, place, n_people)
+    row["expression"] = measured(expression_step, place / "table.bed")
+    measured(write_unlinked, place, n_people, seed)
+    row["kinship import"] = measured(prepare_kinship, place)
+    row["kinship"] = measured(kinship_step, place / "unlinked.people", place / "unlinked")
+    tell(n_people, "kinship", row["kinship"])
+    return row
+
+
+def tell(n_people: int, what: str, result: dict[str, Any]) -> None:
+    facts = {key: value for key, value in result.items() if not isinstance(value, list)}
+    print(f"{n_people:>7,} {what}: {facts}", flush=True)
+
+
+def slopes(cohorts: list[dict[str, Any]], read: Callable[[dict[str, Any]], float]) -> dict:
+    """Fit value = constant x people ^ exponent, to all cohorts and to the two largest."""
+    people = np.log([row["n_people"] for row in cohorts])
+    values = np.log([max(read(row), 1e-9) for row in cohorts])
+    return {
+        "people": [row["n_people"] for row in cohorts],
+        "values": [round(float(value), 5) for value in np.exp(values)],
+        "exponent": round(float(np.polyfit(people, values, 1)[0]), 3),
+        "exponent_of_largest_two": round(float(np.diff(values)[-1] / np.diff(people)[-1]), 3),
+    }
+
+
+def grown(step: str) -> Callable[[dict[str, Any]], float]:
+    """Read the memory a step added to that of a process with everything imported."""
+    return lambda row: row[step]["peak_mib"] - row[step]["peak_mib_at_start"]
+
+
+def scale(cohorts: list[dict[str, Any]]) -> dict[str, Any]:
+    readings: dict[str, Callable[[dict[str, Any]], float]] = {
+        "import cpu seconds": lambda row: row["import"]["cpu_seconds"],
+        "import memory MiB": grown("import"),
+        "variants": lambda row: row["import"]["n_variants"],
+        "calls bytes": lambda row: row["import"]["calls_bytes"],
+        "import cpu microseconds a call": lambda row: (
+            1e6 * row["import"]["cpu_seconds"] / row["import"]["calls_bytes"]
+        ),
+        "kinship cpu seconds": lambda row: row["kinship"]["cpu_seconds"],
+        "kinship memory MiB": grown("kinship"),
+        "expression memory MiB": grown("expression"),
+    }
+    for model in MODELS:
+        readings[f"{model} cpu seconds a gene"] = lambda row, m=model: row[m]["median_cpu_seconds"]
+        readings[f"{model} memory MiB"] = grown(model)
+    return {name: slopes(cohorts, read) for name, read in readings.items()}
+
+
+def extrapolate(scaling: dict[str, Any], largest: dict[str, Any], length: int) -> dict[str, Any]:
+    """Project to a whole genome at the largest cohort, and to a biobank.
+
+    From the largest cohort on, each value grows with the exponent of the two largest.
+    """
+    n, density = largest["n_people"], largest["import"]["n_variants"] / length
+
+    def at(name: str, people: int) -> float:
+        curve = scaling[name]
+        return curve["values"][-1] * (people / n) ** curve["exponent_of_largest_two"]
+
+    projected = {}
+    for people in (n, BIOBANK):
+        variants = density * AUTOSOMES * at("variants", people) / at("variants", n)
+        row: dict[str, Any] = {
+            "people": people,
+            "genes": GENOME_GENES,
+            "variants": variants,
+            "calls_terabytes": people * variants / 1e12,
+            "calls_terabytes_a_million_variants": people / 1e6,
+            "import_core_hours": at("import cpu microseconds a call", people)
+            * people
+            * variants
+            / 3.6e9,
+            "import_gib": at("import memory MiB", people) / 1024,
+            "kinship_core_hours": at("kinship cpu seconds", people) / 3600,
+            "kinship_gib": at("kinship memory MiB", people) / 1024,
+            "expression_gib": at("expression memory MiB", people)
+            * (GENOME_GENES / EXPRESSION_GENES)
+            / 1024,
+            "fit_gigabytes": 2 * 4 * people * GENOME_GENES / 1e9,
+        }
+        for model in MODELS:
+            row[f"{model}_core_hours"] = (
+                GENOME_GENES * at(f"{model} cpu seconds a gene", people) / 3600
+            )
+            row[f"{model}_gib_a_worker"] = at(f"{model} memory MiB", people) / 1024
+        projected[f"{people:,}"] = {
+            key: round(value, 3 if isinstance(value, float) else None) for key, value in row.items()
+        }
+    return projected
+
+
+def machine() -> dict[str, Any]:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return {
+        "cpu": next(line for line in lines if line.startswith("model name")).split(": ")[1],
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "threads": 1,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--people", type=int, nargs="+", default=PEOPLE)
+    parser.add_argument("--length", type=int, default=LENGTH, help="bases simulated")
+    parser.add_argument("--budget", type=float, default=20, help="seconds a model and cohort")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--genotypes", type=Path, help="real VCF to measure beside")
+    parser.add_argument("--expression", type=Path, help="its BED")
+    parser.add_argument("--json", type=Path, required=True)
+    options = parser.parse_args()
+    started, load = time.perf_counter(), os.getloadavg()
+    warm()
+    result: dict[str, Any] = {
+        "command": " ".join(["python", *sys.argv]),
+        "machine": machine(),
+        "load_average_at_start": load,
+        "simulation": {
+            "effective_size": EFFECTIVE_SIZE,
+            "recombination_rate": RECOMBINATION,
+            "mutation_rate": MUTATION,
+            "length": options.length,
+            "window": WINDOW,
+            "genes": N_GENES,
+            "causal_snps": N_CAUSAL,
+            "heritability": HERITABILITY,
+            "seed": options.seed,
+        },
+    }
+    people = sorted(options.people)
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        simulated = measured(simulate, place, people[-1], options.length, options.seed)
+        tell(people[-1], "simulated", simulated)
+        result["simulation"] |= simulated
+        if options.genotypes and options.expression:
+            result["real"] = measure_cohort(
+                options.genotypes, options.expression, place / "real", options.budget
+            )
+        cohorts = []
+        for n_people in people:
+            cohorts.append(measure_people(place, n_people, options.budget, options.seed))
+            result["cohorts"] = cohorts
+            write_json(options.json, result)
+    result["scaling"] = scale(cohorts)
+    result["extrapolation"] = extrapolate(result["scaling"], cohorts[-1], options.length)
+    result["load_average_at_end"] = os.getloadavg()
+    result["total_seconds"] = time.perf_counter() - started
+    write_json(options.json, result)
+    for name, curve in result["scaling"].items():
+        print(f"{name}: {curve}")
+    print(result["extrapolation"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""The command table and the one place where errors become a line and an exit code.
+
+Commands are registered by name and imported when they are typed, so that
+`cisgram --help` loads neither numpy nor anything that needs it.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from cisgram import __doc__ as description
+from cisgram import __version__
+from cisgram.core.checks import CisgramError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+app = App(
+    name="cisgram",
+    help=description,
+    version=__version__,
+    help_format="plaintext",
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+app.command(
+    "cisgram.cli.demo:demo",
+    name="demo",
+    help="Run the main job on the real data inside the package.",
+    sort_key=0,
+)
+app.command(
+    "cisgram.cli.data:app",
+    name="data",
+    help="List, fetch and show named public data sets.",
+    sort_key=1,
+)
+app.command(
+    "cisgram.cli.cohort:app",
+    name="cohort",
+    help="Import genotypes and expression as a checked cohort; show what one holds.",
+    sort_key=2,
+)
+app.command(
+    "cisgram.cli.personal:app",
+    name="personal",
+    help="Model expression across people from their genotypes.",
+    sort_key=3,
+)
+app.command(
+    "cisgram.cli.report:report",
+    name="report",
+    help="Write one self-contained HTML page about any result.",
+    sort_key=4,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code.
+
+    0 is success, 2 an input that cannot be used (one line on stderr says which
+    and what to do), 130 an interruption, 141 a closed pipe.
+
+    Args:
+        arguments: words after the program's name; those of the process by default.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(words, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+    except CycloptsError as error:
+        return _refuse(f"{error} {_where_to_read(error)}")
+    except CisgramError as error:
+        return _refuse(str(error))
+    except KeyboardInterrupt:
+        _complain("interrupted; run the same command again to go on.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader left; what Python still holds for it must not be written at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _refuse(f"{error.filename}: {error.strerror}; check the path.")
+    return 0
+
+
+def _where_to_read(error: CycloptsError) -> str:
+    command = " ".join(("cisgram", *(error.command_chain or ())))
+    return f"See {command} --help."
+
+
+def _refuse(message: str) -> int:
+    _complain(message)
+    return BAD_INPUT
+
+
+def _complain(message: str) -> None:
+    sys.stderr.write(f"cisgram: {' '.join(message.split())}\n")

@@ -1,0 +1,89 @@
+"""`cisgram cohort`: from files to a checked cohort, and what one holds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from cisgram.personal.cohort_options import DEFAULTS, ImportOptions
+
+if TYPE_CHECKING:
+    from cisgram.personal.cohort_summary import CohortSummary
+
+app = App(
+    name="cohort",
+    help="Bring genotypes and expression of the same people together.",
+    version_flags=[],
+)
+
+
+@app.command(name="import")
+def import_(
+    *,
+    genotypes: Path,
+    expression: Path,
+    out: Path,
+    covariates: Path | None = None,
+    populations: Path | None = None,
+    reference: Path | None = None,
+    annotation: Path | None = None,
+    options: Annotated[ImportOptions, Parameter(name="*")] = DEFAULTS,
+) -> None:
+    """Read, match and check the files of a cohort.
+
+    Args:
+        genotypes: VCF, BCF (.gz allowed) or PLINK 2 PGEN.
+        expression: BED of phenotypes, GCT, TSV or parquet; a row a gene.
+        out: Directory to make.
+        covariates: Table of covariates by people, either way round.
+        populations: Table of person and population, such as a 1000 Genomes panel.
+        reference: FASTA or reference directory to check the alleles against.
+        annotation: GTF or GFF3 with names and positions of the genes.
+    """
+    from cisgram.personal.cohort import import_cohort
+    from cisgram.personal.cohort_summary import describe
+
+    cohort = import_cohort(
+        genotypes,
+        expression,
+        out=out,
+        covariates=covariates,
+        populations=populations,
+        reference=reference,
+        annotation=annotation,
+        options=options,
+    )
+    _show(describe(cohort))
+
+
+@app.command
+def show(directory: Path, /, *, json: Annotated[Path | None, Parameter("--json")] = None) -> None:
+    """Say what a cohort holds, and what its import left out and why.
+
+    Args:
+        directory: A cohort made by `cisgram cohort import`.
+        json: File to write the same to, as JSON.
+    """
+    from dataclasses import asdict
+
+    from cisgram.core.artifact import write_json
+    from cisgram.personal.cohort import Cohort
+    from cisgram.personal.cohort_summary import describe
+
+    summary = describe(Cohort.open(directory))
+    _show(summary)
+    if json is not None:
+        write_json(json, asdict(summary))
+
+
+def _show(summary: "CohortSummary") -> None:
+    """Print the numbers of a cohort as aligned lines."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in summary.lines():
+        table.add_row(name, text)
+    Console().print(table, highlight=False)

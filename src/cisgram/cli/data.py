@@ -1,0 +1,122 @@
+"""`cisgram data`: list, fetch and show named public data sets."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+if TYPE_CHECKING:
+    from cisgram.data.registry import Dataset
+
+app = App(name="data", help="List, fetch and show named public data sets.")
+
+
+@app.command(name="list")
+def list_datasets(*, json: Path | None = None) -> None:
+    """List the data sets, what each is, and how much of it is here.
+
+    Args:
+        json: Also write the list to this file.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from cisgram.core.artifact import write_json
+    from cisgram.data import registry
+
+    described = [_describe(dataset) for dataset in registry.list_datasets()]
+    table = Table(box=None)
+    table.add_column("name", no_wrap=True)
+    for heading in ("what", "assembly", "files here"):
+        table.add_column(heading)
+    for one in described:
+        here = sum(file["here"] for file in one["files"])
+        table.add_row(one["name"], one["title"], one["assembly"], f"{here} of {len(one['files'])}")
+    Console().print(table)
+    if json is not None:
+        write_json(json, described)
+
+
+@app.command
+def show(name: str, /, *, json: Path | None = None) -> None:
+    """Show a data set: source, licence, citation, and each file's checksum and place.
+
+    Args:
+        name: A data set of `cisgram data list`.
+        json: Also write it to this file.
+    """
+    from rich.console import Console
+
+    from cisgram.core.artifact import write_json
+    from cisgram.data.registry import find_dataset
+
+    described = _describe(find_dataset(name))
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for key in ("name", "title", "use", "assembly", "licence", "citation", "homepage"):
+        console.print(f"{key:<10}{described[key]}")
+    for file in described["files"]:
+        checksum = file["checksum"] or "none published, recorded at the first fetch"
+        state = "here" if file["here"] else "not here"
+        size = f"{file['size']:,} bytes" if file["size"] else "size unknown"
+        console.print(f"\n{file['name']} ({state}; {size})")
+        console.print(f"  checksum  {checksum}\n  place     {file['path']}")
+        for url in file["urls"]:
+            console.print(f"  source    {url}")
+    if json is not None:
+        write_json(json, described)
+
+
+@app.command
+def fetch(
+    name: str,
+    /,
+    *,
+    parts: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
+    directory: Path | None = None,
+    json: Path | None = None,
+) -> None:
+    """Bring a data set to this machine, or check the copy that is here.
+
+    An interrupted download goes on where it stopped when the command is run again.
+
+    Args:
+        name: A data set of `cisgram data list`.
+        parts: Chromosomes to fetch, such as `--parts 21 22`; all by default.
+        directory: Where to; by default $CISGRAM_DATA or the user's data directory.
+        json: Also write the places and checksums to this file.
+    """
+    from rich.console import Console
+
+    from cisgram.core.artifact import write_json
+    from cisgram.data import registry
+
+    paths = registry.fetch(name, directory=directory, parts=parts)
+    published = {file.name: file.checksum for file in registry.find_dataset(name).files}
+    fetched = [
+        {
+            "path": path,
+            "published_checksum": published[path.name],
+            "recorded_checksum": registry.recorded_checksum(path),
+        }
+        for path in paths
+    ]
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for one in fetched:
+        recorded = not one["published_checksum"] and one["recorded_checksum"]
+        note = f"  (no published checksum; held to {recorded} from now on)" if recorded else ""
+        console.print(f"{one['path']}{note}")
+    if json is not None:
+        write_json(json, fetched)
+
+
+def _describe(dataset: "Dataset") -> dict[str, Any]:
+    """Return a data set as plain data, with where each file is or would be."""
+    from dataclasses import asdict
+
+    from cisgram.data.registry import local_path
+
+    described = asdict(dataset)
+    for file, plain in zip(dataset.files, described["files"], strict=True):
+        path = local_path(file, dataset)
+        plain |= {"path": str(path), "here": path.is_file()}
+    return described

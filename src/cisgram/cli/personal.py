@@ -1,0 +1,316 @@
+"""`cisgram personal`: models of expression across people."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from cisgram.personal.fit_config import FitConfig
+
+if TYPE_CHECKING:
+    from cisgram.personal.evaluate import Evaluation
+    from cisgram.personal.fit import Fit
+    from cisgram.personal.predictdb import WeightSet
+
+app = App(
+    name="personal",
+    help="Model expression across people from their genotypes.",
+    help_format="plaintext",
+)
+
+Executor = Literal["serial", "processes", "ray"]
+Ambiguous = Literal["keep", "drop", "same-strand"]
+_DEFAULT = FitConfig()
+
+
+@app.command
+def fit(
+    cohort: Path,
+    /,
+    *,
+    out: Path,
+    genes: str | None = None,
+    config: Annotated[FitConfig, Parameter(name="*")] = _DEFAULT,
+    executor: Executor = "processes",
+    workers: int | None = None,
+    json: Path | None = None,
+) -> None:
+    """Fit one linear model a gene and measure it in people held out.
+
+    Interrupted, the same command goes on where it stopped.
+
+    Args:
+        cohort: directory made by `cisgram cohort import`.
+        out: directory to make.
+        genes: a file with a gene a line, or the number of genes to take from the
+            start of the cohort; all when left out.
+        executor: where genes are fitted: here, on local processes, or on Ray.
+        workers: genes fitted at once; all CPUs when left out.
+        json: also write a row a gene to this file.
+    """
+    from cisgram.core.artifact import write_json
+    from cisgram.personal.fit import fit_cohort, read_gene_list
+
+    chosen = read_gene_list(genes, cohort) if genes is not None else None
+    result = fit_cohort(cohort, config, out, genes=chosen, executor=executor, workers=workers)
+    if json is not None:
+        write_json(json, {"task": result.task, "genes": result.genes.to_dicts()})
+    _show_fit(result)
+
+
+@app.command
+def evaluate(
+    *fits: Path,
+    train_populations: str | None = None,
+    test_populations: str | None = None,
+    executor: Executor = "processes",
+    workers: int | None = None,
+    json: Path | None = None,
+) -> None:
+    """Compare fits over genes, with bootstrap intervals; the first is the baseline.
+
+    With populations named, each model is trained anew on some and scored in others.
+
+    Args:
+        fits: directories made by `cisgram personal fit` on one cohort.
+        train_populations: learn from these, as in GBR,CEU.
+        test_populations: score in these.
+        executor: where genes are fitted: here, on local processes, or on Ray.
+        workers: genes fitted at once; all CPUs when left out.
+        json: also write the table to this file.
+    """
+    from cisgram.core.artifact import write_json
+    from cisgram.core.checks import ConfigError
+    from cisgram.personal.evaluate import evaluate_across, evaluate_fits, read_fits
+
+    if (train_populations is None) != (test_populations is None):
+        raise ConfigError("--train-populations and --test-populations go together; name both.")
+    opened = read_fits(fits)
+    if train_populations is None or test_populations is None:
+        result = evaluate_fits(opened)
+    else:
+        result = evaluate_across(
+            opened,
+            train=train_populations.split(","),
+            test=test_populations.split(","),
+            executor=executor,
+            workers=workers,
+        )
+    if json is not None:
+        write_json(json, result.as_dict())
+    show_evaluation(result)
+
+
+@app.command
+def predict(
+    models: Path,
+    /,
+    *,
+    genotypes: Path,
+    out: Path,
+    all_genes: Annotated[bool, Parameter(negative="")] = False,
+    dosages: Annotated[bool, Parameter(negative="")] = False,
+    ambiguous: Ambiguous = "keep",
+    build: str = "",
+) -> None:
+    """Predict expression of people from their genotypes, and account for every SNP.
+
+    Args:
+        models: a directory made by `cisgram personal fit`, or a PredictDB file.
+        genotypes: VCF, BCF or PGEN file.
+        out: table to write, genes by people: .tsv or .parquet; the account goes beside it.
+        all_genes: of a fit, also use models that failed the acceptance rule.
+        dosages: read imputed dosages (DS) instead of genotypes.
+        ambiguous: keep, drop, or trust the strand of A/T and C/G SNPs.
+        build: assembly of the genotypes, such as b37, when known.
+    """
+    from cisgram.personal.predict import predict_file
+
+    weights = _read_models(models, accepted_only=not all_genes)
+    prediction = predict_file(
+        weights, genotypes, dosage_field=dosages, ambiguous=ambiguous, build=build
+    )
+    account = prediction.write(out)
+    used, total = (int(prediction.account[name].sum()) for name in ("n_used", "n_model"))
+    scale = "residual z-scores" if prediction.centred else "raw sums of weight x dosage"
+    _say(
+        *prediction.notes,
+        f"{len(prediction.genes):,} genes x {len(prediction.people):,} people are in {out}, "
+        f"as {scale}",
+        f"{used:,} of {total:,} model SNPs were used; {account} says which and why not.",
+    )
+
+
+@app.command
+def export(
+    fit: Path,
+    /,
+    *,
+    out: Path,
+    build: str,
+    all_genes: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Write models as a PredictDB file with covariances, for PrediXcan and S-PrediXcan.
+
+    Args:
+        fit: a directory made by `cisgram personal fit`.
+        out: SQLite file to write, ending in .db; covariances go beside it.
+        build: assembly of the positions, such as b37 or b38.
+        all_genes: also export models that failed the acceptance rule.
+    """
+    from cisgram.personal.fit import Fit
+    from cisgram.personal.predictdb import export_predictdb
+
+    opened = Fit.open(fit)
+    done = export_predictdb(
+        opened, opened.open_cohort(), out, accepted_only=not all_genes, build=build
+    )
+    _say(
+        f"{done.n_genes:,} models with {done.n_weights:,} weights are in {done.database}",
+        f"Covariances are in {done.covariances}",
+    )
+
+
+@app.command
+def drivers(
+    fit: Path,
+    /,
+    *,
+    out: Path,
+    genes: str | None = None,
+    direction: Literal["forward", "backward"] = "forward",
+) -> None:
+    """Find the SNPs that drive each gene's prediction, and compare their signs with eQTLs.
+
+    Args:
+        fit: a directory made by `cisgram personal fit`.
+        out: TSV to write, a row a driver.
+        genes: a file with a gene a line, or a number of genes; all when left out.
+        direction: add SNPs one by one, or take them out of the whole.
+    """
+    from cisgram.personal.drivers import find_drivers
+    from cisgram.personal.fit import Fit, read_gene_list
+
+    opened = Fit.open(fit)
+    chosen = read_gene_list(genes, opened.cohort) if genes is not None else None
+    found = find_drivers(opened, opened.open_cohort(), genes=chosen, direction=direction)
+    found.write(out)
+    _say(
+        f"{len(found.snps):,} drivers of {len(found.genes):,} genes are in {out}",
+        f"Their sign agrees with the eQTL slope in {found.agreement.value:.1%} "
+        f"({found.agreement.low:.1%} to {found.agreement.high:.1%}); always guessing the commoner "
+        f"sign would reach {found.majority:.1%}.",
+    )
+
+
+@app.command
+def associate(
+    models: Path,
+    /,
+    *,
+    covariances: Path,
+    gwas: Path,
+    out: Path,
+    n: float | None = None,
+    h2: float | None = None,
+    ambiguous: Ambiguous = "keep",
+    build: str = "",
+) -> None:
+    """Test genes against a trait from GWAS summary statistics (S-PrediXcan).
+
+    Args:
+        models: a PredictDB file, as written by `cisgram personal export`.
+        covariances: the covariance file that belongs to it.
+        gwas: table of summary statistics, any common column names.
+        out: TSV to write, most significant gene first.
+        n: sample size of the GWAS, to calibrate the variance.
+        h2: heritability of the trait, to calibrate the variance.
+        ambiguous: keep, drop, or trust the strand of A/T and C/G SNPs.
+        build: assembly of the GWAS, such as b37, when known.
+    """
+    from cisgram.personal.gwas import read_gwas
+    from cisgram.personal.predictdb import WeightSet
+    from cisgram.personal.spredixcan import associate as associate_genes
+
+    found = associate_genes(
+        WeightSet.read(models),
+        read_gwas(gwas),
+        covariances,
+        n=n,
+        h2=h2,
+        ambiguous=ambiguous,
+        build=build,
+    )
+    found.write(out)
+    _say(*found.notes, f"{len(found.genes):,} genes are in {out}")
+
+
+def _read_models(path: Path, *, accepted_only: bool) -> "WeightSet":
+    """Open a fit's directory or a PredictDB file."""
+    from cisgram.personal.fit import Fit
+    from cisgram.personal.predictdb import WeightSet
+
+    if path.is_dir():
+        return WeightSet.from_fit(Fit.open(path), accepted_only=accepted_only)
+    return WeightSet.read(path)
+
+
+def _say(*sentences: str) -> None:
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    for sentence in sentences:
+        console.print(sentence)
+
+
+def show_evaluation(evaluation: "Evaluation") -> None:
+    """Print the table of models."""
+    from rich.console import Console
+    from rich.table import Table
+
+    first = evaluation.models[0]
+    table = Table(
+        title=f"Task: {first.task} ({first.n_genes:,} genes, {first.n_people:,} people held out)",
+        title_justify="left",
+    )
+    for heading in ("model", "mean r", "95% interval", "median r", "mean R2", "r < 0", "accepted"):
+        table.add_column(heading, justify="left" if heading == "model" else "right")
+    for row in evaluation.models:
+        table.add_row(
+            row.model,
+            f"{row.mean_pearson:.3f}",
+            f"{row.ci95[0]:.3f} to {row.ci95[1]:.3f}",
+            f"{row.median_pearson:.3f}",
+            f"{row.mean_r2:.3f}",
+            f"{row.share_negative:.0%}",
+            f"{row.n_accepted:,}",
+        )
+    console = Console()
+    console.print(table)
+    for difference in evaluation.differences:
+        console.print(
+            f"{difference.model} - {difference.baseline}: {difference.mean_difference:+.3f} "
+            f"({difference.ci95[0]:+.3f} to {difference.ci95[1]:+.3f}), "
+            f"better in {difference.share_better:.0%} of genes",
+            highlight=False,
+        )
+
+
+def _show_fit(result: "Fit") -> None:
+    from cisgram.personal.evaluate import summarize
+
+    if result.genes["pearson"].is_null().all():
+        _say(
+            f"{result.config.model}, {result.task}: none of the {len(result.genes):,} genes could "
+            "be scored; they need SNPs in the cis window and expression that varies in every fold.",
+            f"What was fitted is in {result.path}",
+        )
+        return
+    summary = summarize(result)
+    _say(
+        f"{summary.model}, {summary.task}: mean r {summary.mean_pearson:.3f} "
+        f"({summary.ci95[0]:.3f} to {summary.ci95[1]:.3f}) over {summary.n_genes:,} genes in "
+        f"{summary.n_people:,} people held out; {summary.n_accepted:,} models accepted, "
+        f"{summary.n_unscored:,} genes not scored.",
+        f"Models, held-out predictions and accuracy are in {result.path}",
+    )

@@ -1,0 +1,35 @@
+"""`cisgram report`: one HTML page about models of one cohort."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def report(
+    *fits: Path,
+    out: Path = Path("report.html"),
+    evaluation: Annotated[tuple[Path, ...], Parameter(negative=())] = (),
+    title: str = "Expression across people",
+    note: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+) -> None:
+    """Write one self-contained HTML page about models of one cohort.
+
+    Args:
+        fits: Directories made by `cisgram personal fit`, one a model; the page leads
+            with the first.
+        out: File to write; an older one is replaced.
+        evaluation: What `cisgram personal evaluate --json` wrote of further tasks, such
+            as other populations or permuted genotypes; may be given more than once.
+        title: What the page is about.
+        note: A sentence to show under the answer; may be given more than once.
+    """
+    from rich.console import Console
+
+    from cisgram.personal.evaluate import read_fits
+    from cisgram.report.data import read_evaluations
+    from cisgram.report.html import build_report
+
+    build_report(read_fits(fits), read_evaluations(evaluation), out, title=title, notes=note)
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"The report is {out} ({out.stat().st_size / 1e6:.1f} MB); open it in a browser.")

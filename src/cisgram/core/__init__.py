@@ -1,0 +1,1 @@
+"""Errors, artifacts, progress, statistics and executors: what every room stands on."""

@@ -1,0 +1,112 @@
+"""The two errors people meet, and the checks that raise them.
+
+A message is one sentence: what must hold, what was found and where, and what
+to do about it. The command line prints it and leaves with exit code 2.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Never
+
+
+class CisgramError(Exception):
+    """Base of every error that is the input's fault and not a defect."""
+
+
+class ConfigError(CisgramError):
+    """An option, argument or configuration value cannot be used."""
+
+
+class DataError(CisgramError):
+    """A file or table does not hold what it must."""
+
+
+def check_file(path: Path | str, what: str) -> Path:
+    """Return `path` when it is a readable, non-empty file.
+
+    Raises:
+        DataError: it is missing, a directory, or empty.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise DataError(f"{what} {path} is a directory; name a file.")
+    if not path.exists():
+        raise DataError(f"{what} {path} does not exist; check the path.")
+    if path.stat().st_size == 0:
+        raise DataError(f"{what} {path} is empty; make it again.")
+    return path
+
+
+def read_text(path: Path | str, what: str) -> str:
+    """Return what a text file holds.
+
+    Raises:
+        DataError: as `check_file`, or it is no text.
+    """
+    path = check_file(path, what)
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{what} {path} is not a text file; check the path.") from error
+
+
+def check_choice(value: str, choices: Collection[str], name: str) -> str:
+    """Return `value` when it is one of `choices`.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
+    return value
+
+
+def check_range(
+    value: float, name: str, *, low: float = float("-inf"), high: float = float("inf")
+) -> float:
+    """Return `value` when low <= value <= high.
+
+    Raises:
+        ConfigError: it is outside, or not a number.
+    """
+    if not low <= value <= high:
+        at_least, at_most = low > float("-inf"), high < float("inf")
+        bounds = f"between {_number(low)} and {_number(high)}"
+        if not (at_least and at_most):
+            bounds = f"at least {_number(low)}" if at_least else f"at most {_number(high)}"
+        raise ConfigError(f"{name} must be {bounds}; got {_number(value)}.")
+    return value
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def check_unique(names: Collection[str], what: str, where: str) -> None:
+    """Refuse a list of names that names something twice.
+
+    Raises:
+        DataError: with the first few names that recur.
+    """
+    seen: set[str] = set()
+    twice = {name for name in names if name in seen or seen.add(name)}
+    if twice:
+        raise DataError(
+            f"{where} names {few(sorted(twice))} more than once; every {what} must appear once."
+        )
+
+
+def few(names: Collection[str], most: int = 3) -> str:
+    """Write the first names and how many more there are, for a message."""
+    shown = [str(name) for name in list(names)[:most]]
+    rest = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def missing_extra(package: str, extra: str) -> Never:
+    """Say how to install an optional dependency.
+
+    Raises:
+        ConfigError: always.
+    """
+    raise ConfigError(f"this needs {package}; install it with: pip install 'cisgram[{extra}]'")

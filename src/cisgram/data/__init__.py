@@ -1,0 +1,1 @@
+"""Tables of expression and covariates, normalisation, splits, and named public data."""

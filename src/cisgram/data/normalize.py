@@ -1,0 +1,370 @@
+"""Normalisation that learns from training people only.
+
+Every object here is fitted on the people a model may see and then applied to
+anyone, so that nothing measured on a held-out person can reach the model: not
+through ranks, means, regression coefficients or principal components.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+from jaxtyping import Bool, Float64
+from scipy.special import ndtri
+
+from cisgram.core.checks import ConfigError, DataError, check_choice, check_range
+
+Transform = Literal["none", "log", "inverse-normal"]
+TRANSFORMS: tuple[Transform, ...] = ("none", "log", "inverse-normal")
+_CONSTANT = 1e-10
+"""A spread below this share of the largest value is rounding, not signal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normalization:
+    """How raw expression becomes the target of a model."""
+
+    transform: Transform = "inverse-normal"
+    """`none`, `log` (of one plus the value) or `inverse-normal` (ranks to normal scores)."""
+    n_expression_pcs: int = 0
+    """Expression principal components added to the covariates, loadings from training people."""
+
+    def __post_init__(self) -> None:
+        check_choice(self.transform, TRANSFORMS, "transform")
+        check_range(self.n_expression_pcs, "n_expression_pcs", low=0)
+
+
+@dataclass(frozen=True, eq=False)
+class InverseNormal:
+    """Rank-based inverse normal transformation (Blom 1958) as a fitted map.
+
+    Training values get the normal score of their average rank r among n,
+    at probability (r - 3/8) / (n + 1/4). Other values lie on the line between
+    their neighbours in training and stop at its ends.
+
+    >>> InverseNormal.fit(np.array([3.0, 1.0, 2.0])).transform(np.array([2.0, 9.0])).round(3)
+    array([0.   , 0.869])
+    """
+
+    knots: Float64[np.ndarray, "knots"]
+    """The distinct training values, ascending."""
+    scores: Float64[np.ndarray, "knots"]
+
+    @classmethod
+    def fit(cls, values: Float64[np.ndarray, "people"]) -> Self:
+        """Learn the map from training people; NaN is left out.
+
+        Raises:
+            DataError: no value is present.
+        """
+        observed = values[~np.isnan(values)]
+        if observed.size == 0:
+            raise DataError("no training person has a value; leave this gene out.")
+        knots, counts = np.unique(observed, return_counts=True)
+        ranks = np.cumsum(counts) - (counts - 1) / 2
+        return cls(knots, ndtri((ranks - 0.375) / (observed.size + 0.25)))
+
+    def transform(self, values: Float64[np.ndarray, "*people"]) -> Float64[np.ndarray, "*people"]:
+        """Map anyone's values; NaN stays NaN."""
+        return np.interp(values, self.knots, self.scores)
+
+
+class CovariateProjector:
+    """Least squares on covariates and an intercept, fitted on training people.
+
+    The training design is decomposed once, so that a residual costs two thin
+    matrix products whatever the number of genes. Covariates constant among the
+    training people say nothing and are left out; collinear ones share their effect.
+    """
+
+    def __init__(
+        self,
+        covariates: Float64[np.ndarray, "people covariates"],
+        train: Bool[np.ndarray, "people"],
+    ) -> None:
+        """Decompose the covariates of the training people.
+
+        Raises:
+            ConfigError: the covariates leave fewer than two degrees of freedom.
+        """
+        self.train = train
+        self._rows = np.flatnonzero(train)
+        design = _design(covariates, train)
+        left, singular, right = np.linalg.svd(design[train], full_matrices=False)
+        rank = int((singular > singular.max(initial=0.0) * _CONSTANT).sum())
+        if self._rows.size < rank + 2:
+            raise ConfigError(
+                f"{self._rows.size} training people are too few for {rank - 1} covariates; "
+                "give fewer covariates or more people."
+            )
+        self._basis = np.ascontiguousarray(left[:, :rank])
+        self._everyone = np.ascontiguousarray((design @ (right[:rank].T / singular[:rank])).T)
+        self._covariates = covariates
+
+    @property
+    def rank(self) -> int:
+        """Fitted coefficients, the intercept among them."""
+        return self._basis.shape[1]
+
+    def residual(
+        self, values: Float64[np.ndarray, "*genes people"]
+    ) -> Float64[np.ndarray, "*genes people"]:
+        """Subtract what the covariates explain, from everyone.
+
+        A gene with missing values is fitted on the training people who have it;
+        one with too few of them becomes NaN throughout.
+        """
+        result = self._subtract(values)
+        if not np.isnan(result).any():
+            return result
+        for gene in np.ndindex(values.shape[:-1]):
+            if np.isnan(values[gene]).any():
+                result[gene] = self._residual_of_observed(values[gene])
+        return result
+
+    def _subtract(
+        self, values: Float64[np.ndarray, "*genes people"]
+    ) -> Float64[np.ndarray, "*genes people"]:
+        return values - (values[..., self._rows] @ self._basis) @ self._everyone
+
+    def _residual_of_observed(
+        self, values: Float64[np.ndarray, "people"]
+    ) -> Float64[np.ndarray, "people"]:
+        try:
+            inner = CovariateProjector(self._covariates, self.train & ~np.isnan(values))
+        except ConfigError:
+            return np.full_like(values, np.nan)
+        return inner._subtract(values)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedTarget:
+    """One gene's target, and what it learned from the training people."""
+
+    values: Float64[np.ndarray, "people"]
+    """Everyone's residual z-scores; NaN missing."""
+    ranks: InverseNormal | None
+    """The fitted rank map, where the transform is `inverse-normal`."""
+    mean: float
+    """Mean residual of the training people, NaN where too few have a value."""
+    sd: float
+    """Their standard deviation with n - 1, or 1 where they do not vary."""
+
+
+class TargetFit:
+    """From raw expression to the residual z-scores a model is trained on.
+
+    Transform, covariate regression and standardisation, each fitted on the
+    training people: the order of PredictDB's GTEx v7 pipeline, without its
+    fitting on everybody.
+    """
+
+    def __init__(
+        self,
+        covariates: Float64[np.ndarray, "people covariates"],
+        train: Bool[np.ndarray, "people"],
+        *,
+        transform: str,
+    ) -> None:
+        """Prepare for many genes of the same people.
+
+        Raises:
+            ConfigError: an unknown transform, or too few training people.
+        """
+        self.transform = check_choice(transform, TRANSFORMS, "transform")
+        self.projector = CovariateProjector(covariates, train)
+
+    def target(self, values: Float64[np.ndarray, "people"]) -> Float64[np.ndarray, "people"]:
+        """Return everyone's residual z-scores for one gene; see `fit`."""
+        return self.fit(values).values
+
+    def fit(self, values: Float64[np.ndarray, "people"]) -> FittedTarget:
+        """Transform, regress and standardise one gene.
+
+        Missing values stay NaN. A gene that does not vary among the training
+        people is centred and left unscaled; one with too few training values is
+        NaN throughout.
+
+        Raises:
+            ConfigError: a logarithm of values at or below -1.
+        """
+        train = self.projector.train
+        ranks: InverseNormal | None = None
+        if np.isnan(values[train]).all():
+            return FittedTarget(np.full_like(values, np.nan), None, np.nan, np.nan)
+        if self.transform == "log":
+            values = _log(values)
+        elif self.transform == "inverse-normal":
+            ranks = InverseNormal.fit(values[train])
+            values = ranks.transform(values)
+        residual = self.projector.residual(values)
+        seen = residual[train]
+        seen = seen[~np.isnan(seen)]
+        if seen.size < 2:
+            return FittedTarget(np.full_like(values, np.nan), ranks, np.nan, np.nan)
+        mean, sd = float(seen.mean()), float(seen.std(ddof=1))
+        if sd <= _CONSTANT * float(np.nanmax(np.abs(values[train]))):
+            sd = 1.0
+        return FittedTarget((residual - mean) / sd, ranks, mean, sd)
+
+
+def fit_target(
+    values: Float64[np.ndarray, "people"],
+    covariates: Float64[np.ndarray, "people covariates"],
+    train: Bool[np.ndarray, "people"],
+    *,
+    transform: str,
+) -> Float64[np.ndarray, "people"]:
+    """Return one gene's residual z-scores; `TargetFit` does many genes faster."""
+    return TargetFit(covariates, train, transform=transform).target(values)
+
+
+@dataclass(frozen=True, eq=False)
+class ExpressionPCs:
+    """Principal components of expression, with loadings from training people."""
+
+    genes: Bool[np.ndarray, "genes"]
+    """Genes that vary among the training people; the others are left out."""
+    mean: Float64[np.ndarray, "used"]
+    sd: Float64[np.ndarray, "used"]
+    loadings: Float64[np.ndarray, "used pcs"]
+
+    @classmethod
+    def fit(
+        cls,
+        values: Float64[np.ndarray, "genes people"],
+        train: Bool[np.ndarray, "people"],
+        n: int,
+    ) -> Self:
+        """Standardise each gene and decompose, on training people alone.
+
+        Missing values count as the gene's training mean. The sign makes each
+        component's largest loading positive.
+
+        Raises:
+            ConfigError: more components than training people or genes allow.
+        """
+        seen = values[:, train]
+        present = ~np.isnan(seen)
+        n_present = present.sum(axis=1)
+        mean = np.where(present, seen, 0.0).sum(axis=1) / np.maximum(n_present, 1)
+        centred = np.where(present, seen - mean[:, None], 0.0)
+        sd = np.sqrt((centred**2).sum(axis=1) / np.maximum(n_present - 1, 1))
+        genes = (n_present > 1) & (sd > _CONSTANT * np.abs(centred + mean[:, None]).max(axis=1))
+        most = min(int(train.sum()) - 1, int(genes.sum()))
+        if not 0 < n <= most:
+            raise ConfigError(
+                f"n_expression_pcs must be between 1 and {most} for {int(train.sum())} training "
+                f"people and {int(genes.sum())} varying genes; got {n}."
+            )
+        loadings = np.linalg.svd(centred[genes] / sd[genes, None], full_matrices=False)[0][:, :n]
+        largest = loadings[np.abs(loadings).argmax(axis=0), np.arange(n)]
+        return cls(genes, mean[genes], sd[genes], loadings * np.sign(largest))
+
+    def transform(
+        self, values: Float64[np.ndarray, "genes people"]
+    ) -> Float64[np.ndarray, "people pcs"]:
+        """Project anyone on the training loadings."""
+        scaled = (values[self.genes] - self.mean[:, None]) / self.sd[:, None]
+        return np.nan_to_num(scaled, nan=0.0).T @ self.loadings
+
+
+def expression_pcs(
+    values: Float64[np.ndarray, "genes people"], train: Bool[np.ndarray, "people"], n: int
+) -> Float64[np.ndarray, "people pcs"]:
+    """Return everyone's expression principal components, loadings from training people."""
+    return ExpressionPCs.fit(values, train, n).transform(values)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantileNormalization:
+    """Quantile normalisation across people (Bolstad et al. 2003) to a training reference."""
+
+    reference: Float64[np.ndarray, "genes"]
+    """The mean over training people of their sorted values, ascending."""
+
+    @classmethod
+    def fit(
+        cls, values: Float64[np.ndarray, "genes people"], train: Bool[np.ndarray, "people"]
+    ) -> Self:
+        """Average the training people's sorted values.
+
+        Raises:
+            DataError: a training value is missing.
+        """
+        if np.isnan(values[:, train]).any():
+            raise DataError(
+                "quantile normalisation needs a value for every gene and training person; "
+                "drop the genes with missing values."
+            )
+        return cls(np.sort(values[:, train], axis=0).mean(axis=1))
+
+    def transform(
+        self, values: Float64[np.ndarray, "genes people"]
+    ) -> Float64[np.ndarray, "genes people"]:
+        """Give each person the reference's values at their own ranks.
+
+        Ties get the value at their average rank; missing values stay missing and
+        the ranks of the others are stretched over the whole reference.
+        """
+        result = np.full_like(values, np.nan)
+        places = np.arange(self.reference.size, dtype=np.float64)
+        for person in range(values.shape[1]):
+            present = ~np.isnan(values[:, person])
+            ranks = _average_ranks(values[present, person]) - 1.0
+            stretch = (places.size - 1) / max(ranks.size - 1, 1)
+            result[present, person] = np.interp(ranks * stretch, places, self.reference)
+        return result
+
+
+def tpm(
+    counts: Float64[np.ndarray, "genes people"], lengths: Float64[np.ndarray, "genes"]
+) -> Float64[np.ndarray, "genes people"]:
+    """Return transcripts per million (Wagner et al. 2012), one person at a time.
+
+    >>> tpm(np.array([[10.0], [20.0]]), np.array([1000.0, 4000.0])).round(0).ravel()
+    array([666667., 333333.])
+
+    Raises:
+        DataError: a length is not positive, a count is negative, or a person has no reads.
+    """
+    if not (lengths > 0).all():
+        raise DataError("every gene needs a length above 0 bases for TPM; check the lengths.")
+    if (counts < 0).any():
+        raise DataError("counts below 0 cannot become TPM; give raw read counts.")
+    rates = counts / lengths[:, None]
+    totals = np.nansum(rates, axis=0)
+    if not (totals > 0).all():
+        person = int(np.argmin(totals > 0))
+        raise DataError(f"person {person + 1} has no reads in any gene; leave that person out.")
+    return rates / totals * 1e6
+
+
+def _design(
+    covariates: Float64[np.ndarray, "people covariates"], train: Bool[np.ndarray, "people"]
+) -> Float64[np.ndarray, "people columns"]:
+    """Return an intercept and the covariates that vary in training, on its scale."""
+    seen = covariates[train]
+    if not np.isfinite(covariates).all():
+        raise DataError("covariates must be finite for everybody; drop the people without them.")
+    if seen.shape[0] == 0:
+        raise ConfigError("no person is in the training set; check the folds or populations.")
+    mean, sd = seen.mean(axis=0), seen.std(axis=0)
+    varies = sd > _CONSTANT * np.abs(seen).max(axis=0)
+    scaled = (covariates[:, varies] - mean[varies]) / sd[varies]
+    return np.column_stack([np.ones(covariates.shape[0]), scaled])
+
+
+def _log(values: Float64[np.ndarray, "people"]) -> Float64[np.ndarray, "people"]:
+    if (values <= -1).any():
+        raise ConfigError(
+            f"transform 'log' needs values above -1 and met {np.nanmin(values):g}; "
+            "use 'inverse-normal' or 'none'."
+        )
+    return np.log1p(values)
+
+
+def _average_ranks(values: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
+    """Return ranks from 1, ties sharing their mean."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place]

@@ -1,0 +1,1 @@
+"""DNA as data: letters, intervals, references, genes, variants, genotypes, haplotypes."""

@@ -1,0 +1,214 @@
+"""Genes, transcripts and exons of a GTF or GFF3 file."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+import polars as pl
+
+from cisgram.core.checks import DataError, check_unique
+from cisgram.genome.streams import read_lines
+
+_COLUMNS = (
+    "chrom", "source", "feature", "start", "end", "score", "strand", "phase", "attributes"
+)  # fmt: skip
+_GTF_GENE = "^gene$"
+_GFF3_GENE = r"^(?:.+_)?gene$|^pseudogene$"
+_TRANSCRIPT = r"RNA$|transcript$|_segment$|^transposable_element$"
+_EXON = r"^(?:.+_)?exon$"
+_PREFIX = r"^(?:gene|transcript|rna)[:-]"
+_GENE_COLUMNS = ("gene", "name", "biotype", "chrom", "start", "end", "strand", "tss")
+_TRANSCRIPT_COLUMNS = ("transcript", "gene", "biotype", "chrom", "start", "end", "strand", "tss")
+_EXON_COLUMNS = ("transcript", "gene", "chrom", "start", "end", "strand")
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What an annotation file says, in its order, 0-based and half-open.
+
+    `tss` is the position of the first transcribed base: `start` on strand `+`
+    and `.`, `end - 1` on strand `-`. A gene's is that of its most 5' transcript.
+    """
+
+    genes: pl.DataFrame
+    """gene (with version where given), name (the gene where it has none), biotype (null where
+    not given), chrom, start, end, strand, tss; each gene once."""
+    transcripts: pl.DataFrame
+    """transcript, gene, biotype, chrom, start, end, strand, tss."""
+    exons: pl.DataFrame
+    """transcript, gene, chrom, start, end, strand; once for each transcript that has it."""
+
+
+def read_genes(path: Path | str) -> Annotation:
+    """Read a GTF or GFF3, plain or compressed, in the styles of Ensembl, GENCODE, RefSeq and SGD.
+
+    Raises:
+        DataError: the file is damaged, has no gene lines, names a gene twice, or
+            has a line of a gene, transcript or exon that cannot be read.
+    """
+    lines = _read(path)
+    is_gff3 = _is_gff3(lines)
+    if not lines["feature"].str.contains(_GFF3_GENE if is_gff3 else _GTF_GENE).any():
+        raise DataError(
+            f"annotation {path} has no gene lines; give a GTF or GFF3 whose third column says gene."
+        )
+    table = _positions(lines, path)
+    annotation = _read_gff3(table) if is_gff3 else _read_gtf(table)
+    genes = annotation.genes
+    if genes["gene"].null_count():
+        chrom, start = genes.filter(pl.col("gene").is_null()).select("chrom", "start").row(0)
+        raise DataError(
+            f"annotation {path} has a gene without a name at {chrom}:{start + 1:,}; "
+            "give every gene a gene_id (GTF) or ID (GFF3)."
+        )
+    check_unique(genes["gene"].to_list(), "gene", f"annotation {path}")
+    return annotation
+
+
+def _read(path: Path | str) -> pl.DataFrame:
+    """Return the lines of genes, transcripts and exons as nine columns of text."""
+    tables: list[pl.DataFrame] = []
+    for text in read_lines(path, "annotation"):
+        lines, fasta, _ = text.partition(b"##FASTA")
+        try:
+            table = pl.read_csv(
+                lines,
+                separator="\t",
+                has_header=False,
+                schema=dict.fromkeys(_COLUMNS, pl.String),
+                comment_prefix="#",
+                quote_char=None,
+                truncate_ragged_lines=True,
+                raise_if_empty=False,
+                encoding="utf8-lossy",
+            )
+        except pl.exceptions.PolarsError:
+            raise DataError(
+                f"annotation {path} is not a table of nine columns between tabs; "
+                "give a GTF or GFF3."
+            ) from None
+        tables.append(
+            table.filter(pl.col("feature").str.contains(f"{_GFF3_GENE}|{_TRANSCRIPT}|{_EXON}"))
+        )
+        if fasta:
+            break
+    return pl.concat(tables)
+
+
+def _positions(lines: pl.DataFrame, path: Path | str) -> pl.DataFrame:
+    """Turn positions into 0-based numbers and add the TSS.
+
+    Raises:
+        DataError: a line has none, or no attributes.
+    """
+    start, end = (pl.col(name).cast(pl.Int64, strict=False) for name in ("start", "end"))
+    strand = pl.col("strand")
+    table = lines.with_columns(
+        start=start - 1,
+        end=end,
+        strand=pl.when(strand.is_in(["+", "-"])).then(strand).otherwise(pl.lit(".")),
+        tss=pl.when(strand == "-").then(end).otherwise(start) - 1,
+    )
+    good = (pl.col("start") >= 0) & (pl.col("end") > pl.col("start"))
+    wrong = ~(good & pl.col("attributes").is_not_null()).fill_null(value=False)
+    if (found := lines.filter(table.select(wrong).to_series())).height:
+        line = " ".join(str(found[name][0]) for name in ("chrom", "feature", "start", "end"))
+        raise DataError(
+            f"annotation {path} has a line without proper positions or attributes ({line}); "
+            "download it again."
+        )
+    return table
+
+
+def _is_gff3(lines: pl.DataFrame) -> bool:
+    """Say whether attributes are written `key=value` and not `key "value"`."""
+    return bool(lines.height) and re.match(r"\s*[^\s;=]+=", lines["attributes"][0]) is not None
+
+
+def _read_gtf(lines: pl.DataFrame) -> Annotation:
+    def said(*names: str) -> pl.Expr:
+        pattern = r'(?:^|;)\s*{}\s+"?([^";]+)'
+        return pl.coalesce(pl.col("attributes").str.extract(pattern.format(name)) for name in names)
+
+    table = lines.with_columns(
+        gene=_with_version(said("gene_id"), said("gene_version")),
+        transcript=_with_version(said("transcript_id"), said("transcript_version")),
+    )
+    feature = pl.col("feature")
+    genes = table.filter(feature.str.contains(_GTF_GENE)).with_columns(
+        name=said("gene_name", "gene_id"), biotype=said("gene_biotype", "gene_type")
+    )
+    transcripts = table.filter(feature.is_in(["transcript", "mRNA"])).with_columns(
+        biotype=said("transcript_biotype", "transcript_type")
+    )
+    exons = table.filter(feature == "exon")
+    return Annotation(
+        genes.select(_GENE_COLUMNS),
+        transcripts.select(_TRANSCRIPT_COLUMNS),
+        exons.select(_EXON_COLUMNS),
+    )
+
+
+def _read_gff3(lines: pl.DataFrame) -> Annotation:
+    """Follow `Parent` from exons to transcripts to genes."""
+
+    def said(*names: str) -> pl.Expr:
+        pattern = r"(?:^|;)\s*{}=([^;]+)"
+        return pl.coalesce(pl.col("attributes").str.extract(pattern.format(name)) for name in names)
+
+    # An ID of digits is the file's own bookkeeping; the name is what people know.
+    label = (
+        pl.when(said("ID").str.contains(r"^\d+$")).then(said("Name")).otherwise(said("ID"))
+    ).str.replace(_PREFIX, "")
+    table = lines.with_columns(
+        id=said("ID"),
+        parent=said("Parent").str.split(","),
+        label=_with_version(label, said("version")),
+        biotype=said("biotype", "gene_biotype", "gene_type"),
+        name=pl.coalesce(said("gene_name", "gene", "Name"), label),
+    )
+    feature = pl.col("feature")
+    genes = (
+        table.filter(feature.str.contains(_GFF3_GENE))
+        .rename({"label": "gene"})
+        .with_columns(_decoded("gene"), _decoded("name"))
+    )
+    transcripts = (
+        table.filter(feature.str.contains(_TRANSCRIPT))
+        .explode("parent")
+        .join(genes.select("gene", parent="id"), on="parent", maintain_order="left")
+        .rename({"label": "transcript"})
+        .with_columns(
+            _decoded("transcript"), biotype=pl.coalesce(said("transcript_type"), "biotype")
+        )
+    )
+    exons = (
+        table.filter(feature.str.contains(_EXON))
+        .explode("parent")
+        .join(
+            transcripts.select("transcript", "gene", parent="id"),
+            on="parent",
+            maintain_order="left",
+        )
+    )
+    return Annotation(
+        genes.select(_GENE_COLUMNS),
+        transcripts.select(_TRANSCRIPT_COLUMNS),
+        exons.select(_EXON_COLUMNS),
+    )
+
+
+def _with_version(name: pl.Expr, version: pl.Expr) -> pl.Expr:
+    """Join `ENSG00000012048` and `23`, as GENCODE writes them; a name without version stays."""
+    joined = name + "." + version
+    return (
+        pl.when(version.is_null() | name.str.ends_with("." + version)).then(name).otherwise(joined)
+    )
+
+
+def _decoded(column: str) -> pl.Expr:
+    """Undo GFF3's percent codes, which few names have."""
+    coded = pl.col(column).str.contains("%", literal=True)
+    plain = pl.col(column).map_elements(unquote, return_dtype=pl.String)
+    return pl.when(coded).then(plain).otherwise(pl.col(column))

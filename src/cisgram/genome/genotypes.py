@@ -1,0 +1,255 @@
+"""Genotypes of a cohort as memory-mapped files: one byte a call, one row a variant.
+
+`variants.parquet` holds chrom, start (0-based), end, id, ref and alt, ordered by
+the chromosomes of the source and then by start; `calls.u8` the bytes that
+`genome.calls` describes, variants by people; `dosages.u16`, where dosages were
+imported, alternate-allele dosages in units of 1 / 16,384 (65,535 missing);
+`genotypes.json` the account of the import.
+"""
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float32, Float64, Int, Int8, Int64, UInt8
+
+from cisgram.core.artifact import disk_errors
+from cisgram.core.checks import DataError, check_unique, few
+from cisgram.core.progress import progress
+from cisgram.genome.calls import ALLELES, DOSAGE_MISSING, DOSAGE_UNIT, DOSAGES
+from cisgram.genome.chromosomes import ChromosomeNames
+from cisgram.genome.interval import Interval
+from cisgram.genome.pgen import pgen_people, read_pgen
+from cisgram.genome.reference import Reference
+from cisgram.genome.store import (
+    ACCOUNT_FILE,
+    CALLS_FILE,
+    DOSAGES_FILE,
+    VARIANTS_FILE,
+    ImportCounts,
+    StoreWriter,
+)
+from cisgram.genome.vcf import read_vcf, vcf_people
+
+__all__ = [
+    "Genotypes",
+    "ImportCounts",
+    "allele_frequency",
+    "genotype_people",
+    "import_genotypes",
+    "missing_rate",
+]
+
+_VCF_SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
+_PGEN_SUFFIX = ".pgen"
+
+
+class Genotypes:
+    """Calls of people at biallelic variants; nothing is read before it is asked for."""
+
+    people: tuple[str, ...]
+    variants: pl.DataFrame
+    """Columns chrom, start, end, id, ref, alt."""
+    names: ChromosomeNames
+    phased: bool
+    """Whether every heterozygous call is phased."""
+    directory: Path
+    calls: UInt8[np.ndarray, "snps people"]
+    """Call bytes, mapped and read-only."""
+
+    def __init__(self, directory: Path, people: Sequence[str]) -> None:
+        self.directory, self.people = directory, tuple(people)
+        try:
+            self.variants = pl.read_parquet(directory / VARIANTS_FILE)
+            account = json.loads((directory / ACCOUNT_FILE).read_text())
+        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+            raise DataError(
+                f"{directory} holds no genotypes ({error}); import them again."
+            ) from error
+        self.phased = account["n_unphased"] == 0
+        self.names = ChromosomeNames(self.variants["chrom"].unique(maintain_order=True))
+        self.calls = self._map(CALLS_FILE, np.uint8)
+        has_dosages = (directory / DOSAGES_FILE).exists()
+        self._dosages = self._map(DOSAGES_FILE, np.uint16) if has_dosages else None
+        self._starts: Int64[np.ndarray, "snps"] = self.variants["start"].to_numpy()
+        lengths = self.variants["chrom"].rle().struct.unnest()
+        ends = np.cumsum(lengths["len"].to_numpy()).tolist()
+        firsts = [0, *ends[:-1]]
+        self._bounds = dict(zip(lengths["value"], zip(firsts, ends, strict=True), strict=True))
+
+    @classmethod
+    def open(cls, directory: Path, people: Sequence[str]) -> Self:
+        """Open the files that `import_genotypes` wrote for `people`.
+
+        Raises:
+            DataError: a file is missing, or not of this many variants and people.
+        """
+        return cls(directory, people)
+
+    def __reduce__(self) -> tuple[object, tuple[Path, tuple[str, ...]]]:
+        """Travel to other processes as a path."""
+        return type(self), (self.directory, self.people)
+
+    def rows(self, chrom: str, start: int, end: int) -> slice:
+        """Return the variants that start in [start, end), under any usual name of `chrom`.
+
+        Of an unknown chromosome there are none.
+        """
+        name = self.names.resolve(chrom)
+        if name is None:
+            return slice(0, 0)
+        first, last = self._bounds[name]
+        low, high = np.searchsorted(self._starts[first:last], [start, max(start, end)]).tolist()
+        return slice(first + low, first + high)
+
+    def dosages(
+        self,
+        rows: slice | Int[np.ndarray, "snps"],
+        people: Int[np.ndarray, "people"] | None = None,
+    ) -> Float32[np.ndarray, "people snps"]:
+        """Return how many alternate alleles, 0 to 2, each person has; NaN where a call is missing.
+
+        A call with one of two alleles missing is missing. A haploid alternate
+        call counts 2, so that a man's X weighs as much as a homozygous woman's
+        (the PLINK convention). Each variant's column is contiguous in memory.
+        """
+        table = self.calls if self._dosages is None else self._dosages
+        stored = table[rows] if people is None else table[rows][:, people]
+        if self._dosages is None:
+            return np.take(DOSAGES, stored).T
+        dosages = stored.astype(np.float32) / DOSAGE_UNIT
+        dosages[stored == DOSAGE_MISSING] = np.nan
+        return dosages.T
+
+    def alleles(
+        self,
+        rows: slice | Int[np.ndarray, "snps"],
+        people: Int[np.ndarray, "people"] | None = None,
+    ) -> Int8[np.ndarray, "people haplotypes snps"]:
+        """Return 0 reference, 1 alternate, -1 missing or -2 absent for both alleles of each call.
+
+        They stand in the order of the call, which for unphased ones means nothing.
+        """
+        calls = self.calls[rows] if people is None else self.calls[rows][:, people]
+        return np.take(ALLELES, calls, axis=0).transpose(1, 2, 0)
+
+    def _map(self, name: str, dtype: type[np.uint8 | np.uint16]) -> np.ndarray:
+        path, shape = self.directory / name, (self.variants.height, len(self.people))
+        expected = shape[0] * shape[1] * np.dtype(dtype).itemsize
+        if not path.is_file() or path.stat().st_size != expected:
+            raise DataError(
+                f"{path} is not of {shape[0]:,} variants and {shape[1]:,} people; import the "
+                "genotypes again."
+            )
+        return np.memmap(path, dtype=dtype, mode="r", shape=shape).view(np.ndarray)
+
+
+def genotype_people(source: Path | str) -> tuple[str, ...]:
+    """Return the people of a VCF, BCF or PGEN, in its order.
+
+    Raises:
+        DataError: the file cannot be read, is of another kind, or names someone twice.
+    """
+    source = Path(source)
+    people = pgen_people(source) if _is_pgen(source) else vcf_people(source)
+    check_unique(people, "person", str(source))
+    return people
+
+
+def import_genotypes(
+    source: Path | str,
+    directory: Path | str,
+    *,
+    people: Sequence[str] | None = None,
+    reference: Reference | None = None,
+    dosage_field: bool = False,
+    region: Interval | None = None,
+) -> tuple[tuple[str, ...], ImportCounts]:
+    """Write the genotypes of a VCF, BCF or PGEN into `directory`, a block at a time.
+
+    Alleles of multi-allelic records become rows of their own. With a reference,
+    REF is checked and variants are trimmed and left-aligned, those that would
+    move more than 4,096 bases excepted.
+
+    Args:
+        source: `.vcf`, `.vcf.gz`, `.bcf` or `.pgen` (with `.pvar` and `.psam` beside it).
+        directory: where the files go; made when there is none.
+        people: whom to keep, in this order; everyone in the order of the file by default.
+        reference: genome the variants were called on.
+        dosage_field: store the dosages of the file (FORMAT/DS), too. A VCF
+            without GT is read from DS in any case, and its calls are the whole
+            numbers within 0.1 of the dosage.
+        region: keep only the variants that start in it.
+
+    Returns:
+        The people stored, and the account.
+
+    Raises:
+        DataError: the source cannot be used, or does not have all of `people`.
+    """
+    source, directory = Path(source), Path(directory)
+    available = genotype_people(source)
+    chosen = available if people is None else tuple(people)
+    _check_people(chosen, available, source)
+    read = read_pgen if _is_pgen(source) else read_vcf
+    blocks = read(source, chosen, dosages=dosage_field, region=region)
+    with disk_errors(directory), progress(f"importing {source.name} (records)") as ticker:
+        directory.mkdir(parents=True, exist_ok=True)
+        writer = StoreWriter(directory, source=source, reference=reference, region=region)
+        try:
+            with closing(blocks):
+                for block in blocks:
+                    writer.add(block)
+                    ticker.advance(block.n_records)
+            counts = writer.finish()
+        except BaseException:
+            writer.discard()
+            raise
+    return chosen, counts
+
+
+def allele_frequency(dosages: Float32[np.ndarray, "people snps"]) -> Float64[np.ndarray, "snps"]:
+    """Return the frequency of the alternate allele, 0 to 1, among calls that are not missing.
+
+    It is NaN where all are.
+    """
+    known = ~np.isnan(dosages)
+    total = np.where(known, dosages, 0).sum(axis=0, dtype=np.float64)
+    n_alleles = 2.0 * known.sum(axis=0)
+    return np.divide(total, n_alleles, out=np.full_like(total, np.nan), where=n_alleles > 0)
+
+
+def missing_rate(dosages: Float32[np.ndarray, "people snps"]) -> Float64[np.ndarray, "snps"]:
+    """Return the fraction, 0 to 1, of people whose call is missing."""
+    return np.isnan(dosages).mean(axis=0, dtype=np.float64)
+
+
+def _check_people(chosen: Sequence[str], available: Sequence[str], source: Path) -> None:
+    check_unique(chosen, "person", "the list of people to keep")
+    absent = sorted(set(chosen) - set(available))
+    if absent:
+        raise DataError(
+            f"{len(absent):,} of {len(chosen):,} people to keep are not in {source} "
+            f"({few(absent)}), which has {few(available)}; correct the list."
+        )
+    if not chosen:
+        raise DataError(f"the list of people to keep of {source} is empty; name at least one.")
+
+
+def _is_pgen(source: Path) -> bool:
+    """Say whether it is a PGEN, or else a VCF, by the name.
+
+    Raises:
+        DataError: it is neither.
+    """
+    name = source.name.lower()
+    if not name.endswith((*_VCF_SUFFIXES, _PGEN_SUFFIX)):
+        raise DataError(
+            f"genotype file {source} must end in {', '.join((*_VCF_SUFFIXES, _PGEN_SUFFIX))}; "
+            "convert it with bcftools or plink2."
+        )
+    return name.endswith(_PGEN_SUFFIX)

@@ -1,0 +1,118 @@
+"""A stretch of one chromosome."""
+
+import operator
+import re
+from dataclasses import dataclass
+from typing import Self, SupportsIndex
+
+import numpy as np
+
+from cisgram.core.checks import ConfigError, check_choice
+from cisgram.genome.chromosomes import same_chromosome
+
+STRANDS = ("+", "-", ".")
+_TEXT = re.compile(r"(\S+):(\d[\d,]*)(?:-(\d[\d,]*))?(?:\(([+.-])\))?")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """At least one base of a chromosome: 0-based, half-open.
+
+    It may reach past either end of the chromosome; what lies there is unknown.
+    Text is 1-based and inclusive.
+
+    >>> promoter = Interval("chr2", 1000, 2000, "-")
+    >>> str(promoter), promoter.length
+    ('chr2:1,001-2,000(-)', 1000)
+    """
+
+    chrom: str
+    """Name as in the file at hand; never blank."""
+    start: int
+    """First base, counted from 0."""
+    end: int
+    """One past the last base; greater than `start`."""
+    strand: str = "."
+    """`+`, `-`, or `.` where it does not matter."""
+
+    def __post_init__(self) -> None:
+        """Check every field.
+
+        Raises:
+            ConfigError: the interval cannot exist.
+        """
+        if not self.chrom or self.chrom.split() != [self.chrom]:
+            raise ConfigError(f"chrom must be a name without blanks; got {self.chrom!r}.")
+        for field in ("start", "end"):
+            object.__setattr__(self, field, whole_number(getattr(self, field), field))
+        if self.end <= self.start:
+            raise ConfigError(
+                f"end must be greater than start; got {self.chrom} {self.start:,} to {self.end:,}."
+            )
+        check_choice(self.strand, STRANDS, "strand")
+
+    def __str__(self) -> str:
+        """Write it as people do: `chr2:1,001-2,000`, with the strand where there is one."""
+        strand = "" if self.strand == "." else f"({self.strand})"
+        return f"{self.chrom}:{self.start + 1:,}-{self.end:,}{strand}"
+
+    @property
+    def length(self) -> int:
+        """Number of bases."""
+        return self.end - self.start
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `chr2:1,001-2,000`, `chr2:1001` (one base) or `chr2:1001-2000(+)`.
+
+        Raises:
+            ConfigError: the text is none of these, or its positions are not in order.
+
+        >>> Interval.parse("chr2:1,001-2,000")
+        Interval(chrom='chr2', start=1000, end=2000, strand='.')
+        """
+        match = _TEXT.fullmatch(text.strip())
+        if match is None:
+            raise ConfigError(f"a region must look like chr2:1,001-2,000; got {text!r}.")
+        chrom, first, last, strand = match.groups()
+        start = int(first.replace(",", ""))
+        end = int(last.replace(",", "")) if last else start
+        if not 1 <= start <= end:
+            raise ConfigError(
+                f"positions of a region must count from 1 and not fall; got {text!r}."
+            )
+        return cls(chrom, start - 1, end, strand or ".")
+
+    def centred(self, position: int, length: int) -> Self:
+        """Return the window of `length` bases around `position`, same chromosome and strand.
+
+        Read along the strand, `position` is always base `length // 2` of the window.
+
+        >>> Interval("chr1", 500, 900, "-").centred(899, 4)
+        Interval(chrom='chr1', start=898, end=902, strand='-')
+        """
+        before = length // 2 if self.strand != "-" else length - 1 - length // 2
+        return type(self)(self.chrom, position - before, position - before + length, self.strand)
+
+    def overlaps(self, other: "Interval") -> bool:
+        """Say whether the two share a base, on whatever strand.
+
+        >>> Interval("chr1", 0, 10).overlaps(Interval("1", 9, 20))
+        True
+        """
+        return (
+            self.start < other.end
+            and other.start < self.end
+            and same_chromosome(self.chrom, other.chrom)
+        )
+
+
+def whole_number(value: object, name: str) -> int:
+    """Return a Python int of anything that counts (numpy's too, not a float or bool).
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool | np.bool_):
+        return operator.index(value)
+    raise ConfigError(f"{name} must be a whole number; got {value!r}.")

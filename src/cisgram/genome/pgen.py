@@ -1,0 +1,191 @@
+"""Reading PLINK 2 filesets (.pgen with .pvar and .psam), in blocks of bounded size."""
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Int64, UInt8, UInt16
+
+from cisgram.core.checks import DataError, check_file, missing_extra
+from cisgram.genome.calls import (
+    Record,
+    VariantBlock,
+    block_rows,
+    pack_calls,
+    pack_dosages,
+    split_alternates,
+    variant_block,
+)
+from cisgram.genome.chromosomes import same_chromosome
+from cisgram.genome.interval import Interval
+
+_MISSING = -9
+_PVAR_SUFFIXES = (".pvar", ".pvar.zst", ".pvar.gz")
+_FAM_COLUMNS = 5
+
+
+def pgen_people(source: Path) -> tuple[str, ...]:
+    """Return the people of a fileset, from the .psam beside the .pgen.
+
+    Raises:
+        DataError: the .psam is missing or has no people.
+    """
+    table = check_file(source.with_suffix(".psam"), "people table")
+    lines = [line.split() for line in table.read_text().splitlines() if line.strip()]
+    lines = [line for line in lines if not line[0].startswith("##")]
+    header = lines[0] if lines and lines[0][0].startswith("#") else []
+    rows = lines[1:] if header else lines
+    named = [name.removeprefix("#") for name in header] or ["FID", "IID"]
+    if "IID" not in named or not rows or any(len(row) <= named.index("IID") for row in rows):
+        raise DataError(f"{table} names no people in a column IID; make it again with plink2.")
+    return tuple(row[named.index("IID")] for row in rows)
+
+
+def read_pgen(
+    source: Path, people: Sequence[str], *, dosages: bool, region: Interval | None = None
+) -> Generator[VariantBlock]:
+    """Yield the biallelic rows of a fileset for `people`, all of whom it must have.
+
+    PLINK keeps no ploidy: haploid calls come as homozygotes. With a region,
+    only variants that start in it.
+
+    Raises:
+        DataError: a file of the set is missing, damaged or unsorted.
+    """
+    everyone = pgen_people(source)
+    position_of = {person: i for i, person in enumerate(everyone)}
+    wanted = np.array([position_of[person] for person in people], dtype=np.uint32)
+    included, order = np.unique(wanted, return_inverse=True)
+    pvar = _read_pvar(source)
+    n_alleles = pvar["alt"].str.count_matches(",", literal=True).to_numpy().astype(np.int64) + 2
+    reader = _open(source, len(everyone), n_alleles, included)
+    first, last = _bounds(pvar, region)
+    rows = block_rows(len(people))
+    for start in range(first, last, rows):
+        end = min(start + rows, last)
+        records = [
+            Record(chrom, position - 1, name, ref, [] if alt == "." else alt.split(","))
+            for chrom, position, name, ref, alt in pvar[start:end].iter_rows()
+        ]
+        split = split_alternates(records)
+        try:
+            calls = _calls(reader, range(start, end), split, len(people))
+            stored = _dosages(reader, start, split, len(people)) if dosages else None
+        except RuntimeError as error:
+            raise _damaged(source, error) from error
+        yield variant_block(
+            records,
+            split,
+            calls=calls[:, order],
+            dosages=None if stored is None else stored[:, order],
+        )
+
+
+def _read_pvar(source: Path) -> pl.DataFrame:
+    """Return columns chrom, position (1-based), id, ref and alt of the .pvar, sorted."""
+    candidates = [source.with_suffix(suffix) for suffix in _PVAR_SUFFIXES]
+    path = next((path for path in candidates if path.exists()), candidates[0])
+    check_file(path, "variant table")
+    names = {"#CHROM": "chrom", "POS": "position", "ID": "id", "REF": "ref", "ALT": "alt"}
+    try:
+        table = pl.read_csv(
+            path, separator="\t", comment_prefix="##", columns=list(names), infer_schema=False
+        )
+        pvar = (
+            table.rename(names)
+            .select(*names.values())
+            .with_columns(pl.col("position").cast(pl.Int64))
+        )
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            f"{path} must be a tab-separated table with columns {', '.join(names)}; make it again "
+            "with plink2."
+        ) from error
+    _check_order(pvar, path)
+    return pvar
+
+
+def _check_order(pvar: pl.DataFrame, path: Path) -> None:
+    same = pl.col("chrom") == pl.col("chrom").shift()
+    falls = same & (pl.col("position") < pl.col("position").shift())
+    returns = ~same & ~pl.col("chrom").is_first_distinct()
+    wrong = pvar.with_row_index().filter(falls | returns)
+    if wrong.height:
+        index, chrom, position = wrong.select("index", "chrom", "position").row(0)
+        raise DataError(
+            f"{path} is not sorted: {chrom}:{position:,} (variant {index + 1:,}) comes after "
+            f"{pvar['chrom'][index - 1]}:{pvar['position'][index - 1]:,}; sort it with plink2 "
+            "--sort-vars."
+        )
+
+
+def _bounds(pvar: pl.DataFrame, region: Interval | None) -> tuple[int, int]:
+    """Return the first and the end row of those that start in the region."""
+    if region is None:
+        return 0, pvar.height
+    chrom = next((c for c in pvar["chrom"].unique() if same_chromosome(c, region.chrom)), None)
+    inside = (pl.col("chrom") == chrom) & pl.col("position").is_between(
+        region.start + 1, region.end
+    )
+    index = pvar.with_row_index().filter(inside)["index"]
+    return (int(index[0]), int(index[-1]) + 1) if index.len() else (0, 0)
+
+
+def _open(
+    source: Path,
+    n_people: int,
+    n_alleles: Int64[np.ndarray, "variants"],
+    included: np.ndarray,
+) -> Any:
+    check_file(source, "genotype file")
+    try:
+        from pgenlib import PgenReader
+    except ImportError:
+        missing_extra("pgenlib", "pgen")
+    offsets = np.concatenate([[0], np.cumsum(n_alleles)]).astype(np.uintp)
+    multiallelic = bool((n_alleles > 2).any())
+    try:
+        return PgenReader(
+            str(source).encode(),
+            raw_sample_ct=n_people,
+            variant_ct=n_alleles.size,
+            sample_subset=included,
+            allele_idx_offsets=offsets if multiallelic else None,
+        )
+    except RuntimeError as error:
+        raise _damaged(source, error) from error
+
+
+def _calls(
+    reader: Any, rows: range, split: Int64[np.ndarray, "rows 2"], n_people: int
+) -> UInt8[np.ndarray, "rows people"]:
+    alleles = np.empty((len(rows), 2 * n_people), dtype=np.int32)
+    phased = np.empty((len(rows), n_people), dtype=np.uint8)
+    reader.read_alleles_and_phasepresent_range(rows.start, rows.stop, alleles, phased)
+    record, number = split.T
+    calls = np.empty((len(rows), n_people, 3), dtype=np.int8)
+    pairs = alleles.reshape(len(rows), n_people, 2)
+    calls[..., :2] = np.where(pairs == _MISSING, -1, pairs)
+    calls[..., 2] = phased
+    return pack_calls(calls[record], number)
+
+
+def _dosages(
+    reader: Any, start: int, split: Int64[np.ndarray, "rows 2"], n_people: int
+) -> UInt16[np.ndarray, "rows people"]:
+    stored = np.empty((len(split), n_people), dtype=np.uint16)
+    dosages = np.empty(n_people, dtype=np.float32)
+    for row, (record, number) in enumerate(split.tolist()):
+        reader.read_dosages(start + record, dosages, allele_idx=number)
+        stored[row] = pack_dosages(np.where(dosages == _MISSING, np.nan, dosages))
+    return stored
+
+
+def _damaged(source: Path, error: RuntimeError) -> DataError:
+    reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+    return DataError(
+        f"{source} cannot be read with its .pvar and .psam ({reason.strip().rstrip('.')}); "
+        "make the three again together."
+    )

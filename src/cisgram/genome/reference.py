@@ -1,0 +1,259 @@
+"""A reference genome as a memory-mapped file of tokens."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Self
+
+import numpy as np
+import polars as pl
+from jaxtyping import Int, UInt8
+
+from cisgram.core.artifact import create_artifact, open_artifact, sha256
+from cisgram.core.checks import ConfigError, DataError, check_unique
+from cisgram.genome.alphabet import IUPAC, N, reverse_complement, translation
+from cisgram.genome.chromosomes import ChromosomeNames
+from cisgram.genome.interval import Interval
+from cisgram.genome.streams import read_chunks
+
+KIND, VERSION = "reference", 1
+_TOKENS, _CONTIGS = "tokens.u8", "contigs.parquet"
+_NUCLEOTIDES = translation(IUPAC)
+_BLANKS = b" \t\r\n"
+_INVALID = b"\xff"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class Reference:
+    """All contigs of a genome, one byte a base; nothing is read before it is asked for."""
+
+    def __init__(
+        self, path: Path, contigs: dict[str, int], tokens: UInt8[np.ndarray, "bases"]
+    ) -> None:
+        """Join contig lengths with the tokens that hold the contigs one after the other."""
+        self.path = path
+        self.name = str(path)
+        """What messages call it: the FASTA where one was given."""
+        self.contigs = contigs
+        self.names = ChromosomeNames(contigs)
+        self._tokens = tokens
+        ends = np.cumsum(list(contigs.values())).tolist()
+        self._bounds = {
+            name: (end - length, end)
+            for (name, length), end in zip(contigs.items(), ends, strict=True)
+        }
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        """Travel to other processes as a path, not as three thousand million bytes."""
+        return type(self).open, (self.path,)
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Open a reference made by `from_fasta`.
+
+        Raises:
+            DataError: it is not one, or not whole.
+        """
+        path = Path(path)
+        open_artifact(path, kind=KIND, version=VERSION)
+        table = pl.read_parquet(path / _CONTIGS)
+        # A plain view: slicing a memmap object costs more than reading a short window.
+        tokens = np.memmap(path / _TOKENS, dtype=np.uint8, mode="r").view(np.ndarray)
+        return cls(path, dict(zip(table["name"], table["length"], strict=True)), tokens)
+
+    @classmethod
+    def from_fasta(cls, fasta: Path | str, out: Path | str, *, overwrite: bool = False) -> Self:
+        """Read a FASTA, plain or compressed with gzip or bgzip, into the artifact `out`.
+
+        A record's name is its header up to the first blank. Case is dropped, and
+        letters for partly known bases become N.
+
+        Raises:
+            DataError: the file is damaged, not FASTA, not DNA, or has empty or
+                repeated records, or `out` exists already.
+        """
+        fasta = Path(fasta)
+        metadata = {"source": fasta.name}
+        with create_artifact(
+            out, kind=KIND, version=VERSION, metadata=metadata, overwrite=overwrite
+        ) as building:
+            with (building / _TOKENS).open("wb") as stream:
+                records = _Records(fasta, stream)
+                records.read(read_chunks(fasta, "FASTA"))
+            check_unique(records.names, "record", str(fasta))
+            lengths = np.array(records.lengths, dtype=np.int64)
+            offsets = np.cumsum(lengths) - lengths
+            pl.DataFrame(
+                {"name": records.names, "length": lengths, "offset": offsets}
+            ).write_parquet(building / _CONTIGS)
+        return cls.open(out)
+
+    def contig(self, chrom: str) -> UInt8[np.ndarray, "length"]:
+        """Return a whole contig, read-only and mapped, under any usual spelling of its name.
+
+        Raises:
+            DataError: there is no such contig.
+        """
+        start, end = self._bounds[self.names.require(chrom, f"reference {self.name}")]
+        return self._tokens[start:end]
+
+    def fetch(self, interval: Interval) -> UInt8[np.ndarray, "length"]:
+        """Return the tokens of an interval, N past the ends of its contig.
+
+        On strand `-` they are reverse complemented.
+
+        Raises:
+            DataError: there is no such contig.
+        """
+        contig = self.contig(interval.chrom)
+        if interval.start >= 0 and interval.end <= contig.size:
+            tokens = contig[interval.start : interval.end].copy()
+        else:
+            tokens = np.full(interval.length, N, dtype=np.uint8)
+            _copy_within(contig, interval.start, tokens)
+        return reverse_complement(tokens) if interval.strand == "-" else tokens
+
+    def windows(
+        self, chrom: str, starts: Int[np.ndarray, "windows"], length: int
+    ) -> UInt8[np.ndarray, "windows length"]:
+        """Return one row of `length` tokens from each start, N past the ends of the contig.
+
+        Raises:
+            DataError: there is no such contig.
+            ConfigError: `length` is not at least 1.
+        """
+        if length < 1:
+            raise ConfigError(f"length must be at least 1; got {length}.")
+        contig = self.contig(chrom)
+        inside = (starts >= 0) & (starts <= contig.size - length)
+        if inside.all() and starts.size:
+            return np.lib.stride_tricks.sliding_window_view(contig, length)[starts]
+        tokens = np.full((starts.size, length), N, dtype=np.uint8)
+        if inside.any():
+            rows = np.lib.stride_tricks.sliding_window_view(contig, length)
+            tokens[inside] = rows[starts[inside]]
+        for row in np.flatnonzero(~inside):
+            _copy_within(contig, int(starts[row]), tokens[row])
+        return tokens
+
+
+def open_reference(path: Path | str) -> Reference:
+    """Open a reference artifact, or a FASTA.
+
+    The first use of a FASTA builds its artifact in the user's cache, under the
+    SHA-256 of the file; later uses find it there. `CISGRAM_CACHE` names another
+    cache directory.
+
+    Raises:
+        DataError: the path is neither, or the FASTA cannot be used.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return Reference.open(path)
+    if not path.is_file():
+        raise DataError(f"reference {path} does not exist; check the path.")
+    cached = cache_directory() / "references" / sha256(path)
+    try:
+        reference = Reference.open(cached)
+    except DataError:
+        reference = Reference.from_fasta(path, cached, overwrite=True)
+    reference.name = str(path)
+    return reference
+
+
+def cache_directory() -> Path:
+    """Return `CISGRAM_CACHE`, or `cisgram` in the user's cache directory."""
+    if chosen := os.environ.get("CISGRAM_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cisgram"
+
+
+def _copy_within(
+    contig: UInt8[np.ndarray, "bases"], start: int, tokens: UInt8[np.ndarray, "length"]
+) -> None:
+    """Copy into `tokens` that part of the window from `start` which the contig holds."""
+    first, last = max(start, 0), min(start + tokens.size, contig.size)
+    if first < last:
+        tokens[first - start : last - start] = contig[first:last]
+
+
+@dataclass
+class _Records:
+    """Splits FASTA text, cut anywhere, into records, and writes their tokens."""
+
+    source: Path
+    stream: BinaryIO
+    names: list[str] = field(default_factory=list[str])
+    lengths: list[int] = field(default_factory=list[int])
+
+    def read(self, chunks: Iterator[bytes]) -> None:
+        header: bytes | None = None
+        at_line_start = True
+        for number, piece in enumerate(chunks):
+            chunk = piece.removeprefix(_BYTE_ORDER_MARK) if number == 0 else piece
+            position = 0
+            while position < len(chunk):
+                if header is not None:
+                    end = chunk.find(b"\n", position)
+                    header += chunk[position : end if end >= 0 else None]
+                    if end < 0:
+                        break
+                    self._begin(header)
+                    header, position, at_line_start = None, end + 1, True
+                    continue
+                end = self._next_header(chunk, position, at_line_start=at_line_start)
+                self._add(chunk[position:end])
+                if end < len(chunk):
+                    header, end = b"", end + 1
+                position = end
+            at_line_start = chunk.endswith(b"\n")
+        if header is not None:
+            self._begin(header)
+        self._check_last()
+        if not self.names:
+            raise DataError(f"{self.source} holds no FASTA record; check the path.")
+
+    @staticmethod
+    def _next_header(chunk: bytes, position: int, *, at_line_start: bool) -> int:
+        """Return where the next `>` at the start of a line is, or the end of the chunk."""
+        found = chunk.find(b">", position)
+        while found >= 0:
+            if chunk[found - 1 : found] == b"\n" or (found == position and at_line_start):
+                return found
+            found = chunk.find(b">", found + 1)
+        return len(chunk)
+
+    def _begin(self, header: bytes) -> None:
+        self._check_last()
+        words = header.decode("utf-8", "replace").split(maxsplit=1)
+        if not words:
+            raise DataError(
+                f"{self.source} has a record without a name after "
+                f"{self.names[-1] if self.names else 'its start'}; name every record."
+            )
+        self.names.append(words[0])
+        self.lengths.append(0)
+
+    def _add(self, text: bytes) -> None:
+        tokens = text.translate(_NUCLEOTIDES, _BLANKS)
+        if not tokens:
+            return
+        if not self.names:
+            raise DataError(f"{self.source} must begin with '>'; it is no FASTA file.")
+        if (wrong := tokens.find(_INVALID)) >= 0:
+            letter = chr(text.translate(None, _BLANKS)[wrong])
+            raise DataError(
+                f"{self.source} holds {letter!r} in record {self.names[-1]} at position "
+                f"{self.lengths[-1] + wrong + 1:,}, which stands for no nucleotide; give a DNA "
+                "FASTA, not a protein or an alignment."
+            )
+        self.lengths[-1] += len(tokens)
+        self.stream.write(tokens)
+
+    def _check_last(self) -> None:
+        if self.lengths and self.lengths[-1] == 0:
+            raise DataError(
+                f"{self.source} has no sequence for record {self.names[-1]}; "
+                "remove it or download the file again."
+            )

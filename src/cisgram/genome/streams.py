@@ -1,0 +1,76 @@
+"""Large text files, plain or compressed with gzip or bgzip, read in pieces."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from cisgram.core.checks import DataError, check_file
+from cisgram.core.progress import progress
+
+_CHUNK = 1 << 22
+_MIB = 1 << 20
+_GZIP = b"\x1f\x8b"
+_BGZF_SUBFIELD = b"BC\x02\x00"
+_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+
+
+def read_chunks(path: Path | str, what: str) -> Iterator[bytes]:
+    """Yield the text of a file in pieces of about 4 MiB, cut anywhere.
+
+    Raises:
+        DataError: the file is missing, empty, damaged or cut short.
+    """
+    path = check_file(path, what)
+    size = path.stat().st_size
+    with path.open("rb") as raw, progress(f"reading {path.name} (MiB)", size // _MIB) as ticker:
+        stream = _decompressed(raw, path, what)
+        done = 0
+        while chunk := _read(stream, path, what):
+            now = raw.tell() // _MIB
+            ticker.advance(now - done)
+            done = now
+            yield chunk
+
+
+def read_lines(path: Path | str, what: str) -> Iterator[bytes]:
+    """Yield the same pieces, each cut after a whole line.
+
+    Raises:
+        DataError: the file is missing, empty, damaged or cut short.
+    """
+    rest: list[bytes] = []
+    for chunk in read_chunks(path, what):
+        cut = chunk.rfind(b"\n") + 1
+        if cut:
+            yield b"".join((*rest, chunk[:cut]))
+            rest = []
+        rest.append(chunk[cut:])
+    if last := b"".join(rest):
+        yield last
+
+
+def _decompressed(raw: BinaryIO, path: Path, what: str) -> BinaryIO:
+    head = raw.read(18)
+    is_bgzf = head.startswith(_GZIP) and head[12:16] == _BGZF_SUBFIELD
+    if is_bgzf:
+        # gzip does not notice a bgzip file cut between two of its blocks.
+        raw.seek(-min(len(_BGZF_END), path.stat().st_size), 2)
+        if raw.read() != _BGZF_END:
+            raise _cut_short(path, what)
+    raw.seek(0)
+    return cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if head.startswith(_GZIP) else raw
+
+
+def _read(stream: BinaryIO, path: Path, what: str) -> bytes:
+    try:
+        return stream.read(_CHUNK)
+    except EOFError:
+        raise _cut_short(path, what) from None
+    except (zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{what} {path} is damaged ({error}); copy or download it again.") from None
+
+
+def _cut_short(path: Path, what: str) -> DataError:
+    return DataError(f"{what} {path} is cut short; copy or download it again.")

@@ -1,0 +1,286 @@
+"""Reading VCF, bgzipped VCF and BCF, in blocks of bounded size."""
+
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+from jaxtyping import Float32, Int8, Int16, Int64, UInt8, UInt16
+
+from cisgram.core.checks import DataError, check_file
+from cisgram.genome.calls import (
+    DOSAGES,
+    Record,
+    VariantBlock,
+    block_rows,
+    hard_calls,
+    pack_calls,
+    pack_dosages,
+    split_alternates,
+    variant_block,
+)
+from cisgram.genome.chromosomes import canonical, same_chromosome
+from cisgram.genome.interval import Interval
+
+with np.errstate():  # cyvcf2 silences numpy's warnings for everybody when imported
+    from cyvcf2 import VCF
+    from cyvcf2.cyvcf2 import set_htslib_log_level
+
+_HTSLIB_SILENT, _HTSLIB_DEFAULT = 0, 3
+_BGZF_HEAD = b"\x1f\x8b\x08\x04"
+_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+_DIPLOID = 2
+_ABSENT = -2
+_MOST_ALTERNATES = 127
+
+
+class _Htslib(Protocol):
+    """The part of cyvcf2's Variant that is used here."""
+
+    CHROM: str
+    POS: int
+    ID: str | None
+    REF: str
+    ALT: list[str]
+
+    @property
+    def genotype(self) -> Any:
+        """The GT field."""
+
+    def format(self, field: str) -> Float32[np.ndarray, "people alts"] | None:
+        """Return another field; None where the record has none."""
+
+
+def vcf_people(source: Path) -> tuple[str, ...]:
+    """Return the people of a VCF or BCF, in its order.
+
+    Raises:
+        DataError: the header cannot be read, or there are no people.
+    """
+    with _quiet():
+        people = tuple(cast("list[str]", _open(source).samples))
+    if not people:
+        raise DataError(f"{source} has no genotypes (no sample columns); give a file of people.")
+    return people
+
+
+def read_vcf(
+    source: Path, people: Sequence[str], *, dosages: bool, region: Interval | None = None
+) -> Generator[VariantBlock]:
+    """Yield the biallelic rows of a VCF for `people`, all of whom it must have.
+
+    Dosages are FORMAT/DS; calls are made of them where a record has no GT. A
+    record with neither has only missing calls. With a region, only records
+    that start in it; an index beside the file is used when there is one.
+
+    Raises:
+        DataError: the file is damaged, cut short or unsorted, or has neither GT nor DS.
+    """
+    with _quiet():
+        vcf = _open(source)
+        fields = _genotype_fields(vcf)
+        if not fields:
+            raise DataError(f"{source} declares neither GT nor DS; give a file with genotypes.")
+        vcf.set_samples(list(people))
+        position_of = {person: i for i, person in enumerate(cast("list[str]", vcf.samples))}
+        order = np.array([position_of[person] for person in people], dtype=np.int64)
+        block = _Block(
+            alleles=np.empty((block_rows(order.size), order.size, 3), dtype=np.int8),
+            order=order,
+            has_calls="GT" in fields,
+            has_dosages="DS" in fields and (dosages or "GT" not in fields),
+        )
+        records = _sorted_records(vcf, source, region)
+        while block.fill(records, source):
+            yield block.rows()
+
+
+@dataclass
+class _Block:
+    """The records of a block as htslib gives them; its large array is used again and again."""
+
+    alleles: Int8[np.ndarray, "records people 3"]
+    """Two allele numbers and the phase of each call."""
+    order: Int64[np.ndarray, "people"]
+    """Where each person asked for stands among those read."""
+    has_calls: bool
+    has_dosages: bool
+    records: list[Record] = field(default_factory=list[Record])
+    dosages: list[Float32[np.ndarray, "people alts"] | None] = field(
+        default_factory=list[Float32[np.ndarray, "people alts"] | None]
+    )
+    without_calls: set[int] = field(default_factory=set[int])
+
+    def fill(self, records: Iterator[_Htslib], source: Path) -> bool:
+        """Copy the next records; return False when there are none."""
+        self.records, self.dosages, self.without_calls = [], [], set()
+        for index, record in enumerate(islice(records, len(self.alleles))):
+            self._copy_calls(record, index, source)
+            self.records.append(
+                Record(record.CHROM, record.POS - 1, record.ID or ".", record.REF, record.ALT)
+            )
+            if self.has_dosages:
+                self.dosages.append(_without_signals(record.format("DS")))
+        return bool(self.records)
+
+    def _copy_calls(self, record: _Htslib, index: int, source: Path) -> None:
+        if len(record.ALT) > _MOST_ALTERNATES:
+            raise DataError(
+                f"{source} has {len(record.ALT):,} alternate alleles at {record.CHROM}:"
+                f"{record.POS:,}, too many for one record; split it with bcftools norm -m-."
+            )
+        calls = _calls(record) if self.has_calls else None
+        target = self.alleles[index]
+        if calls is None:
+            target[:] = (-1, -1, 0)
+            self.without_calls.add(index)
+        elif calls.shape[1] == _DIPLOID + 1:
+            target[:] = calls
+        elif calls.shape[1] == _DIPLOID:
+            target[:, 0], target[:, 1], target[:, 2] = calls[:, 0], _ABSENT, calls[:, 1]
+        else:
+            raise DataError(
+                f"{source} has calls of {calls.shape[1] - 1} alleles at {record.CHROM}:"
+                f"{record.POS:,}; only haploid and diploid calls can be used."
+            )
+
+    def rows(self) -> VariantBlock:
+        """Split the records into rows of one alternate allele and pack their calls."""
+        split = split_alternates(self.records)
+        record, number = split.T
+        whole = record.size == len(self.records) and bool((number == 1).all())
+        alleles = self.alleles[: record.size] if whole else self.alleles[record]
+        calls = pack_calls(alleles, number)
+        dosages = self._pack_dosages(split, calls) if self.has_dosages else None
+        if (self.order[:-1] >= self.order[1:]).any():
+            calls = calls[:, self.order]
+            dosages = None if dosages is None else dosages[:, self.order]
+        return variant_block(self.records, split, calls=calls, dosages=dosages)
+
+    def _pack_dosages(
+        self, split: Int64[np.ndarray, "rows 2"], calls: UInt8[np.ndarray, "rows people"]
+    ) -> UInt16[np.ndarray, "rows people"]:
+        """Pack DS, or what the calls say where a record has none; fill in calls without GT."""
+        packed = np.empty(calls.shape, dtype=np.uint16)
+        for row, (record, number) in enumerate(split.tolist()):
+            given = self.dosages[record]
+            if given is None or given.shape[1] < number:
+                packed[row] = pack_dosages(DOSAGES[calls[row]])
+                continue
+            packed[row] = pack_dosages(given[:, number - 1])
+            if record in self.without_calls:
+                calls[row] = hard_calls(given[:, number - 1])
+        return packed
+
+
+def _without_signals(
+    dosages: Float32[np.ndarray, "people alts"] | None,
+) -> Float32[np.ndarray, "people alts"] | None:
+    """Put the usual NaN where htslib has its signalling one, on which arithmetic warns."""
+    if dosages is not None:
+        dosages[np.isnan(dosages)] = np.nan
+    return dosages
+
+
+def _sorted_records(vcf: Any, source: Path, region: Interval | None) -> Iterator[_Htslib]:
+    """Yield the records, those in `region` when there is one, and check their order."""
+    number, chrom, position = 0, "", 0
+    finished: set[str] = set()
+    records = _records(vcf, source, region)
+    while True:
+        number += 1
+        try:
+            record = next(records)
+        except StopIteration:
+            return
+        except Exception as error:  # cyvcf2 raises nothing more particular
+            raise DataError(
+                f"record {number:,} of {source} cannot be read: the file is damaged or cut short; "
+                "copy or download it again."
+            ) from error
+        here = record.CHROM
+        if here != chrom:
+            finished.add(chrom)
+        if here in finished or (here == chrom and position > record.POS):
+            raise DataError(
+                f"{source} is not sorted: {here}:{record.POS:,} (record {number:,}) comes after "
+                f"{chrom}:{position:,}; sort it with bcftools sort."
+            )
+        chrom, position = here, record.POS
+        if region is None or _starts_in(region, chrom, position - 1):
+            yield record
+        elif same_chromosome(chrom, region.chrom) and position > region.end:
+            return
+
+
+def _records(vcf: Any, source: Path, region: Interval | None) -> Iterator[_Htslib]:
+    """Yield all records, or through the index at least those in `region`."""
+    indexed = any(Path(f"{source}{suffix}").exists() for suffix in (".tbi", ".csi"))
+    if region is None or not indexed:
+        yield from vcf
+        return
+    bare = canonical(region.chrom)
+    for chrom in dict.fromkeys((region.chrom, bare, f"chr{bare}")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # cyvcf2 warns of a name the index lacks
+            records = list(islice(vcf(f"{chrom}:{max(region.start, 0) + 1}-{region.end}"), 1))
+            if records:
+                yield from vcf(f"{chrom}:{max(region.start, 0) + 1}-{region.end}")
+                return
+
+
+def _starts_in(region: Interval, chrom: str, start: int) -> bool:
+    return region.start <= start < region.end and same_chromosome(chrom, region.chrom)
+
+
+def _calls(record: _Htslib) -> Int16[np.ndarray, "people ploidy_and_phase"] | None:
+    try:
+        genotype = record.genotype
+    except Exception:  # cyvcf2's word for a record without GT
+        return None
+    return None if genotype is None else cast("np.ndarray", genotype.array())
+
+
+def _genotype_fields(vcf: Any) -> set[str]:
+    """Return which of GT and DS the header declares."""
+    entries = [entry.info() for entry in vcf.header_iter() if entry["HeaderType"] == "FORMAT"]
+    return {entry["ID"] for entry in entries} & {"GT", "DS"}
+
+
+def _open(source: Path) -> Any:
+    source = check_file(source, "genotype file")
+    _check_whole(source)
+    try:
+        return VCF(str(source))
+    except Exception as error:  # cyvcf2 raises nothing more particular
+        raise DataError(
+            f"the header of {source} cannot be read: it is no VCF or BCF, is cut short, lacks "
+            "its #CHROM line or names a person twice; check the file."
+        ) from error
+
+
+def _check_whole(source: Path) -> None:
+    """Refuse a bgzipped file without its last block, which htslib only warns of."""
+    with source.open("rb") as stream:
+        if stream.read(len(_BGZF_HEAD)) != _BGZF_HEAD:
+            return
+        stream.seek(-min(len(_BGZF_END), source.stat().st_size), 2)
+        if stream.read() != _BGZF_END:
+            raise DataError(f"genotype file {source} is cut short; copy or download it again.")
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Keep htslib from writing to stderr: what matters is raised here instead.
+
+    It warns, among others, of every contig that the header does not name.
+    """
+    set_htslib_log_level(_HTSLIB_SILENT)
+    try:
+        yield
+    finally:
+        set_htslib_log_level(_HTSLIB_DEFAULT)

@@ -1,0 +1,1 @@
+"""Expression across people: cohorts, linear models, weight files, evaluation."""

@@ -1,0 +1,280 @@
+"""A cohort: the same people's genotypes, expression and covariates, checked together."""
+
+import fcntl
+import re
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float64, Int
+
+from cisgram.core.artifact import (
+    Manifest,
+    create_artifact,
+    damage_errors,
+    disk_errors,
+    open_artifact,
+    sha256,
+)
+from cisgram.core.checks import ConfigError, DataError, check_file
+from cisgram.data.covariates import Covariates, read_covariates, read_populations
+from cisgram.data.expression import ExpressionTable, read_expression
+from cisgram.data.splits import Relatives, families, find_relatives
+from cisgram.genome.genes import read_genes
+from cisgram.genome.genotypes import Genotypes, genotype_people, import_genotypes
+from cisgram.genome.reference import open_reference
+from cisgram.personal.cohort_checks import check_windows, match_people, place_genes
+from cisgram.personal.cohort_options import DEFAULTS, ImportOptions
+
+KIND = "cohort"
+VERSION = 1
+CIS_WINDOW = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """People with genotypes and expression; every gene in it can be modelled."""
+
+    path: Path
+    people: tuple[str, ...]
+    populations: tuple[str, ...]
+    """A name a person, empty where unknown."""
+    families: Int[np.ndarray, "people"]
+    """Relatives share a number, and folds must not separate them."""
+    genotypes: Genotypes
+    genes: pl.DataFrame
+    """A row a gene: gene, name, chrom (as in the genotypes), start, end, tss, strand."""
+    expression: Float64[np.ndarray, "genes people"]
+    """As measured, memory-mapped; NaN missing."""
+    covariates: Float64[np.ndarray, "people covariates"]
+    covariate_names: tuple[str, ...]
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Open a finished import.
+
+        Raises:
+            DataError: `path` is no cohort of this version, or is incomplete.
+        """
+        path = Path(path)
+        manifest = open_artifact(path, kind=KIND, version=VERSION)
+        with damage_errors(path):
+            return cls._read(path, manifest)
+
+    @classmethod
+    def _read(cls, path: Path, manifest: Manifest) -> Self:
+        people = pl.read_parquet(path / "people.parquet")
+        names = tuple(people["person"].to_list())
+        cohort = cls(
+            path=path,
+            people=names,
+            populations=tuple(people["population"].to_list()),
+            families=people["family"].to_numpy(),
+            genotypes=Genotypes.open(path / "genotypes", names),
+            genes=pl.read_parquet(path / "genes.parquet"),
+            expression=np.load(path / "expression.npy", mmap_mode="r"),
+            covariates=np.load(path / "covariates.npy"),
+            covariate_names=tuple(manifest.metadata["account"]["covariates"]["names"]),
+            manifest=manifest,
+        )
+        shapes = (cohort.expression.shape, cohort.covariates.shape)
+        expected = (
+            (cohort.genes.height, len(names)),
+            (len(names), len(cohort.covariate_names)),
+        )
+        if shapes != expected:
+            raise DataError(f"{path} holds tables of {shapes}, not {expected}; import it again.")
+        return cohort
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        """Travel to other processes as a path."""
+        return type(self).open, (self.path,)
+
+    def cis_rows(self, gene_index: int, window: int) -> slice:
+        """Return the rows of the variants in a gene's cis window.
+
+        The window runs from `window` bases before the gene's start to `window`
+        after its end, as PredictDB has it; a table that gives only the TSS makes
+        that a gene of one base.
+        """
+        chrom, start, end = self.genes.select("chrom", "start", "end").row(gene_index)
+        return self.genotypes.rows(chrom, max(0, start - window), end + window)
+
+
+def import_cohort(
+    genotypes: Path | str,
+    expression: Path | str,
+    *,
+    out: Path | str,
+    covariates: Path | str | None = None,
+    populations: Path | str | None = None,
+    reference: Path | str | None = None,
+    annotation: Path | str | None = None,
+    options: ImportOptions = DEFAULTS,
+) -> Cohort:
+    """Read, match and check everything known of a cohort, and write it to `out`.
+
+    Only people with genotypes, expression and (where given) all covariates are
+    kept, and only genes that can be modelled; the manifest says how many were
+    dropped and why. Values are stored as measured: whatever is fitted to people
+    is fitted later, on training people.
+
+    Genotypes stream through memory in blocks and stay on disk.
+
+    Raises:
+        DataError: files that do not fit each other, or damaged ones; nothing is
+            left at `out`.
+    """
+    out = Path(out)
+    given = {
+        "genotypes": genotypes,
+        "expression": expression,
+        "covariates": covariates,
+        "populations": populations,
+        "reference": reference,
+        "annotation": annotation,
+    }
+    sources = {what: Path(path) for what, path in given.items() if path is not None}
+    for what, path in sources.items():
+        if what != "reference":
+            check_file(path, what)
+    metadata: dict[str, Any] = {"options": asdict(options)}
+    artifact = create_artifact(out, kind=KIND, version=VERSION, metadata=metadata)
+    with _only_import(out), artifact as building:
+        metadata["account"] = _fill(building, sources, options)
+        metadata["sources"] = _describe_sources(sources)
+    return Cohort.open(out)
+
+
+def _fill(building: Path, sources: dict[str, Path], options: ImportOptions) -> dict[str, Any]:
+    """Write the tables of a cohort and return the account of what was kept."""
+    genotyped = genotype_people(sources["genotypes"])
+    annotation = read_genes(sources["annotation"]) if "annotation" in sources else None
+    table = read_expression(sources["expression"], annotation=annotation)
+    covariates = None
+    if "covariates" in sources:
+        known = {*genotyped, *table.people}
+        covariates = read_covariates(sources["covariates"], people=known)
+    labels: dict[str, str] = {}
+    if "populations" in sources:
+        labels = read_populations(sources["populations"], column=options.population_column)
+    wanted, people_account = match_people(
+        genotyped, table, covariates=covariates, populations=labels
+    )
+
+    store = building / "genotypes"
+    store.mkdir()
+    people, counts = import_genotypes(
+        sources["genotypes"],
+        store,
+        people=wanted,
+        reference=open_reference(sources["reference"]) if "reference" in sources else None,
+        dosage_field=options.dosage_field,
+    )
+    stored = Genotypes.open(store, people)
+    genes_account = _write_genes(building, table, stored)
+    relatives = None
+    if options.relatives:
+        relatives = find_relatives(stored, threshold=options.kinship_threshold)
+    groups = families(relatives, len(people)) if relatives else np.arange(len(people))
+    pl.DataFrame(
+        {"person": people, "population": [labels.get(p, "") for p in people], "family": groups}
+    ).write_parquet(building / "people.parquet")
+    return {
+        "people": asdict(people_account),
+        "genes": genes_account,
+        "genotypes": asdict(counts),
+        "covariates": _write_covariates(building, covariates, people),
+        "relatives": _relatives_account(relatives, people),
+    }
+
+
+def _write_genes(building: Path, table: ExpressionTable, genotypes: Genotypes) -> dict[str, Any]:
+    column = {person: i for i, person in enumerate(table.people)}
+    values = table.values[:, [column[person] for person in genotypes.people]]
+    kept, genes, dropped = place_genes(table, values, genotypes.names)
+    with_variants = check_windows(genes, genotypes.variants, CIS_WINDOW)
+    genes.write_parquet(building / "genes.parquet")
+    dropped.write_parquet(building / "genes_dropped.parquet")
+    np.save(building / "expression.npy", np.ascontiguousarray(values[kept]))
+    return {
+        "n_read": table.genes.height,
+        "n_kept": genes.height,
+        "n_with_variants": with_variants,
+        "dropped": dict(sorted(dropped.group_by("reason").len().iter_rows())),
+    }
+
+
+def _write_covariates(
+    building: Path, covariates: Covariates | None, people: tuple[str, ...]
+) -> dict[str, Any]:
+    if covariates is None:
+        np.save(building / "covariates.npy", np.empty((len(people), 0)))
+        return {"names": [], "sources": [], "constant": []}
+    row = {person: i for i, person in enumerate(covariates.people)}
+    values = covariates.values[[row[person] for person in people]]
+    np.save(building / "covariates.npy", np.ascontiguousarray(values))
+    return {
+        "names": covariates.names,
+        "sources": covariates.sources,
+        "constant": covariates.constant,
+    }
+
+
+def _relatives_account(relatives: Relatives | None, people: tuple[str, ...]) -> dict[str, Any]:
+    if relatives is None:
+        return {"n_snps": 0, "estimated": False, "pairs": []}
+    pairs = zip(relatives.first, relatives.second, relatives.kinship, strict=True)
+    return {
+        "n_snps": relatives.n_snps,
+        "estimated": relatives.estimated,
+        "pairs": [[people[i], people[j], round(float(k), 3)] for i, j, k in pairs],
+    }
+
+
+def _describe_sources(sources: dict[str, Path]) -> dict[str, Any]:
+    """Name every file so that it can be found and recognised again."""
+    files = dict(sources)
+    if sources["genotypes"].suffix == ".pgen":
+        beside = (sources["genotypes"].with_suffix(end) for end in (".pvar", ".pvar.zst", ".psam"))
+        files |= {f"genotypes {path.suffix}": path for path in beside if path.exists()}
+    return {
+        what: {
+            "path": path.resolve(),
+            "bytes": path.stat().st_size if path.is_file() else None,
+            "sha256": sha256(path) if path.is_file() else None,
+        }
+        for what, path in files.items()
+    }
+
+
+@contextmanager
+def _only_import(out: Path) -> Generator[None, None, None]:
+    """Hold the place of `out`, and clear what a killed import left beside it.
+
+    Raises:
+        ConfigError: another import is writing to the same place.
+    """
+    lock = out.parent / f".{out.name}.lock"
+    with disk_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        stream = lock.open("w")
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(f"another import is writing {out}; wait for it.") from error
+        # The lock shows that whoever made these is gone.
+        for path in out.parent.iterdir():
+            if re.fullmatch(rf"\.{re.escape(out.name)}\.[a-z0-9_]{{8}}", path.name):
+                shutil.rmtree(path, ignore_errors=True)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)

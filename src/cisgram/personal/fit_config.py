@@ -1,0 +1,82 @@
+"""What a run fits, to whom and how it is scored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self, get_args
+
+from cisgram.core.checks import ConfigError, check_choice, check_range, few
+from cisgram.data.normalize import TRANSFORMS, Transform
+
+ModelName = Literal["elastic-net", "lasso", "ridge", "top-snp"]
+MODELS: tuple[ModelName, ...] = get_args(ModelName)
+ACROSS_PEOPLE = "across people, seen genes"
+CROSS_POPULATION = "across people, seen genes, cross-population"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """What is fitted, to whom and how it is scored."""
+
+    model: ModelName = "elastic-net"
+    """How SNPs make a prediction; all models share window, folds and people."""
+    window: int = 1_000_000
+    """Bases on each side of the gene whose SNPs may have a weight."""
+    min_maf: float = 0.01
+    """Lowest minor allele frequency, among the training people of each fold."""
+    max_missing: float = 0.1
+    """Largest share of missing dosages, among the training people of each fold."""
+    n_outer_folds: int = 5
+    """Folds that measure accuracy."""
+    n_inner_folds: int = 10
+    """Folds that choose the strength of elastic net and lasso, inside the training people."""
+    transform: Transform = "inverse-normal"
+    """Of expression, before covariates are regressed out."""
+    use_covariates: bool = True
+    """Regress the cohort's covariates out of expression."""
+    n_expression_pcs: int = 0
+    """Principal components of expression, from the training people, as further covariates."""
+    normalize_on: Literal["training", "everyone"] = "training"
+    """Whom normalisation is fitted on; `everyone` leaks, and serves to measure how much."""
+    train_populations: tuple[str, ...] = ()
+    """Learn from these populations only; with `test_populations`."""
+    test_populations: tuple[str, ...] = ()
+    """Score these populations only; with `train_populations`."""
+    permutation: int | None = None
+    """Seed that gives everyone another person's genotypes, gene by gene: the null."""
+    seed: int = 1
+    """Of the folds."""
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        check_choice(self.model, MODELS, "model")
+        check_choice(self.transform, TRANSFORMS, "transform")
+        check_choice(self.normalize_on, ("training", "everyone"), "normalize_on")
+        check_range(self.window, "window", low=0)
+        check_range(self.min_maf, "min_maf", low=0, high=0.5)
+        check_range(self.max_missing, "max_missing", low=0, high=1)
+        check_range(self.n_outer_folds, "n_outer_folds", low=2)
+        check_range(self.n_inner_folds, "n_inner_folds", low=2)
+        check_range(self.n_expression_pcs, "n_expression_pcs", low=0)
+        if bool(self.train_populations) != bool(self.test_populations):
+            raise ConfigError("train_populations and test_populations go together; name both.")
+        shared = set(self.train_populations) & set(self.test_populations)
+        if shared:
+            raise ConfigError(
+                f"populations {few(sorted(shared))} are both trained on and tested on; "
+                "name different ones."
+            )
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> Self:
+        """Rebuild from JSON's types, where tuples have become lists."""
+        plain = dict(values)
+        train, test = plain.pop("train_populations"), plain.pop("test_populations")
+        return cls(**plain, train_populations=tuple(train), test_populations=tuple(test))
+
+    @property
+    def task(self) -> str:
+        """The question that the accuracy answers."""
+        task = CROSS_POPULATION if self.train_populations else ACROSS_PEOPLE
+        if self.normalize_on == "everyone":
+            task += ", normalisation leaked"
+        return task if self.permutation is None else task + ", genotypes permuted"

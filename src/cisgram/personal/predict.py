@@ -1,0 +1,217 @@
+"""Predicts the expression of people from their genotypes with linear models.
+
+The prediction of a gene is the sum over its SNPs of weight times dosage of the effect allele
+(PrediXcan, Gamazon et al. 2015, https://doi.org/10.1038/ng.3367).
+"""
+
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Float32, Float64, Int64
+
+from cisgram.core.artifact import atomic_file
+from cisgram.core.checks import ConfigError
+from cisgram.core.progress import progress
+from cisgram.genome.genotypes import Genotypes, import_genotypes
+from cisgram.genome.interval import Interval
+from cisgram.personal.harmonize import Ambiguous, harmonize
+from cisgram.personal.predictdb import WeightSet, people_rows
+
+_MARGIN = 5_000_000  # bases; a SNP's positions in two assemblies are rarely further apart
+_BLOCK = 1 << 24  # dosages in memory at once
+_SUFFIXES = (".tsv", ".tsv.gz", ".parquet")
+
+
+@dataclass(frozen=True)
+class PersonalPrediction:
+    """Predicted expression of people, and what it rests on."""
+
+    genes: pl.DataFrame
+    """A row a gene: `gene` and `name`."""
+    people: tuple[str, ...]
+    values: Float32[np.ndarray, "genes people"]
+    """Residual z-scores when `centred`, raw sums otherwise; NaN where no SNP of the gene
+    could be used."""
+    account: pl.DataFrame
+    """A row a gene: what `harmonize` counts, and `missing`, the share of its used dosages
+    that were unknown and took their SNP's mean."""
+    centred: bool
+    """Whether the training means are known, so that 0 is the mean training person."""
+    notes: tuple[str, ...]
+    """Sentences about what looks wrong."""
+
+    def write(self, path: Path | str) -> Path:
+        """Write genes x people as TSV or Parquet, and the account beside it.
+
+        Returns:
+            Where the account is: `NAME.account.tsv` beside `NAME.tsv`.
+
+        Raises:
+            ConfigError: the name ends in none of .tsv, .tsv.gz and .parquet.
+            DataError: the disk is full.
+        """
+        path = Path(path)
+        suffix = next((s for s in _SUFFIXES if path.name.endswith(s)), None)
+        if suffix is None:
+            raise ConfigError(f"{path} must end in {', '.join(_SUFFIXES)}; rename it.")
+        account = path.with_name(path.name.removesuffix(suffix) + ".account.tsv")
+        table = self.genes.hstack(pl.DataFrame(self.values, schema=list(self.people)))
+        with atomic_file(path) as values, atomic_file(account) as counts:
+            self.account.write_csv(counts, separator="\t")
+            if suffix == ".parquet":
+                table.write_parquet(values)
+            elif suffix == ".tsv":
+                table.write_csv(values, separator="\t")
+            else:
+                with values.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, 0) as stream:
+                    stream.write(table.write_csv(separator="\t").encode())
+        return account
+
+
+@dataclass(frozen=True)
+class _GeneSnps:
+    """One gene's usable SNPs."""
+
+    rows: Int64[np.ndarray, "snps"]
+    weights: Float64[np.ndarray, "snps"]
+    swapped: Bool[np.ndarray, "snps"]
+    means: Float64[np.ndarray, "snps"]
+    """Training mean dosage of the effect allele; NaN when unknown."""
+
+
+def predict_people(
+    weights: WeightSet,
+    genotypes: Genotypes,
+    *,
+    people: Sequence[str] | None = None,
+    ambiguous: Ambiguous = "keep",
+    build: str = "",
+) -> PersonalPrediction:
+    """Predict every gene of a model set for people of a genotype store, gene by gene.
+
+    Models from a fit know their training people's mean dosages: they are subtracted, so a
+    prediction is a residual z-score, and an unknown dosage or an absent SNP counts as the
+    training mean. Models from a PredictDB file give raw sums, as PrediXcan does: an unknown
+    dosage takes the mean of the people predicted and an absent SNP adds nothing.
+
+    Args:
+        weights: the models.
+        genotypes: store with the people.
+        people: whom to predict, in this order; all when None.
+        ambiguous: what becomes of A/T and C/G SNPs, see `cisgram.personal.harmonize.Ambiguous`.
+        build: assembly of the genotypes when known.
+
+    Raises:
+        DataError: unknown people, or not one SNP of the models is among the genotypes.
+    """
+    chosen = None
+    if people is not None:
+        chosen = people_rows(people, genotypes.people, genotypes.directory)
+    what = f"genotypes {genotypes.directory}"
+    return _predict(weights, genotypes, chosen, what=what, ambiguous=ambiguous, build=build)
+
+
+def predict_file(
+    weights: WeightSet,
+    source: Path | str,
+    *,
+    people: Sequence[str] | None = None,
+    dosage_field: bool = False,
+    ambiguous: Ambiguous = "keep",
+    build: str = "",
+) -> PersonalPrediction:
+    """Predict people of a VCF, BCF or PGEN file through a temporary genotype store.
+
+    Where all models lie on one chromosome, only the stretch they span is stored, with a
+    margin so that SNPs of another assembly are still found by ID.
+
+    Args:
+        weights: the models.
+        source: the genotypes.
+        people: whom to predict, in this order; all when None.
+        dosage_field: take imputed dosages (DS) instead of genotypes.
+        ambiguous: see `predict_people`.
+        build: assembly of the genotypes when known.
+
+    Raises:
+        DataError: the file cannot be used, or as `predict_people` says.
+    """
+    source = Path(source)
+    with TemporaryDirectory(prefix="cisgram-") as directory:
+        store = Path(directory)
+        names, _ = import_genotypes(
+            source, store, people=people, dosage_field=dosage_field, region=_span(weights)
+        )
+        genotypes = Genotypes.open(store, names)
+        what = f"genotypes {source}"
+        return _predict(weights, genotypes, None, what=what, ambiguous=ambiguous, build=build)
+
+
+def _span(weights: WeightSet) -> Interval | None:
+    """The stretch of all SNPs, where they are all placed on one chromosome."""
+    chromosomes, starts = weights.weights["chrom"], weights.weights["start"]
+    if starts.null_count() or chromosomes.n_unique() != 1:
+        return None
+    low, high = starts.to_numpy().min(), starts.to_numpy().max()
+    return Interval(chromosomes[0], max(0, int(low) - _MARGIN), int(high) + _MARGIN)
+
+
+def _predict(
+    weights: WeightSet,
+    genotypes: Genotypes,
+    people: Int64[np.ndarray, "people"] | None,
+    *,
+    what: str,
+    ambiguous: Ambiguous,
+    build: str,
+) -> PersonalPrediction:
+    found = harmonize(weights, genotypes.variants, what=what, ambiguous=ambiguous, build=build)
+    names = genotypes.people
+    chosen = names if people is None else tuple(names[row] for row in people)
+    genes = weights.genes.select("gene", "name")
+    values = np.full((genes.height, len(chosen)), np.nan, np.float32)
+    missing = np.full(genes.height, np.nan)
+    where = {gene: index for index, gene in enumerate(genes["gene"])}
+    usable = found.snps.filter(pl.col("row").is_not_null()).sort("row")
+    parts = usable.partition_by("gene", maintain_order=True)
+    with progress("predicting genes", len(parts)) as ticker:
+        for part in parts:
+            total, n_unknown = np.zeros(len(chosen)), 0
+            for some in part.iter_slices(max(1, _BLOCK // len(chosen))):
+                snps = _gene_snps(some)
+                dosages = genotypes.dosages(snps.rows, people)
+                total += _sum_dosages(dosages, snps, centred=weights.centred)
+                n_unknown += int(np.isnan(dosages).sum())
+            index = where[part["gene"][0]]
+            values[index], missing[index] = total, n_unknown / (part.height * len(chosen))
+            ticker.advance()
+    account = found.account.with_columns(missing=pl.Series(missing, nan_to_null=True))
+    return PersonalPrediction(genes, chosen, values, account, weights.centred, found.notes)
+
+
+def _gene_snps(part: pl.DataFrame) -> _GeneSnps:
+    return _GeneSnps(
+        part["row"].cast(pl.Int64).to_numpy(),
+        part["weight"].to_numpy(),
+        part["swapped"].to_numpy(),
+        part["mean"].to_numpy(),
+    )
+
+
+def _sum_dosages(
+    dosages: Float32[np.ndarray, "people snps"], snps: _GeneSnps, *, centred: bool
+) -> Float64[np.ndarray, "people"]:
+    """Sum weight times dosage, an unknown dosage at its SNP's mean."""
+    effect = np.where(snps.swapped, 2.0 - dosages, dosages).astype(np.float64)
+    unknown = np.isnan(effect)
+    known = np.maximum((~unknown).sum(axis=0), 1)
+    observed = np.where(unknown, 0.0, effect).sum(axis=0) / known
+    effect = np.where(unknown, np.where(np.isnan(snps.means), observed, snps.means), effect)
+    if centred:
+        effect -= snps.means
+    return effect @ snps.weights

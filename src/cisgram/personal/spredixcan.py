@@ -1,0 +1,289 @@
+"""Associates predicted expression with a trait from GWAS summary statistics alone.
+
+S-PrediXcan (Barbeira et al. 2018, https://doi.org/10.1038/s41467-018-03621-1): the z-score of
+a gene is the sum over its SNPs of weight x (sd of the SNP / sd of the prediction) x z-score
+of the SNP, with both sd from a reference panel's covariances. Polygenic traits inflate it;
+the correction divides by sqrt(1 + phi N h2) (Liang et al. 2023,
+https://doi.org/10.1101/2023.10.17.562831).
+"""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float64, Int64
+from scipy.stats import norm
+
+from cisgram.core.artifact import atomic_file
+from cisgram.core.checks import DataError, check_range
+from cisgram.genome.streams import read_lines
+from cisgram.personal.gwas import Gwas
+from cisgram.personal.harmonize import Ambiguous, harmonize
+from cisgram.personal.predictdb import WeightSet
+
+_NO_VARIANCE = 1e-10  # share of the variance of independent SNPs; below it is rounding
+_HEADER: dict[str, type[pl.DataType]] = {
+    "GENE": pl.String,
+    "RSID1": pl.String,
+    "RSID2": pl.String,
+    "VALUE": pl.Float64,
+}
+
+
+@dataclass(frozen=True)
+class Associations:
+    """Genes and one trait."""
+
+    genes: pl.DataFrame
+    """A row a gene, most significant first: `gene name z effect_size var_g p_value
+    neg_log10_p z_calibrated p_calibrated n_snps_model n_snps_gwas n_snps_covariance
+    n_snps_used`, accuracy of the model `r2 p_model`, and the counts of `harmonize`.
+
+    `effect_size` is the trait's change per unit of predicted expression, `var_g` the
+    variance of the prediction in the reference panel; `z` is null where no SNP could be
+    used or the prediction does not vary."""
+    notes: tuple[str, ...]
+    """Sentences about what is missing or looks wrong."""
+
+    def write(self, path: Path | str) -> None:
+        """Write the genes as TSV.
+
+        Raises:
+            DataError: the disk is full.
+        """
+        with atomic_file(path) as temporary:
+            self.genes.write_csv(temporary, separator="\t", null_value="NA")
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """Covariances of the dosages of one gene's SNPs."""
+
+    rows: dict[str, int]
+    """SNP name -> row."""
+    values: Float64[np.ndarray, "snps snps"]
+    """Symmetric; 0 for a pair that the file does not have, NaN on the diagonal likewise."""
+
+
+def associate(
+    weights: WeightSet,
+    gwas: Gwas,
+    covariances: Path | str,
+    *,
+    n: float | None = None,
+    h2: float | None = None,
+    ambiguous: Ambiguous = "keep",
+    build: str = "",
+) -> Associations:
+    """Test every gene of a model set against the trait of a GWAS.
+
+    A SNP is used when the GWAS has it with matching alleles and the covariances have it too;
+    the others are left out and counted. SNPs whose alleles are swapped change sign.
+
+    Args:
+        weights: the models, of a PredictDB file.
+        gwas: the summary statistics.
+        covariances: text that belongs to the models, `GENE RSID1 RSID2 VALUE`.
+        n: sample size of the GWAS, for calibration; that of its table when None.
+        h2: heritability of the trait, 0 to 1, for calibration.
+        ambiguous: what becomes of A/T and C/G SNPs.
+        build: assembly of the GWAS when known.
+
+    Raises:
+        ConfigError: `n` or `h2` out of range.
+        DataError: no SNP in common, or covariances that cannot be read.
+    """
+    n = gwas.n if n is None else check_range(n, "n", low=1)
+    h2 = None if h2 is None else check_range(h2, "h2", low=0, high=1)
+    what = f"GWAS table {gwas.source}"
+    found = harmonize(weights, gwas.variants, what=what, ambiguous=ambiguous, build=build)
+    snps = _with_z(found.snps, gwas)
+    models = {str(part["gene"][0]): part for part in snps.partition_by("gene")}
+    results: dict[str, tuple[Any, ...]] = {gene: (gene, *_NOTHING) for gene in models}
+    for gene, covariance in read_covariances(covariances, genes=set(models)):
+        results[gene] = (gene, *_gene_association(models[gene], covariance))
+    table = pl.DataFrame(list(results.values()), schema=_RESULT, orient="row")
+    if not (table["n_snps_covariance"] > 0).any():
+        raise DataError(
+            f"covariances {covariances} have none of the models' SNPs; "
+            "name the file that belongs to the weights."
+        )
+    genes, notes = _calibrate(_described(table, weights, found.account), n, h2)
+    return Associations(genes, (*gwas.notes, *found.notes, *notes))
+
+
+_RESULT = {
+    "gene": pl.String,
+    "z": pl.Float64,
+    "effect_size": pl.Float64,
+    "var_g": pl.Float64,
+    "n_snps_covariance": pl.Int64,
+    "n_snps_used": pl.Int64,
+}
+_NOTHING = (float("nan"), float("nan"), float("nan"), 0, 0)
+
+
+def read_covariances(
+    path: Path | str, *, genes: set[str] | None = None
+) -> Iterator[tuple[str, Covariance]]:
+    """Yield the covariances of one gene after another, holding only one gene in memory.
+
+    Args:
+        path: text with the header `GENE RSID1 RSID2 VALUE`, plain or gzipped, the lines of
+            a gene together.
+        genes: genes wanted; all when None.
+
+    Raises:
+        DataError: another header, a line that is none, or a gene in two places.
+    """
+    waiting: pl.DataFrame | None = None
+    seen: set[str] = set()
+    for block in _covariance_blocks(path):
+        if waiting is not None:
+            block = pl.concat([waiting, block])
+        runs = block.with_columns(run=pl.col("GENE").rle_id())
+        parts = runs.partition_by("run", maintain_order=True, include_key=False)
+        waiting = parts.pop()
+        for part in parts:
+            yield from _one_gene(part, seen, path=path, genes=genes)
+    if waiting is not None:
+        yield from _one_gene(waiting, seen, path=path, genes=genes)
+
+
+def _covariance_blocks(path: Path | str) -> Iterator[pl.DataFrame]:
+    separator = ""
+    for text in read_lines(path, "covariance file"):
+        if not separator:
+            header, _, text = text.partition(b"\n")
+            separator = "\t" if b"\t" in header else " "
+            if tuple(header.decode(errors="replace").split()) != tuple(_HEADER):
+                raise DataError(
+                    f"covariance file {path} must begin with {' '.join(_HEADER)}; "
+                    "name the file that belongs to the weights."
+                )
+        if not text.strip():
+            continue
+        try:
+            block = pl.read_csv(
+                io.BytesIO(text), separator=separator, has_header=False, schema=_HEADER,
+                null_values=["NA", "NaN", "nan"], quote_char=None,
+            )  # fmt: skip
+        except pl.exceptions.PolarsError as error:
+            reason = str(error).splitlines()[0].rstrip(".")
+            raise DataError(
+                f"covariance file {path} has a line that is not GENE RSID1 RSID2 VALUE ({reason}); "
+                "make it again."
+            ) from error
+        if block.select(pl.any_horizontal(pl.col("GENE", "RSID1", "RSID2").is_null()).any()).item():
+            raise DataError(f"covariance file {path} has a line without names; make it again.")
+        yield block
+
+
+def _one_gene(
+    part: pl.DataFrame, seen: set[str], *, path: Path | str, genes: set[str] | None
+) -> Iterator[tuple[str, Covariance]]:
+    gene = str(part["GENE"][0])
+    if gene in seen:
+        raise DataError(f"covariance file {path} has gene {gene} in two places; sort it by gene.")
+    seen.add(gene)
+    if genes is None or gene in genes:
+        yield gene, _matrix(part.drop_nulls("VALUE"))
+
+
+def _matrix(part: pl.DataFrame) -> Covariance:
+    first, second = part["RSID1"].to_list(), part["RSID2"].to_list()
+    rows = {name: row for row, name in enumerate(dict.fromkeys((*first, *second)))}
+    values = np.zeros((len(rows), len(rows)))
+    np.fill_diagonal(values, np.nan)
+    i = np.array([rows[name] for name in first], np.int64)
+    j = np.array([rows[name] for name in second], np.int64)
+    values[i, j] = values[j, i] = part["VALUE"].to_numpy()
+    return Covariance(rows, values)
+
+
+def _with_z(snps: pl.DataFrame, gwas: Gwas) -> pl.DataFrame:
+    """Add the GWAS's z and beta for the model's effect allele; null where it is not used."""
+    theirs = gwas.variants.with_row_index("row").select("row", "z", "beta")
+    sign = pl.when("swapped").then(-1.0).otherwise(1.0)
+    joined = snps.join(theirs, on="row", how="left", maintain_order="left")
+    return joined.with_columns(pl.col("z", "beta") * sign)
+
+
+def _gene_association(
+    model: pl.DataFrame, covariance: Covariance
+) -> tuple[float, float, float, int, int]:
+    """Return z, effect size, variance, and SNPs in the covariances and used."""
+    rows = _covariance_rows(model, covariance)
+    z = model["z"].to_numpy()
+    used = (rows >= 0) & ~np.isnan(z)
+    n_known, n_used = int((rows >= 0).sum()), int(used.sum())
+    if n_used == 0:
+        return (*_NOTHING[:3], n_known, 0)
+    weights = model["weight"].to_numpy()[used]
+    panel = covariance.values[np.ix_(rows[used], rows[used])]
+    variances = np.diag(panel)
+    variance = float(weights @ panel @ weights)
+    if not variance > _NO_VARIANCE * float(weights**2 @ variances):
+        return (*_NOTHING[:2], max(variance, 0.0), n_known, n_used)
+    gene_z = float(weights * np.sqrt(variances) @ z[used] / np.sqrt(variance))
+    effect = float(weights * variances @ model["beta"].to_numpy()[used] / variance)
+    return gene_z, effect, variance, n_known, n_used
+
+
+def _covariance_rows(model: pl.DataFrame, covariance: Covariance) -> Int64[np.ndarray, "snps"]:
+    """Find each SNP under either of its names; -1 where it or its variance is missing."""
+    names = zip(model["rsid"], model["var_id"], strict=True)
+    rows = np.array(
+        [covariance.rows.get(rsid, covariance.rows.get(var_id, -1)) for rsid, var_id in names],
+        np.int64,
+    )
+    known = ~np.isnan(np.diag(covariance.values)[rows]) if len(covariance.values) else False
+    return np.where((rows >= 0) & known, rows, -1)
+
+
+def _described(table: pl.DataFrame, weights: WeightSet, account: pl.DataFrame) -> pl.DataFrame:
+    """Add what is known of the gene, its model and its SNPs."""
+    about = weights.genes.select("gene", "name", "r2", "phi", p_model="p_value")
+    counts = account.rename({"n_model": "n_snps_model", "n_used": "n_snps_gwas"})
+    joined = about.join(table, on="gene", how="left", maintain_order="left")
+    return joined.join(counts, on="gene", how="left", maintain_order="left")
+
+
+def _calibrate(
+    genes: pl.DataFrame, n: float | None, h2: float | None
+) -> tuple[pl.DataFrame, list[str]]:
+    """Add p-values, and the calibrated ones where everything for them is known."""
+    lacks = [
+        name
+        for name, there in (
+            ("the sample size n of the GWAS", n is not None),
+            ("the heritability h2 of the trait", h2 is not None),
+            ("phi of the models", genes["phi"].null_count() < genes.height),
+        )
+        if not there
+    ]
+    notes: list[str] = []
+    if lacks:
+        notes.append(f"z-scores are not calibrated for polygenicity without {', '.join(lacks)}.")
+    z = genes["z"].to_numpy()
+    phi = genes["phi"].cast(pl.Float64).to_numpy()
+    inflation = 1 + np.maximum(phi, 0) * (n or 0.0) * (h2 or 0.0)
+    calibrated = np.full(len(z), np.nan) if lacks else z / np.sqrt(inflation)
+    log_p = norm.logsf(np.abs(z)) + np.log(2.0)
+    columns = {
+        "p_value": np.exp(log_p),
+        "neg_log10_p": -log_p / np.log(10.0),
+        "z_calibrated": calibrated,
+        "p_calibrated": 2 * norm.sf(np.abs(calibrated)),
+    }
+    genes = genes.with_columns(**{name: pl.Series(values) for name, values in columns.items()})
+    counts = ["n_snps_model", "n_snps_gwas", "n_snps_covariance", "n_snps_used"]
+    first = ["gene", "name", "z", "effect_size", "var_g", *columns, *counts, "r2", "p_model"]
+    genes = genes.select(*first, pl.exclude(*first, "phi")).with_columns(
+        pl.selectors.float().fill_nan(None)
+    )
+    return genes.sort("neg_log10_p", descending=True, nulls_last=True, maintain_order=True), notes

@@ -1,0 +1,254 @@
+"""What a report shows, gathered from fits of one cohort on one task."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float32, Float64
+
+from cisgram.core.artifact import MANIFEST, is_artifact, open_artifact, sha256
+from cisgram.core.checks import ConfigError, DataError, check_file
+from cisgram.personal import cohort
+from cisgram.personal.evaluate import (
+    ModelAccuracy,
+    ModelDifference,
+    PopulationAccuracy,
+    evaluate_fits,
+)
+from cisgram.personal.fit import Fit
+from cisgram.personal.fit_config import FitConfig
+
+PLACE = ("gene", "name", "chrom", "start", "end", "tss", "strand")
+"""Columns that say which gene a row is and where it lies (0-based, half-open, bp)."""
+SCORES = (
+    "pearson",
+    "spearman",
+    "r2",
+    "p_value",
+    "n_snps_window",
+    "n_snps_model",
+    "accepted",
+)
+"""Columns a model has for each gene, across held-out people."""
+_BASELINE = "top-snp"
+_PERMUTED = ", genotypes permuted"
+_ROUNDING = 1e-3  # sd; two fits of one target differ by less
+_BLOCK = 512  # genes compared at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelResults:
+    """One model's rows, in the order of `ReportData.genes`; null where it has no such gene."""
+
+    config: FitConfig
+    scores: pl.DataFrame
+    """Columns `SCORES`."""
+    predictions: Float32[np.ndarray, "genes people"]
+    """Held-out predictions, in sd of the residual; NaN where there is none."""
+    weights: pl.DataFrame
+    """gene, chrom, start (0-based), id, ref, alt, weight (sd per copy of alt), frequency."""
+
+    def column(self, name: str) -> Float64[np.ndarray, "genes"]:
+        """Return a column of `scores`, null as NaN."""
+        return self.scores[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportData:
+    """Everything on the page, before it is laid out."""
+
+    title: str
+    notes: tuple[str, ...]
+    task: str
+    date: str
+    people: tuple[str, ...]
+    populations: tuple[str, ...]
+    """A population for each person, "" when unknown."""
+    genes: pl.DataFrame
+    """Columns `PLACE`, a row a gene."""
+    measured: Float32[np.ndarray, "genes people"]
+    """The target as each person's held-out fold saw it, in sd; NaN missing."""
+    models: tuple[ModelResults, ...]
+    accuracies: tuple[ModelAccuracy, ...]
+    """One a model, in their order, on `task`; the page leads with the first."""
+    comparison: ModelDifference | None
+    """The baseline minus the first model: top SNP, or else the last model; None for one model."""
+    null_rates: tuple[float | None, ...]
+    """Share of genes each model accepts when genotypes are permuted; None when not measured."""
+    other_tasks: tuple[ModelAccuracy, ...]
+    covariates: tuple[str, ...]
+    provenance: tuple[tuple[str, str], ...]
+
+
+def gather(
+    fits: Sequence[Fit],
+    evaluation: Mapping[str, Any] | None = None,
+    *,
+    title: str = "Expression across people",
+    notes: Sequence[str] = (),
+) -> ReportData:
+    """Bring fits of one cohort together; the first is the one the page leads with.
+
+    `evaluation` is what `cisgram personal evaluate --json` wrote for any tasks. Its
+    rows with permuted genotypes give the null acceptance rates; its rows of other
+    tasks are shown apart; those of the fits' own task are measured here anew.
+
+    Raises:
+        ConfigError: no fit, or two of the same model.
+        DataError: the fits differ in people, task or target, or `evaluation` lacks a column.
+    """
+    if not fits:
+        raise ConfigError("a report needs at least one fit; name a fit directory.")
+    names = [fit.config.model for fit in fits]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"two fits are of one model ({', '.join(names)}); name one of each.")
+    evaluated = evaluate_fits(fits)
+    task = fits[0].task
+    rows = _read_accuracies(evaluation)
+    null = {row.model: row.accepted_rate for row in rows if row.task == task + _PERMUTED}
+    genes = pl.concat([fit.genes.select(PLACE) for fit in fits]).unique(
+        "gene", keep="first", maintain_order=True
+    )
+    return ReportData(
+        title=title,
+        notes=tuple(notes),
+        task=task,
+        date=datetime.now(UTC).strftime("%Y-%m-%d"),
+        people=fits[0].people,
+        populations=fits[0].populations,
+        genes=genes,
+        measured=_measured(fits, genes),
+        models=tuple(_results(fit, genes) for fit in fits),
+        accuracies=evaluated.models,
+        comparison=_baseline(evaluated.differences),
+        null_rates=tuple(null.get(name) for name in names),
+        other_tasks=tuple(row for row in rows if row.task not in (task, task + _PERMUTED)),
+        covariates=_covariates(fits),
+        provenance=_provenance(fits),
+    )
+
+
+def read_evaluations(paths: Sequence[Path]) -> dict[str, Any]:
+    """Read what `cisgram personal evaluate --json` wrote, as one evaluation.
+
+    Raises:
+        DataError: a file is missing or holds something else.
+    """
+    models: list[Any] = []
+    for path in paths:
+        try:
+            models += json.loads(check_file(path, "the evaluation").read_text())["models"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"{path} is no evaluation; write it with cisgram personal evaluate --json."
+            ) from error
+    return {"models": models}
+
+
+def _baseline(differences: Sequence[ModelDifference]) -> ModelDifference | None:
+    named = [difference for difference in differences if difference.model == _BASELINE]
+    return (named or [*differences[-1:], None])[0]
+
+
+def _read_accuracies(evaluation: Mapping[str, Any] | None) -> list[ModelAccuracy]:
+    """Read an evaluation's rows.
+
+    Raises:
+        DataError: a row lacks what a row must have.
+    """
+    rows: Sequence[Mapping[str, Any]] = (evaluation or {}).get("models", ())
+    read: list[ModelAccuracy] = []
+    for row in rows:
+        lacking = [field.name for field in fields(ModelAccuracy) if field.name not in row]
+        if lacking:
+            raise DataError(
+                f"a model in the evaluation lacks {', '.join(lacking)}; "
+                "write it again with cisgram personal evaluate --json."
+            )
+        known = {field.name: row[field.name] for field in fields(ModelAccuracy)}
+        known["populations"] = tuple(PopulationAccuracy(**part) for part in row["populations"])
+        read.append(ModelAccuracy(**known))
+    return read
+
+
+def _measured(fits: Sequence[Fit], genes: pl.DataFrame) -> Float32[np.ndarray, "genes people"]:
+    """Join the fits' targets; where two have a gene they must agree.
+
+    Raises:
+        DataError: they do not.
+    """
+    rows = _rows_in(fits[0], genes)
+    measured = _in_rows(fits[0].measured, rows, genes.height)
+    seen = np.zeros(genes.height, dtype=bool)
+    seen[rows] = True
+    for fit in fits[1:]:
+        rows = _rows_in(fit, genes)
+        shared = np.flatnonzero(seen[rows])
+        for block in np.array_split(shared, len(shared) // _BLOCK + 1):
+            if not np.allclose(
+                measured[rows[block]], fit.measured[block], atol=_ROUNDING, equal_nan=True
+            ):
+                raise DataError(
+                    f"{fits[0].path} and {fit.path} were fitted to different targets "
+                    "(normalisation or covariates differ); make one report of each."
+                )
+        new = np.flatnonzero(~seen[rows])
+        if len(new):
+            measured[rows[new]] = fit.measured[new]
+            seen[rows] = True
+    return measured
+
+
+def _rows_in(fit: Fit, genes: pl.DataFrame) -> np.ndarray:
+    """Return the row in `genes` of each gene of `fit`."""
+    row_of = {gene: row for row, gene in enumerate(genes["gene"])}
+    return np.array([row_of[gene] for gene in fit.genes["gene"]], dtype=np.int64)
+
+
+def _in_rows(
+    values: Float32[np.ndarray, "genes people"], rows: np.ndarray, n: int
+) -> Float32[np.ndarray, "rows people"]:
+    """Lay out rows among `n`, NaN elsewhere; without a copy when they are all there in order."""
+    if np.array_equal(rows, np.arange(n)):
+        return values
+    spread = np.full((n, values.shape[1]), np.nan, dtype=np.float32)
+    spread[rows] = values
+    return spread
+
+
+def _results(fit: Fit, genes: pl.DataFrame) -> ModelResults:
+    scores = genes.select("gene").join(fit.genes, on="gene", how="left", maintain_order="left")
+    return ModelResults(
+        config=fit.config,
+        scores=scores.select(SCORES),
+        predictions=_in_rows(fit.predictions, _rows_in(fit, genes), genes.height),
+        weights=fit.weights,
+    )
+
+
+def _covariates(fits: Sequence[Fit]) -> tuple[str, ...]:
+    """Name the covariates regressed out, where the cohort is at hand."""
+    path = fits[0].cohort
+    if not fits[0].config.use_covariates or not is_artifact(path, cohort.KIND):
+        return ()
+    manifest = open_artifact(path, kind=cohort.KIND, version=cohort.VERSION)
+    return tuple(manifest.metadata["account"]["covariates"]["names"])
+
+
+def _provenance(fits: Sequence[Fit]) -> tuple[tuple[str, str], ...]:
+    rows = [("cohort", f"{fits[0].cohort.name}, manifest sha256 {_cohort_hash(fits[0])}")]
+    for fit in fits:
+        manifest = fit.path / MANIFEST
+        digest = sha256(manifest) if manifest.is_file() else "not at hand"
+        made = f"{fit.path.name}, fitted by cisgram {fit.manifest.cisgram}"
+        rows.append((fit.config.model, f"{made}, manifest sha256 {digest}"))
+    return tuple(rows)
+
+
+def _cohort_hash(fit: Fit) -> str:
+    return str(fit.manifest.metadata["run"]["cohort"])

@@ -1,0 +1,128 @@
+"""One HTML file that shows how well expression is predicted across people, and how."""
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from cisgram import __version__
+from cisgram.core.artifact import atomic_file
+from cisgram.personal.evaluate import ModelAccuracy, PopulationAccuracy
+from cisgram.personal.fit import Fit
+from cisgram.report import words
+from cisgram.report.data import ReportData, gather
+from cisgram.report.pack import choose_detail, pack
+
+_ASSETS = files("cisgram.report") / "assets"
+_SCRIPTS = ("data.js", "draw.js", "overview.js", "table.js", "gene.js", "main.js")
+
+
+def build_report(
+    fits: Sequence[Fit],
+    evaluation: Mapping[str, Any] | None,
+    out: Path,
+    *,
+    title: str = "Expression across people",
+    notes: Sequence[str] = (),
+) -> ReportData:
+    """Write the report of fits of one cohort to `out`; the page leads with the first fit.
+
+    `evaluation` is what `cisgram personal evaluate --json` wrote of further tasks, such as
+    the null or other populations; see `gather`. Each of `notes` is shown under the answer.
+
+    Raises:
+        ConfigError: no fit, or two of one model.
+        DataError: the fits do not belong together, or `out` cannot be written.
+    """
+    data = gather(fits, evaluation, title=title, notes=notes)
+    write_report(data, out)
+    return data
+
+
+def write_report(data: ReportData, out: Path) -> None:
+    """Write the page whole or not at all.
+
+    Raises:
+        DataError: `out` cannot be written.
+    """
+    page = render(data)
+    with atomic_file(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def render(data: ReportData) -> str:
+    """Return the page: self-contained, with no address outside itself."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(
+        label=words.model_label,
+        number=words.number,
+        percent=words.percent,
+        interval=words.interval,
+        commas=words.commas,
+        ranges=words.ranges,
+    )
+    detail = choose_detail(data)
+    scripts = "\n".join(_asset(name) for name in _SCRIPTS)
+    return environment.from_string(_asset("page.html.jinja")).render(
+        data=data,
+        lead=data.accuracies[0],
+        config=data.models[0].config,
+        baseline=_baseline(data),
+        settings=words.settings([model.config for model in data.models]),
+        populations=words.population_counts(data.populations),
+        chromosomes=words.chromosomes(data.genes["chrom"].to_list()),
+        n_detailed=len(detail.genes),
+        n_shown=len(detail.people),
+        style=Markup(_asset("style.css")),
+        script=Markup(f'(() => {{\n"use strict";\n{scripts}\n}})();'),
+        payload=_embedded(pack(data, detail) | _figures(data)),
+        version=__version__,
+    )
+
+
+def _baseline(data: ReportData) -> ModelAccuracy | None:
+    named = {accuracy.model: accuracy for accuracy in data.accuracies}
+    return named[data.comparison.model] if data.comparison else None
+
+
+def _figures(data: ReportData) -> dict[str, Any]:
+    """Return what the figures over all genes draw."""
+    return {
+        "labels": [words.model_label(accuracy.model) for accuracy in data.accuracies],
+        "summaries": [
+            _estimate(accuracy) | {"negative": _plain(accuracy.share_negative)}
+            for accuracy in data.accuracies
+        ],
+        "byPopulation": [
+            _estimate(part) | {"model": row, "population": part.population, "people": part.n_people}
+            for row, accuracy in enumerate(data.accuracies)
+            for part in accuracy.populations
+        ],
+    }
+
+
+def _estimate(accuracy: ModelAccuracy | PopulationAccuracy) -> dict[str, Any]:
+    return {
+        "mean": _plain(accuracy.mean_pearson),
+        "interval": [_plain(end) for end in accuracy.ci95],
+    }
+
+
+def _plain(value: float) -> float | None:
+    return None if value != value else round(value, 5)
+
+
+def _embedded(content: Mapping[str, Any]) -> Markup:
+    """Write JSON that cannot end the script element it stands in."""
+    text = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _asset(name: str) -> str:
+    return (_ASSETS / name).read_text(encoding="utf-8")

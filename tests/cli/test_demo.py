@@ -1,0 +1,28 @@
+"""The demo from nothing to a report, and again."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from cisgram.cli.app import main
+
+
+@pytest.mark.slow
+def test_demo_makes_a_report_and_resumes(tmp_path: Path) -> None:
+    out, result = tmp_path / "demo", tmp_path / "demo.json"
+    assert main(["demo", "--out", str(out), "--json", str(result)]) == 0
+    first = json.loads(result.read_text())
+    assert "slice of Geuvadis" in first["data"]
+    assert [row["model"] for row in first["models"]] == ["elastic-net", "lasso", "ridge", "top-snp"]
+    assert all(row["n_people"] == 358 for row in first["models"])
+    assert (out / "report.html").stat().st_size < 5_000_000
+
+    weights = out / "elastic-net" / "weights.parquet"
+    written = weights.stat().st_mtime_ns
+    start = time.perf_counter()
+    assert main(["demo", "--out", str(out), "--json", str(result)]) == 0
+    assert time.perf_counter() - start < 20
+    assert weights.stat().st_mtime_ns == written
+    assert json.loads(result.read_text()) == first

@@ -1,0 +1,374 @@
+"""Bad inputs of `cisgram cohort`: files that are damaged or do not fit each other."""
+
+import fcntl
+import gzip
+from typing import IO
+
+from contracts.bad_files import IMPORT, Place, Row
+from contracts.spoilers import (
+    CALLS,
+    FIRST_PERSON,
+    FIRST_SNP,
+    FIRST_VALUE,
+    GENES,
+    HANDLED,
+    SNPS,
+    Case,
+    cut,
+    drop,
+    further,
+    metadata,
+    move,
+    no_longer_human,
+    put,
+    replace,
+    rows,
+    write,
+    zeros,
+)
+
+NEW = f"{IMPORT} --out new"
+PACKED = NEW.replace("genotypes.vcf", "genotypes.vcf.gz")
+COVARIATES = f"{IMPORT} --covariates covariates.txt --out new"
+POPULATIONS = f"{IMPORT} --populations populations.tsv --out new"
+REFERENCE = f"{IMPORT} --reference reference.fa --out new"
+ANNOTATION = f"{IMPORT} --annotation genes.gtf --out new"
+SHOW = "cohort show cohort"
+NAMES = slice(0, 1)
+"""The row with the names of the people, but in the VCF."""
+EMPTY_BLOCK = 28
+"""Bytes that end a bgzipped file."""
+MEGABASES = further(20_000_000)
+
+
+def damage(place: Place) -> None:
+    path = place.path / "genotypes.vcf.gz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def cut_between_blocks(place: Place) -> None:
+    path = place.path / "genotypes.vcf.gz"
+    path.write_bytes(path.read_bytes()[:-EMPTY_BLOCK])
+
+
+def cut_plain_gzip(place: Place) -> None:
+    place.pack("genotypes.vcf", gzip.compress)
+    place.cut("genotypes.vcf.gz", 0.6)
+
+
+def without_positions(place: Place) -> None:
+    table = place.rows("expression.bed")
+    place.write("expression.tsv", [[row[3], *row[FIRST_VALUE:]] for row in table])
+
+
+def person_twice(table: list[Row]) -> None:
+    header = table[FIRST_SNP - 1]
+    header[FIRST_PERSON] = header[FIRST_PERSON + 1]
+
+
+def swap_snps(table: list[Row]) -> None:
+    table[FIRST_SNP + 10], table[FIRST_SNP + 20] = table[FIRST_SNP + 20], table[FIRST_SNP + 10]
+
+
+def another_import(place: Place) -> IO[str]:
+    stream = (place.path / ".new.lock").open("w")
+    fcntl.flock(stream, fcntl.LOCK_EX)
+    return stream
+
+
+FIRST = slice(FIRST_SNP, FIRST_SNP + 1)
+GENOTYPES = (
+    Case(
+        "bgzipped VCF cut short within a block",
+        PACKED,
+        "genotypes.vcf.gz is cut short; copy or download it again",
+        cut("genotypes.vcf.gz", 0.6),
+    ),
+    Case(
+        "bgzipped VCF cut short between blocks",
+        PACKED,
+        "genotypes.vcf.gz is cut short; copy or download it again",
+        cut_between_blocks,
+    ),
+    Case("gzipped VCF cut short", PACKED, r"record \d+ .*damaged or cut short", cut_plain_gzip),
+    Case("bgzipped VCF with a damaged byte", PACKED, r"record \d+ .*damaged or cut short", damage),
+    Case("VCF cut short within a line", NEW, r"record \d+ .*cut short", cut("genotypes.vcf", 0.6)),
+    Case(
+        "VCF with a word for a position",
+        NEW,
+        "record 1 of genotypes.vcf cannot be read",
+        put("genotypes.vcf", "here", rows=FIRST, columns=slice(1, 2)),
+    ),
+    Case(
+        "VCF with a call that is none",
+        NEW,
+        "record 1 of genotypes.vcf cannot be read",
+        put("genotypes.vcf", "x|y", rows=FIRST, columns=CALLS),
+    ),
+    Case("text that is no VCF", NEW, "is no VCF or BCF", write("genotypes.vcf", "words\n")),
+    Case(
+        "BCF that is none", NEW.replace(".vcf", ".bcf"), "no VCF", write("genotypes.bcf", "words")
+    ),
+    Case(
+        "PGEN without its tables",
+        NEW.replace(".vcf", ".pgen"),
+        "genotypes.psam does not exist",
+        write("genotypes.pgen", "words"),
+    ),
+    Case("genotypes in another format", NEW.replace("genotypes.vcf", "gwas.tsv"), "must end in"),
+    Case("no such genotype file", NEW.replace("genotypes.vcf", "none.vcf"), "does not exist"),
+    Case("a directory for genotypes", NEW.replace("genotypes.vcf", "cohort"), "is a directory"),
+    Case("empty genotype file", NEW, "is empty", write("genotypes.vcf", "")),
+    Case("VCF with a header only", NEW, "gave no variant", drop("genotypes.vcf", rows=SNPS)),
+    Case("VCF without people", NEW, "no sample col", drop("genotypes.vcf", columns=slice(8, None))),
+    Case(
+        "VCF without genotypes",
+        NEW,
+        "declares neither GT nor DS",
+        replace("genotypes.vcf", "FORMAT=<ID=GT", "FORMAT=<ID=AD"),
+    ),
+    Case("unsorted VCF", NEW, r"chr22:12,430 .*bcftools sort", rows("genotypes.vcf", swap_snps)),
+    Case("VCF that names a person twice", NEW, "twice", rows("genotypes.vcf", person_twice)),
+    Case(
+        "calls of three alleles",
+        NEW,
+        "only haploid and diploid calls",
+        put("genotypes.vcf", "0|0|1", rows=FIRST, columns=CALLS),
+    ),
+    Case(
+        "wrong build",
+        REFERENCE,
+        "of 400 variants do not fit reference.fa.*wrong build",
+        put("genotypes.vcf", further(100), rows=SNPS, columns=slice(1, 2)),
+    ),
+    Case(
+        "reference without the chromosome",
+        REFERENCE,
+        "reference.fa, which has no chromosome chr22",
+        replace("reference.fa", ">chr22", ">chr21"),
+    ),
+    Case("protein for a reference", REFERENCE, "not a prot", write("reference.fa", ">p\nMEEPQS\n")),
+    Case("no such reference", REFERENCE, "does not exist", move("reference.fa", "moved.fa")),
+    Case(
+        "chromosome named 22 in one file and chr22 in the other",
+        NEW,
+        "near a variant +5 within",
+        put("genotypes.vcf", "22", rows=SNPS, columns=slice(1)),
+        HANDLED,
+    ),
+    Case(
+        "SNP without any call",
+        NEW,
+        "read 400, kept 400, .*all missing 1, missing calls 100",
+        put("genotypes.vcf", ".|.", rows=FIRST, columns=CALLS),
+        HANDLED,
+    ),
+    Case(
+        "SNP that nobody carries",
+        NEW,
+        "read 400, kept 400, monomorphic 1",
+        put("genotypes.vcf", "0|0", rows=FIRST, columns=CALLS),
+        HANDLED,
+    ),
+    Case(
+        "SNP listed twice",
+        NEW,
+        "read 401, kept 400, duplicate 1",
+        rows("genotypes.vcf", lambda table: table.insert(FIRST_SNP, table[FIRST_SNP])),
+        HANDLED,
+    ),
+)
+PEOPLE = (
+    Case(
+        "no people in common",
+        NEW,
+        "no person has both .* HG00096, .* mouse00096.* give files of the same people",
+        put("expression.bed", no_longer_human, rows=NAMES),
+    ),
+    Case(
+        "names spelled differently",
+        NEW,
+        "HG00096 and hg00096 look like the same person, so rename one side",
+        put("expression.bed", str.lower, rows=NAMES),
+    ),
+    Case("3 people", NEW, "only 3 people .* 20", drop("expression.bed", columns=slice(9, None))),
+    Case(
+        "covariates of other people",
+        COVARIATES,
+        "the covariate table names none of the 100 people; it has mouse00096",
+        put("covariates.txt", no_longer_human, rows=NAMES, columns=slice(1, None)),
+    ),
+    Case(
+        "covariates missing for most people",
+        COVARIATES,
+        "10 of them all covariates.*complete those of",
+        put("covariates.txt", "NA", columns=slice(11, None)),
+    ),
+    Case(
+        "covariates missing for some people",
+        COVARIATES,
+        r"people +90 \(left out: 10 lacking covariates\)",
+        put("covariates.txt", "NA", columns=slice(1, 11)),
+        HANDLED,
+    ),
+    Case(
+        "constant covariate",
+        COVARIATES,
+        r"covariates +5: .*\(left out: 1 the same in everybody\)",
+        put("covariates.txt", "1", rows=slice(1, 2), columns=slice(1, None)),
+        HANDLED,
+    ),
+    Case(
+        "covariate table cut short",
+        COVARIATES,
+        "line 7 has 51 columns and the header 101; it may be cut short",
+        rows("covariates.txt", lambda table: table[-1].__delitem__(slice(51, None))),
+    ),
+    Case(
+        "covariate listed twice",
+        COVARIATES,
+        "names PC1 more than once",
+        put("covariates.txt", "PC1", rows=slice(1, 3), columns=slice(1)),
+    ),
+    Case(
+        "populations of other people",
+        POPULATIONS,
+        "the population table names none of the 100 people; it has mouse00096",
+        put("populations.tsv", no_longer_human, columns=slice(1)),
+    ),
+    Case(
+        "no such column of populations",
+        f"{POPULATIONS} --population-column region",
+        "has no column region; it has person, population, year",
+        rows("populations.tsv", lambda table: [row.append("year") for row in table]),
+    ),
+    Case(
+        "populations of some people only",
+        POPULATIONS,
+        "populations +.*, unknown 51",
+        drop("populations.tsv", rows=slice(50, None)),
+        HANDLED,
+    ),
+)
+EXPRESSION = (
+    Case(
+        "gene listed twice",
+        NEW,
+        "names ENSG1 more than once",
+        put("expression.bed", "ENSG1", rows=slice(1, 3), columns=slice(3, 4)),
+    ),
+    Case(
+        "text for a value",
+        NEW,
+        "'high' stands in line 2, column HG00096",
+        put("expression.bed", "high", rows=slice(1, 2)),
+    ),
+    Case("infinite value", NEW, "'inf' stands in line 2", put("expression.bed", "inf")),
+    Case(
+        "expression table cut short",
+        NEW,
+        "line 6 has 40 columns and the header 106; it may be cut short",
+        rows("expression.bed", lambda table: table[-1].__delitem__(slice(40, None))),
+    ),
+    Case("expression without header", NEW, "name its columns", drop("expression.bed", rows=NAMES)),
+    Case(
+        "expression without genes", NEW, "a header and no rows", drop("expression.bed", rows=GENES)
+    ),
+    Case(
+        "expression in another format",
+        NEW.replace("expression.bed", "gwas.xlsx"),
+        "must end in .bed",
+        move("gwas.tsv", "gwas.xlsx"),
+    ),
+    Case(
+        "gene that ends before it starts",
+        NEW,
+        "no start below its end",
+        put("expression.bed", "1", columns=slice(2, 3)),
+    ),
+    Case(
+        "expression without positions of the genes",
+        NEW.replace("expression.bed", "expression.tsv"),
+        "give a GTF or GFF3",
+        without_positions,
+    ),
+    Case(
+        "annotation that is none", ANNOTATION, "give a GTF or GFF3", write("genes.gtf", "words\n")
+    ),
+    Case(
+        "NaN for everybody in every gene", NEW, "no gene can be used", put("expression.bed", "NaN")
+    ),
+    Case(
+        "NaN for everybody in one gene",
+        NEW,
+        r"genes +4 \(left out: 1 no value in anybody\)",
+        put("expression.bed", "NaN", rows=slice(1, 2)),
+        HANDLED,
+    ),
+    Case(
+        "NaN for most people in one gene",
+        NEW,
+        r"genes +4 \(left out: 1 a value in fewer than 20 people\)",
+        put("expression.bed", "NaN", rows=slice(1, 2), columns=slice(FIRST_VALUE + 10, None)),
+        HANDLED,
+    ),
+    Case(
+        "NaN for some people",
+        NEW,
+        r"missing values +6\.00%",
+        put("expression.bed", "NaN", columns=slice(FIRST_VALUE, FIRST_VALUE + 6)),
+        HANDLED,
+    ),
+    Case(
+        "constant gene",
+        NEW,
+        r"genes +4 \(left out: 1 the same value in everybody\)",
+        put("expression.bed", "2.5", rows=slice(1, 2)),
+        HANDLED,
+    ),
+    Case(
+        "gene on a chromosome without genotypes",
+        NEW,
+        r"genes +4 \(left out: 1 chromosome without genotypes\)",
+        put("expression.bed", "chr21", rows=slice(1, 2), columns=slice(1)),
+        HANDLED,
+    ),
+    Case(
+        "every gene on a chromosome without genotypes",
+        NEW,
+        "genes are on chr21 and genotypes on chr22",
+        put("expression.bed", "chr21", columns=slice(1)),
+    ),
+    Case(
+        "no SNP near any gene",
+        NEW,
+        "no variant lies within 1,000,000 bases .* same genome build",
+        put("expression.bed", MEGABASES, columns=slice(1, 3)),
+    ),
+)
+PLACES = (
+    Case("output exists", f"{IMPORT} --out cohort", "cohort exists already; remove it"),
+    Case("output inside a file", f"{IMPORT} --out gwas.tsv/new", "a part of the path is a file"),
+    Case("another import writes the output", NEW, "another import is writing new", another_import),
+    Case("option out of range", f"{NEW} --kinship-threshold 2", "between 0.04 and 0.5; got 2"),
+    Case("directory that is no cohort", "cohort show .", "no cisgram cohort"),
+    Case("fit for a cohort", "cohort show fit", "fit is a fit, not a cohort"),
+    Case(
+        "cohort of a later version",
+        SHOW,
+        "has format 9 of cohort and this cisgram reads 1",
+        replace("cohort/manifest.json", '"version": 1,', '"version": 9,'),
+    ),
+    Case("file of a cohort cut short", SHOW, "cut short", cut("cohort/genotypes/calls.u8", 0.5)),
+    Case("file of a cohort missing", SHOW, "is missing", move("cohort/people.parquet", "p")),
+    Case("file of a cohort damaged", SHOW, "cohort cannot be read", zeros("cohort/people.parquet")),
+    Case("manifest cut short", SHOW, "cannot be read", cut("cohort/manifest.json", 0.5)),
+    Case(
+        "manifest without its account", SHOW, "cannot be read", metadata("cohort", "account", None)
+    ),
+    Case("JSON output inside a file", f"{SHOW} --json gwas.tsv/a.json", "a part of the path is a"),
+    Case("JSON output is a directory", f"{SHOW} --json fit", "fit: it is a directory; name a file"),
+)
+COHORT_CASES = (*GENOTYPES, *PEOPLE, *EXPRESSION, *PLACES)

@@ -1,0 +1,98 @@
+import gzip
+
+import numpy as np
+import pytest
+
+from cisgram.core.checks import ConfigError, DataError
+from cisgram.data.covariates import read_covariates, read_populations
+
+
+def _file(tmp_path, text, name="covariates.txt"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def test_geuvadis_covariates_get_readable_names(geuvadis):
+    covariates = read_covariates(geuvadis.covariates)
+    assert covariates.values.shape == (358, 53)
+    assert covariates.names[:4] == (
+        "genotypes_PC1", "genotypes_PC2", "genotypes_PC3", "genes_PC1",
+    )  # fmt: skip
+    assert covariates.sources[0].endswith("output/genotypes_1_1_svd_PC1")
+    assert covariates.values[0, 0] == -13.1128
+
+
+@pytest.mark.parametrize("separator", ["\t", " ", "   "])
+@pytest.mark.parametrize("suffix", ["txt", "txt.gz"])
+def test_both_orientations_separators_and_gzip(tmp_path, separator, suffix):
+    rows = [["id", "ann", "bob", "cyd", "dan"], ["age", "30", "41", "NA", "9"],
+            ["sex", "1", "2", "2", "1"]]  # fmt: skip
+    for turned in (rows, list(zip(*rows, strict=True))):
+        text = "".join(separator.join(row) + "\n" for row in turned).encode()
+        path = tmp_path / f"c.{suffix}"
+        path.write_bytes(gzip.compress(text) if suffix.endswith("gz") else text)
+        covariates = read_covariates(path)
+        assert covariates.names == ("age", "sex")
+        assert covariates.people == ("ann", "bob", "cyd", "dan")
+        np.testing.assert_array_equal(covariates.values, [[30, 1], [41, 2], [np.nan, 2], [9, 1]])
+
+
+def test_known_people_decide_the_orientation(tmp_path):
+    path = _file(tmp_path, "id\tPC1\tPC2\tPC3\nann\t1\t2\t3\nbob\t4\t5\t7\n")
+    assert read_covariates(path).people == ("PC1", "PC2", "PC3")
+    covariates = read_covariates(path, people=["bob", "eve"])
+    assert covariates.people == ("ann", "bob")
+    assert covariates.names == ("PC1", "PC2", "PC3")
+
+
+def test_r_row_names_and_plink_family_columns(tmp_path):
+    r = _file(tmp_path, "age sex\nann 1 2\nbob 3 4\ncyd 6 5\n")
+    assert read_covariates(r, people=["ann", "bob", "cyd"]).names == ("age", "sex")
+    plink = _file(tmp_path, "#FID IID age\nf1 ann 1\nf1 bob 2\n")
+    assert read_covariates(plink, people=["ann"]).people == ("ann", "bob")
+
+
+def test_categories_become_indicators_and_constants_go(tmp_path):
+    path = _file(
+        tmp_path, "id\tann\tbob\tcyd\tdan\nbatch\tb\ta\tNA\tc\nsite\t1\t1\t1\t1\nlab\tx\tx\tx\tx\n"
+    )
+    covariates = read_covariates(path)
+    assert covariates.names == ("batch=b", "batch=c")
+    assert covariates.sources == ("batch", "batch")
+    assert covariates.constant == ("site", "lab")
+    np.testing.assert_array_equal(covariates.values, [[1, 0], [0, 0], [np.nan, np.nan], [0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id ann bob ann\nage 1 2 3\n", "ann more than once; every person"),
+        ("id ann bob cyd\nage 1 2 3\nage 1 2 4\n", "age more than once; every covariate"),
+        ("id\tann\tbob\nage\t1\n", "line 2 has 2 columns and the header 3"),
+        ("id\n", "must name people and covariates"),
+    ],
+)
+def test_bad_covariates_are_named(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        read_covariates(_file(tmp_path, text))
+
+
+def test_the_1000_genomes_panel(geuvadis):
+    populations = read_populations(geuvadis.populations)
+    assert populations["HG00096"] == "GBR"
+    assert len(set(populations.values())) == 26
+    assert read_populations(geuvadis.populations, column="super_pop")["HG00096"] == "EUR"
+    with pytest.raises(ConfigError, match="no column region; it has sample, pop, super_pop"):
+        read_populations(geuvadis.populations, column="region")
+
+
+@pytest.mark.parametrize("header", ["", "person\tpopulation\n", "IID\tpop\n"])
+def test_two_columns_with_or_without_a_header(tmp_path, header):
+    path = _file(tmp_path, f"{header}ann\tFIN\nbob\tNA\n")
+    assert read_populations(path) == {"ann": "FIN", "bob": ""}
+
+
+def test_a_person_in_two_populations_is_refused(tmp_path):
+    with pytest.raises(DataError, match="ann more than once"):
+        read_populations(_file(tmp_path, "ann\tFIN\nann\tGBR\n"))

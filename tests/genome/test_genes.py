@@ -1,0 +1,195 @@
+import gzip
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from cisgram.core.checks import DataError
+from cisgram.genome.genes import Annotation, read_genes
+from cisgram.genome.reference import Reference
+from toy import ToyGenome
+
+ENSEMBL_GTF = """\
+#!genome-build GRCh38
+1\tens\tgene\t101\t200\t.\t-\t.\tgene_id "ENSG01"; gene_version "5"; \
+gene_name "ABC"; gene_biotype "lncRNA";
+1\tens\ttranscript\t101\t200\t.\t-\t.\tgene_id "ENSG01"; gene_version "5"; \
+transcript_id "ENST01"; transcript_version "2"; transcript_biotype "retained_intron";
+1\tens\texon\t151\t200\t.\t-\t.\tgene_id "ENSG01"; gene_version "5"; \
+transcript_id "ENST01"; transcript_version "2";
+1\tens\texon\t101\t120\t.\t-\t.\tgene_id "ENSG01"; gene_version "5"; \
+transcript_id "ENST01"; transcript_version "2";
+"""
+GENCODE_GTF = """\
+##description: evidence-based annotation
+chr1\tHAVANA\tgene\t101\t200\t.\t-\t.\tgene_id "ENSG01.5"; gene_type "lncRNA"; \
+gene_name "ABC"; level 2;
+chr1\tHAVANA\ttranscript\t101\t200\t.\t-\t.\tgene_id "ENSG01.5"; transcript_id "ENST01.2"; \
+gene_type "lncRNA"; gene_name "ABC"; transcript_type "retained_intron"; level 2;
+chr1\tHAVANA\texon\t151\t200\t.\t-\t.\tgene_id "ENSG01.5"; transcript_id "ENST01.2";
+chr1\tHAVANA\texon\t101\t120\t.\t-\t.\tgene_id "ENSG01.5"; transcript_id "ENST01.2";
+"""
+ENSEMBL_GFF3 = """\
+##gff-version 3
+1\tens\tncRNA_gene\t101\t200\t.\t-\t.\tID=gene:ENSG01;Name=ABC;biotype=lncRNA;gene_id=ENSG01;version=5
+1\tens\tlnc_RNA\t101\t200\t.\t-\t.\tID=transcript:ENST01;Parent=gene:ENSG01;biotype=retained_intron;version=2
+###
+1\tens\texon\t151\t200\t.\t-\t.\tParent=transcript:ENST01;Name=ENSE1;rank=1;version=1
+1\tens\texon\t101\t120\t.\t-\t.\tParent=transcript:ENST01;Name=ENSE2;rank=2;version=1
+"""
+GENCODE_GFF3 = """\
+##gff-version 3
+chr1\tHAVANA\tgene\t101\t200\t.\t-\t.\tID=ENSG01.5;gene_id=ENSG01.5;gene_type=lncRNA;gene_name=ABC
+chr1\tHAVANA\ttranscript\t101\t200\t.\t-\t.\tID=ENST01.2;Parent=ENSG01.5;gene_id=ENSG01.5;\
+gene_type=lncRNA;transcript_type=retained_intron
+chr1\tHAVANA\texon\t151\t200\t.\t-\t.\tID=exon:ENST01.2:1;Parent=ENST01.2;gene_id=ENSG01.5
+chr1\tHAVANA\texon\t101\t120\t.\t-\t.\tID=exon:ENST01.2:2;Parent=ENST01.2;gene_id=ENSG01.5
+"""
+
+
+def read(directory: Path, text: str, name: str = "genes.gtf") -> Annotation:
+    (directory / name).write_text(text)
+    return read_genes(directory / name)
+
+
+@pytest.mark.parametrize("text", [ENSEMBL_GTF, GENCODE_GTF, ENSEMBL_GFF3, GENCODE_GFF3])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_four_styles_say_the_same(tmp_path: Path, text: str, end: str) -> None:
+    annotation = read(tmp_path, text.replace("\n", end))
+    assert annotation.genes.drop("chrom").rows(named=True) == [
+        {"gene": "ENSG01.5", "name": "ABC", "biotype": "lncRNA"}
+        | {"start": 100, "end": 200, "strand": "-", "tss": 199}
+    ]
+    assert annotation.transcripts.drop("chrom").rows() == [
+        ("ENST01.2", "ENSG01.5", "retained_intron", 100, 200, "-", 199)
+    ]
+    assert annotation.exons.drop("chrom").rows() == [
+        ("ENST01.2", "ENSG01.5", 150, 200, "-"),
+        ("ENST01.2", "ENSG01.5", 100, 120, "-"),
+    ]
+    assert set(annotation.genes["chrom"]) < {"1", "chr1"}
+
+
+def test_gff3_details(tmp_path: Path) -> None:
+    """RefSeq names, percent codes, shared exons, unknown strands, and a sequence at the end."""
+    annotation = read(
+        tmp_path,
+        "##gff-version 3\n"
+        "NC_1.1\tR\tgene\t11\t90\t.\t?\t.\tID=gene-A%2CB;Name=A%2CB;gene_biotype=protein_coding\n"
+        "NC_1.1\tR\tmRNA\t11\t90\t.\t.\t.\tID=rna-1;Parent=gene-A%2CB\n"
+        "NC_1.1\tR\tmRNA\t21\t90\t.\t.\t.\tID=rna-2;Parent=gene-A%2CB\n"
+        "NC_1.1\tR\texon\t31\t90\t.\t.\t.\tID=e;Parent=rna-1,rna-2\n"
+        "NC_1.1\tR\tCDS\t31\t90\t.\t.\t0\tID=c;Parent=rna-1\n"
+        "NC_1.1\tR\tintron\t31\t40\t.\t.\t.\tID=i;Parent=gene-A%2CB\n"
+        "##FASTA\n>NC_1.1\ngene\texon\n",
+    )
+    assert annotation.genes.rows() == [("A,B", "A,B", "protein_coding", "NC_1.1", 10, 90, ".", 10)]
+    assert annotation.transcripts.select("transcript", "gene", "tss").rows() == [
+        ("1", "A,B", 10), ("2", "A,B", 20)
+    ]  # fmt: skip
+    assert annotation.exons["transcript"].to_list() == ["1", "2"]
+
+
+GENE = 'chr1\ts\tgene\t{}\t{}\t.\t+\t.\tgene_id "{}";\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (ENSEMBL_GTF.replace("\tgene\t", "\tlocus\t"), "has no gene lines"),
+        ("# nothing\n", "has no gene lines"),
+        ("word\n", "is not a table of nine columns"),
+        ("a\tb\n" * 3, "is not a table of nine columns"),
+        (GENE.format(1, 5, "a") * 2, "names a more than once"),
+        (GENE.format("x", 5, "a"), r"proper positions or attributes \(chr1 gene x 5\)"),
+        (GENE.format(9, 5, "a"), r"proper positions or attributes \(chr1 gene 9 5\)"),
+        (GENE.format(0, 5, "a"), r"proper positions or attributes \(chr1 gene 0 5\)"),
+        (GENE.format(1, 5, "a") + "chr1\ts\tgene\t7\t9\n", "proper positions or attributes"),
+        (GENE.format(7, 9, "a").replace("gene_id", "id"), "gene without a name at chr1:7"),
+    ],
+)
+def test_bad_annotations_are_one_sentence(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message) as error:
+        read(tmp_path, text)
+    assert "\n" not in str(error.value)
+
+
+def test_a_cut_gzip_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "genes.gtf.gz"
+    path.write_bytes(gzip.compress((GENCODE_GTF * 9).encode())[:-20])
+    with pytest.raises(DataError, match="is cut short"):
+        read_genes(path)
+
+
+def test_the_toy_genome(toy: ToyGenome) -> None:
+    annotation = read_genes(toy.gtf)
+    assert annotation.genes.height == 4
+    assert set(annotation.genes["strand"]) == {"+", "-"}
+
+
+def features(path: Path) -> Counter[str]:
+    """Lines of each feature, counted without the reader."""
+    with gzip.open(path, "rt", encoding="utf-8") as stream:
+        return Counter(line.split("\t")[2] for line in stream if "\t" in line and line[0] != "#")
+
+
+@pytest.fixture(scope="module")
+def yeast(shared: Path) -> Path:
+    return shared / "yeast" / "genome"
+
+
+def test_yeast_gff3_of_ensembl(yeast: Path) -> None:
+    path = yeast / "Saccharomyces_cerevisiae.R64-1-1.99.gff3.gz"
+    annotation, counts = read_genes(path), features(path)
+    kinds = ("gene", "ncRNA_gene", "transposable_element_gene", "pseudogene")
+    assert annotation.genes.height == sum(counts[kind] for kind in kinds) == 7127
+    assert annotation.transcripts.height == annotation.genes.height
+    assert annotation.exons.height == counts["exon"] == 7507
+    gal4 = annotation.genes.row(by_predicate=pl.col("name") == "GAL4", named=True)
+    assert gal4 == {
+        "gene": "YPL248C", "name": "GAL4", "biotype": "protein_coding", "chrom": "XVI",
+        "start": 79_710, "end": 82_356, "strand": "-", "tss": 82_355,
+    }  # fmt: skip
+
+
+def test_yeast_gtf_of_ensembl(yeast: Path) -> None:
+    path = yeast / "Saccharomyces_cerevisiae.R64-1-1.93_mod.gtf.gz"
+    annotation, counts = read_genes(path), features(path)
+    assert annotation.genes.height == counts["gene"] == 7126
+    assert annotation.transcripts.height == counts["transcript"] == 7126
+    assert annotation.exons.height == counts["exon"] == 7553
+    assert (
+        annotation.exons["transcript"].is_in(annotation.transcripts["transcript"].implode()).all()
+    )
+
+
+def test_yeast_gff3_of_sgd(yeast: Path) -> None:
+    """Its identifiers are numbers of the file's own; the systematic names are what counts."""
+    path = yeast / "SGD_genes_chrI_names.gff3.gz"
+    annotation, counts = read_genes(path), features(path)
+    assert annotation.genes.height == counts["gene"] + counts["transposable_element_gene"] == 6697
+    assert annotation.transcripts.height == counts["mRNA"] == 6607
+    pau8 = annotation.genes.row(by_predicate=pl.col("gene") == "YAL068C", named=True)
+    assert (pau8["name"], pau8["chrom"], pau8["tss"]) == ("PAU8", "chrI", 2168)
+
+
+def test_start_codons_lie_where_the_annotation_says(yeast: Path, tmp_path: Path) -> None:
+    """The yeast files annotate coding regions, so a gene's first bases are ATG on its strand."""
+    reference = Reference.from_fasta(yeast / "sacCer3.fa.gz", tmp_path / "reference")
+    genes = read_genes(yeast / "Saccharomyces_cerevisiae.R64-1-1.99.gff3.gz").genes
+    genes = genes.filter(pl.col("biotype") == "protein_coding")
+    starting = 0
+    for chrom, tss, strand in genes.select("chrom", "tss", "strand").iter_rows():
+        contig = reference.contig(chrom)
+        first = contig[tss : tss + 3] if strand == "+" else 3 - contig[tss - 2 : tss + 1][::-1]
+        starting += first.tolist() == [0, 3, 2]
+    assert genes.height == 6600
+    assert starting / genes.height > 0.99
+
+
+def test_an_annotation_without_genes_is_refused(shared: Path) -> None:
+    path = shared / "yeast" / "fungi" / "Candida_albicans_SC5314_A22.features.gtf.gz"
+    with pytest.raises(DataError, match="has no gene lines"):
+        read_genes(path)
+    assert "gene" not in features(path)

@@ -1,0 +1,88 @@
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from cisgram.core.checks import ConfigError, DataError
+from cisgram.personal.evaluate import evaluate_fits
+from cisgram.personal.fit import Fit
+from cisgram.report.data import gather, read_evaluations
+
+
+@pytest.fixture(scope="module")
+def fits(make_fits) -> list[Fit]:
+    return make_fits(n_genes=30, n_people=120)
+
+
+def test_lines_up_models_that_have_different_genes(fits: list[Fit]) -> None:
+    first, second = _rows(fits[0], slice(0, 20)), _rows(fits[3], slice(10, 30))
+    data = gather([first, second])
+    assert data.genes["gene"].to_list() == fits[0].genes["gene"].to_list()
+    np.testing.assert_array_equal(data.measured, fits[0].measured)
+    assert np.isnan(data.models[0].predictions[20:]).all()
+    np.testing.assert_array_equal(data.models[1].predictions[10:], second.predictions)
+    assert data.models[0].scores["pearson"].null_count() == 10
+    assert data.models[1].scores["pearson"][29] == second.genes["pearson"][19]
+    assert data.comparison is not None
+    assert data.comparison.n_genes == 10
+
+
+def test_sets_the_first_model_beside_top_snp(fits: list[Fit]) -> None:
+    comparison = gather(fits).comparison
+    assert comparison is not None
+    assert (comparison.model, comparison.baseline) == ("top-snp", "elastic-net")
+    assert gather(fits[:1]).comparison is None
+
+
+def test_takes_null_rates_and_other_tasks_from_the_evaluation(
+    fits: list[Fit], tmp_path: Path
+) -> None:
+    rows = json.loads(json.dumps(evaluate_fits(fits[:2]).as_dict()))["models"]
+    null = {**rows[0], "task": rows[0]["task"] + ", genotypes permuted", "accepted_rate": 0.025}
+    across = {**rows[1], "task": "across people, seen genes, cross-population"}
+    path = tmp_path / "evaluation.json"
+    path.write_text(json.dumps({"models": [*rows, null, across]}))
+    data = gather(fits, read_evaluations([path]))
+    assert data.null_rates == (0.025, None, None, None)
+    assert [row.task for row in data.other_tasks] == [across["task"]]
+    assert [asdict(row) for row in data.accuracies[:1]] == [
+        asdict(evaluate_fits(fits[:1]).models[0])
+    ]
+
+
+def test_refuses_fits_that_do_not_belong_together(fits: list[Fit]) -> None:
+    with pytest.raises(ConfigError, match="at least one fit"):
+        gather([])
+    with pytest.raises(ConfigError, match="two fits are of one model"):
+        gather([fits[0], fits[0]])
+    with pytest.raises(DataError, match="different targets"):
+        gather([fits[0], replace(fits[1], measured=fits[1].measured + 1)])
+    with pytest.raises(DataError, match="different people"):
+        gather([fits[0], replace(fits[1], folds=np.roll(fits[1].folds, 1))])
+
+
+@pytest.mark.parametrize("text", ["[", "{}", "[1]"])
+def test_refuses_what_is_no_evaluation(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "evaluation.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match="is no evaluation"):
+        read_evaluations([path])
+
+
+def test_names_what_an_evaluation_lacks(fits: list[Fit]) -> None:
+    with pytest.raises(DataError, match=r"lacks task, n_genes"):
+        gather(fits, {"models": [{"model": "lasso"}]})
+
+
+def _rows(fit: Fit, rows: slice) -> Fit:
+    genes = fit.genes[rows]
+    return replace(
+        fit,
+        genes=genes,
+        weights=fit.weights.filter(pl.col("gene").is_in(genes["gene"].implode())),
+        predictions=fit.predictions[rows],
+        measured=fit.measured[rows],
+    )
