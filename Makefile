@@ -32,10 +32,19 @@ format: .venv/.dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv/.dev .venv-solvers/.ready .venv-windows/.ready ## compare with other packages on DATA; long, rewrites benchmarks/results
+bench: .venv/.dev .venv-solvers/.ready .venv-windows/.ready ## measure on DATA and compare with other packages; hours, rewrites benchmarks/results
+	$(BIN)/python benchmarks/geuvadis_linear.py --data $(DATA) --work .cache/bench/linear \
+		--json benchmarks/results/geuvadis_linear.json
 	$(BIN)/python benchmarks/elastic_net_solver.py --genotypes $(DATA)/genotypes.chr22.vcf.gz \
 		--expression $(DATA)/genes.50percent.chr22.bed.gz --covariates $(DATA)/genes.covariates.pc50.txt.gz \
-		--peer-python .venv-solvers/bin/python --json benchmarks/results/elastic_net_solver.json
+		--peer-python .venv-solvers/bin/python --work .cache/bench/solvers \
+		--json benchmarks/results/elastic_net_solver.json
+	$(BIN)/python benchmarks/haplotype_windows.py --genotypes $(DATA)/genotypes.chr22.vcf.gz \
+		--expression $(DATA)/genes.50percent.chr22.bed.gz --peer-python .venv-windows/bin/python \
+		--json benchmarks/results/haplotype_windows.json
+	$(BIN)/python benchmarks/growth.py --genotypes $(DATA)/genotypes.chr22.vcf.gz \
+		--expression $(DATA)/genes.50percent.chr22.bed.gz --json benchmarks/results/growth.json
+	$(BIN)/python scripts/render_docs.py
 
 clean: ## remove the environment, caches and the demo's results
 	rm -rf .venv .venv-solvers .venv-windows .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis demo

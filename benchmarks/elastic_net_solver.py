@@ -1,12 +1,15 @@
 """Time our cross-validated elastic net against other packages, gene by gene.
 
     python benchmarks/elastic_net_solver.py --genotypes VCF --expression BED \
-        --covariates FILE --peer-python PYTHON --json benchmarks/results/elastic_net_solver.json
+        --covariates FILE --peer-python PYTHON --work DIR \
+        --json benchmarks/results/elastic_net_solver.json
 
 PYTHON is an interpreter with scikit-learn, adelie 1.1.52, python-glmnet and glmnet-rs.
 Every solver gets the same standardised SNPs (TSS +- 1 Mb), target, ten folds and 100
 strengths, runs on one thread, and takes its turn on each gene, so that the machine's
 drift is shared. Ours gets the SNPs unstandardised, in single precision, and standardises.
+scikit-learn takes minutes a gene: genes done are kept in the work directory, and an
+interrupted run goes on after them.
 """
 
 import argparse
@@ -14,7 +17,6 @@ import json
 import os
 import platform
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
@@ -33,7 +35,20 @@ OURS = {
     "cisgram": ElasticNetConfig(),
     "cisgram whole path": ElasticNetConfig(stop_early=False),
 }
-PEERS = ("scikit-learn", "adelie", "adelie fp32", "adelie whole path", "python-glmnet", "glmnet-rs")
+PEERS = (
+    "scikit-learn",
+    "adelie",
+    "adelie fp32",
+    "adelie whole path",
+    "adelie fp32 whole path",
+    "python-glmnet",
+    "glmnet-rs",
+)
+DEFAULT = "0.01"
+"""Weakest strength over the strongest: what glmnet, and so PredictDB, takes when SNPs outnumber
+people."""
+PATHS = {DEFAULT: (50, PEERS), "0.1": (50, PEERS), "0.001": (10, PEERS[1:])}
+"""For each: genes, spread evenly over the cohort, and peers (scikit-learn: minutes a gene)."""
 
 
 class Peer:
@@ -67,13 +82,13 @@ def solve_ours(snps, target, folds, config):
     return {"seconds": time.perf_counter() - started, "fit": fit}
 
 
-def run_gene(cohort, gene, folds, peer, ratio, scratch):
-    """Solve one gene with everything; return a row a solver."""
+def run_gene(cohort, gene, folds, peer, path, known):
+    """Solve one gene with everything that is not known yet; return a row a solver."""
+    ratio, peers, scratch = path
     snps, target = gene_problem(cohort, gene, 1_000_000)
-    variance = target.var()
-    rows = {}
+    rows = dict(known)
     for name, config in OURS.items():
-        chosen = ElasticNetConfig(strength_ratio=ratio, stop_early=config.stop_early)
+        chosen = ElasticNetConfig(strength_ratio=float(ratio), stop_early=config.stop_early)
         done = solve_ours(snps, target, folds, chosen)
         rows[name] = {"seconds": done["seconds"], "cv_r2": done["fit"].cv_r2}
         strengths = done["fit"].strengths
@@ -81,11 +96,13 @@ def run_gene(cohort, gene, folds, peer, ratio, scratch):
     z = (z - z.mean(axis=0)) / z.std(axis=0)
     file = scratch / "gene.npz"
     np.savez(file, snps=np.asfortranarray(z), target=target, folds=folds, strengths=strengths)
-    for name in PEERS:
+    for name in peers:
+        if name in known:
+            continue
         answer = peer.solve(name, file)
         rows[name] = {
             "seconds": answer["seconds"],
-            "cv_r2": 1 - min(answer["cv_mse"]) / variance,
+            "cv_r2": 1 - min(answer["cv_mse"]) / target.var(),
             "version": answer["version"],
         }
     gene_facts = {"gene": cohort.genes["gene"][gene], "n_snps": len(snps)}
@@ -177,17 +194,21 @@ def machine() -> dict:
     }
 
 
-def compare(cohort: Cohort, folds: np.ndarray, options: argparse.Namespace, scratch: Path) -> dict:
+def compare(cohort: Cohort, folds: np.ndarray, peer: Peer, work: Path) -> dict:
     """Run every solver on spread-out genes, for each length of path."""
-    peer = Peer(options.peer_python)
     solve_ours(*gene_problem(cohort, 0, 100_000), folds, ElasticNetConfig())  # compiles
     results = {}
-    for ratio, n_genes in ((0.01, options.genes), (0.001, options.long_path_genes)):
-        rows = []
+    for ratio, (n_genes, peers) in PATHS.items():
+        file = work / f"solved-{ratio}.json"
+        done = json.loads(file.read_text()) if file.exists() else {}
         for gene in np.linspace(0, len(cohort.genes) - 1, n_genes).astype(int).tolist():
-            rows.append(run_gene(cohort, gene, folds, peer, ratio, scratch))
-            print(json.dumps(rows[-1]), flush=True)
-        results[str(ratio)] = {"summary": summarize(rows), "genes": rows}
+            known = done.get(str(gene), {}).get("solvers", {})
+            if {*OURS, *peers} - {*known}:
+                path = (ratio, peers, work)
+                done[str(gene)] = run_gene(cohort, gene, folds, peer, path, known)
+                write_json(file, done)
+        rows = list(done.values())
+        results[ratio] = {"summary": summarize(rows), "genes": rows}
     return results
 
 
@@ -201,12 +222,14 @@ def headline(summary: dict) -> dict:
         return summary[name][f"times_slower_than_cisgram{whole}"]["median"]
 
     adelie, glmnet = quickest("adelie", "adelie fp32"), quickest("python-glmnet", "glmnet-rs")
+    whole = quickest("adelie whole path", "adelie fp32 whole path")
     return {
         "speedup_vs_sklearn": speedup("scikit-learn"),
         "speedup_vs_adelie": speedup(adelie),
         "speedup_vs_glmnet": speedup(glmnet),
         "speedup_vs_sklearn_whole_path": speedup("scikit-learn", "_whole_path"),
-        "speedup_vs_adelie_whole_path": speedup("adelie whole path", "_whole_path"),
+        "speedup_vs_adelie_whole_path": speedup(whole, "_whole_path"),
+        "speedup_vs_glmnet_whole_path": speedup(glmnet, "_whole_path"),
         "max_abs_cv_r2_difference": max(
             summary[name]["max_abs_cv_r2_difference_from_cisgram"] for name in PEERS
         ),
@@ -221,34 +244,34 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--expression", type=Path, required=True)
     parser.add_argument("--covariates", type=Path)
     parser.add_argument("--peer-python", required=True)
-    parser.add_argument("--genes", type=int, default=50, help="spread evenly over the cohort")
-    parser.add_argument("--long-path-genes", type=int, default=5, help="with strengths to 0.001")
+    parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--json", type=Path, required=True)
     return parser.parse_args()
 
 
 def main() -> None:
     options = read_options()
-    with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
-        cohort = import_cohort(
-            options.genotypes,
-            options.expression,
-            covariates=options.covariates,
-            out=scratch / "cohort",
+    options.work.mkdir(parents=True, exist_ok=True)
+    path = options.work / "cohort"
+    cohort = (
+        Cohort.open(path)
+        if path.exists()
+        else import_cohort(
+            options.genotypes, options.expression, covariates=options.covariates, out=path
         )
-        folds = person_folds(cohort.people, cohort.families, n_folds=10, seed=1).astype(np.int64)
-        results = compare(cohort, folds, options, scratch)
-        content = {
-            "n_genes": options.genes,
-            "n_people": len(cohort.people),
-            **headline(results["0.01"]["summary"]),
-            "strength_ratio": results,
-            "stopping_early": stopping(cohort, folds),
-            "scaling": scaling(cohort),
-            "machine": machine(),
-        }
-        write_json(options.json, content)
+    )
+    folds = person_folds(cohort.people, cohort.families, n_folds=10, seed=1).astype(np.int64)
+    results = compare(cohort, folds, Peer(options.peer_python), options.work)
+    content = {
+        "n_genes": len(results[DEFAULT]["genes"]),
+        "n_people": len(cohort.people),
+        **headline(results[DEFAULT]["summary"]),
+        "strength_ratio": results,
+        "stopping_early": stopping(cohort, folds),
+        "scaling": scaling(cohort),
+        "machine": machine(),
+    }
+    write_json(options.json, content)
 
 
 if __name__ == "__main__":

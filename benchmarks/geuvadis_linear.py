@@ -12,11 +12,14 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from cisgram.core.artifact import write_json
-from cisgram.core.metrics import bootstrap_difference
-from cisgram.personal.cohort import import_cohort
+from cisgram.core.metrics import binomial_ci, bootstrap_difference
+from cisgram.personal.cohort import Cohort, import_cohort
 from cisgram.personal.evaluate import evaluate_across, evaluate_fits, summarize
 from cisgram.personal.fit import Fit, FitConfig, fit_cohort
+from cisgram.personal.gene_fit import GeneFitter
 from cisgram.personal.linear import MODELS
 
 NORMALISATION = {
@@ -31,6 +34,7 @@ NORMALISATION = {
     ),
 }
 LEFT_OUT = ("FIN", "TSI")
+NOMINAL = 0.05
 
 
 def open_cohort(data: Path, work: Path) -> Path:
@@ -81,13 +85,56 @@ def normalisation(cohort: Path, work: Path) -> list[dict]:
 
 
 def permute(cohort: Path, work: Path, n: int) -> list[dict]:
-    """Fit with everyone's genotypes exchanged: once each model, `n` times the elastic net."""
+    """Fit every model with everyone's genotypes exchanged, `n` times."""
     rows = []
     for model in MODELS:
-        for seed in range(1, (n if model == "elastic-net" else 1) + 1):
+        for seed in range(1, n + 1):
             config = FitConfig(model=model, permutation=seed)
             fit = fit_cohort(cohort, config, work / f"{model}-permuted-{seed}")
-            rows.append({"seed": seed, **asdict(summarize(fit))})
+            n_below = int((fit.genes["p_value"] < NOMINAL).sum())
+            rows.append({"seed": seed, "n_below_nominal": n_below, **asdict(summarize(fit))})
+    return rows
+
+
+def null_acceptance(permuted: list[dict]) -> list[dict]:
+    """Pool the permutations of each model: how often nothing passes for something."""
+    rows = []
+    for model in MODELS:
+        runs = [row for row in permuted if row["model"] == model]
+        n_tests = sum(row["n_genes"] for row in runs)
+        n_below = sum(row["n_below_nominal"] for row in runs)
+        n_accepted = sum(row["n_accepted"] for row in runs)
+        rows.append(
+            {
+                "model": model,
+                "n_tests": n_tests,
+                "p_below_005": n_below / n_tests,
+                "p_below_005_ci95": binomial_ci(n_below, n_tests)[1:],
+                "accepted_rate": n_accepted / n_tests,
+                "accepted_ci95": binomial_ci(n_accepted, n_tests)[1:],
+            }
+        )
+    return rows
+
+
+def seconds_per_gene(cohort: Path, n_genes: int) -> list[dict]:
+    """Time the nested cross-validation of evenly spread genes on one thread of this process."""
+    genes = np.linspace(0, len(Cohort.open(cohort).genes) - 1, n_genes).astype(int).tolist()
+    rows = []
+    for model in MODELS:
+        fitter = GeneFitter(cohort, FitConfig(model=model))
+        fitter(genes[0])  # compiles, and makes what genes share
+        seconds = [fitter(gene).row["seconds"] for gene in genes]
+        rows.append(
+            {
+                "model": model,
+                "n_genes": n_genes,
+                "threads": 1,
+                "median_seconds": float(np.median(seconds)),
+                "mean_seconds": float(np.mean(seconds)),
+                "max_seconds": max(seconds),
+            }
+        )
     return rows
 
 
@@ -96,17 +143,21 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--json", type=Path, required=True)
-    parser.add_argument("--permutations", type=int, default=3, help="of the elastic net")
+    parser.add_argument("--permutations", type=int, default=3, help="of each model")
+    parser.add_argument("--timed-genes", type=int, default=40)
     options = parser.parse_args()
     cohort = open_cohort(options.data, options.work)
     fits = [fit_cohort(cohort, FitConfig(model=model), options.work / model) for model in MODELS]
+    permuted = permute(cohort, options.work, options.permutations)
     write_json(
         options.json,
         {
             **evaluate_fits(fits).as_dict(),
-            "permuted": permute(cohort, options.work, options.permutations),
+            "null_acceptance": null_acceptance(permuted),
+            "permuted": permuted,
             "leave_out": {name: leave_out(fits, name) for name in LEFT_OUT},
             "normalisation": normalisation(cohort, options.work),
+            "seconds_per_gene": seconds_per_gene(cohort, options.timed_genes),
             "cohort": fits[0].manifest.metadata["run"]["cohort"],
         },
     )

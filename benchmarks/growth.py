@@ -4,9 +4,26 @@
         [--genotypes VCF --expression BED]
 
 People are simulated (msprime, coalescent with recombination), written as a gzipped VCF and
-taken through import and fit. Every step runs in a fresh process on one thread; memory is
-the peak resident size of that process, mapped files included. With a VCF and a BED, the
-same is measured on them.
+taken through import, fit, export and prediction. Every step runs in a fresh process on one
+thread; memory is the peak resident size of that process, mapped files included. With a VCF
+and a BED, the same is measured on them.
+
+Keys of the JSON:
+
+- `cohorts`: a row a number of people (`n_people`); under `import`, `kinship`, `expression`,
+  `elastic-net`, `ridge`, `top-snp`, `publish` (an elastic net written as a fit), `export` and
+  `predict` (of that fit): `seconds`, `cpu_seconds`, `peak_mib`, `peak_mib_at_start`, and what is
+  particular to the step, such as the bytes it wrote. The models also have
+  `median_cpu_seconds` a gene and a row a gene under `genes`.
+- `real`: the same of the files given, without `expression`.
+- `longer`: 1,000 people and four times the variants.
+- `scaling`: a quantity a key: `people`, `values`, `exponent` fitted to all of them,
+  `exponent_of_largest_two`, and `order`, the exponent the method has.
+- `extrapolation` and `extrapolation_by_order`: 20,000 genes and a whole genome, by people.
+  Nothing in them is measured; `formulas` says how each was calculated.
+- `nothing_holds_everything`: memory of each step against a float32 matrix of all people times
+  all variants, and what four times the variants change.
+- `limits`: sentences on what does not fit at 500,000 people.
 """
 
 import argparse
@@ -25,9 +42,17 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
     os.environ[_name] = "1"
 
 import numpy as np  # noqa: E402 - after the threads are set
+from growth_extrapolation import (  # noqa: E402
+    BIOBANK,
+    FORMULAS,
+    MODELS,
+    compare_with_everything,
+    extrapolate,
+    limits,
+    scale,
+)
 from growth_simulation import (  # noqa: E402
     EFFECTIVE_SIZE,
-    EXPRESSION_GENES,
     HERITABILITY,
     LENGTH,
     MUTATION,
@@ -46,21 +71,26 @@ from cisgram.data.expression import read_expression  # noqa: E402
 from cisgram.data.splits import find_relatives  # noqa: E402
 from cisgram.genome.genotypes import Genotypes, import_genotypes  # noqa: E402
 from cisgram.personal.cohort import Cohort, import_cohort  # noqa: E402
+from cisgram.personal.cohort_options import ImportOptions  # noqa: E402
+from cisgram.personal.fit import Fit, fit_cohort  # noqa: E402
 from cisgram.personal.fit_config import FitConfig  # noqa: E402
 from cisgram.personal.gene_fit import GeneFitter  # noqa: E402
+from cisgram.personal.predict import predict_people  # noqa: E402
+from cisgram.personal.predictdb import WeightSet, export_predictdb  # noqa: E402
 
-MODELS = ("elastic-net", "ridge", "top-snp")
 PEOPLE = (100, 358, 1_000, 3_000, 10_000)
-GENOME_GENES, BIOBANK, AUTOSOMES = 20_000, 500_000, 2_875_000_000
+LONGER_PEOPLE, LONGER = 1_000, 4
 
 
 def measured(step: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
-    """Run a step in a fresh process; return its result, time and memory."""
+    """Run a step in a fresh process, its kernel compiled; return its result, time and memory."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(_measured, step, arguments).result()
 
 
 def _measured(step: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str, Any]:
+    if step in (fit_step, publish_step):
+        warm()
     before = _peak_mib()
     wall, cpu = time.perf_counter(), time.process_time()
     result = step(*arguments)
@@ -82,7 +112,9 @@ def _peak_mib() -> float:
 
 
 def import_step(genotypes: Path, expression: Path, out: Path) -> dict[str, Any]:
-    cohort = import_cohort(genotypes, expression, out=out)
+    """Import without looking for relatives, which is measured apart."""
+    alone = ImportOptions(relatives=False)
+    cohort = import_cohort(genotypes, expression, out=out, options=alone)
     n_people, n_variants = len(cohort.people), cohort.genotypes.variants.height
     store = out / "genotypes"
     calls = (store / "calls.u8").stat().st_size
@@ -105,7 +137,6 @@ def expression_step(table: Path) -> dict[str, Any]:
 
 
 def kinship_step(genotypes: Path, store: Path) -> dict[str, Any]:
-    """Estimate kinship; its import is measured apart."""
     people = tuple(genotypes.read_text().split())
     relatives = find_relatives(Genotypes.open(store, people), threshold=0.177)
     return {"n_people": len(people), "n_snps": relatives.n_snps, "n_pairs": len(relatives.first)}
@@ -119,7 +150,6 @@ def prepare_kinship(place: Path) -> dict[str, Any]:
 
 def fit_step(cohort: Path, model: str, budget: float) -> dict[str, Any]:
     """Fit genes, spread over the cohort, until the budget of seconds is spent."""
-    warm()
     fitter = GeneFitter(cohort, FitConfig(model=model, window=WINDOW))
     opened = Cohort.open(cohort)
     started = time.perf_counter()
@@ -148,6 +178,32 @@ def fit_step(cohort: Path, model: str, budget: float) -> dict[str, Any]:
     return {"n_splits": splits, "shared_seconds": round(shared, 4), "genes": genes}
 
 
+def publish_step(cohort: Path, out: Path) -> dict[str, Any]:
+    """Write the elastic net of one gene as a fit."""
+    gene = Cohort.open(cohort).genes["gene"][N_GENES // 2]
+    config = FitConfig(model="elastic-net", window=WINDOW)
+    fit_cohort(cohort, config, out, genes=[gene], executor="serial")
+    arrays = (out / "predictions.npy", out / "measured.npy")
+    return {"bytes_a_gene": sum(path.stat().st_size for path in arrays)}
+
+
+def export_step(fit: Path, cohort: Path, out: Path) -> dict[str, Any]:
+    exported = export_predictdb(
+        Fit.open(fit), Cohort.open(cohort), out, accepted_only=False, build="GRCh38"
+    )
+    written = (exported.database, exported.covariances)
+    return {
+        "n_weights": exported.n_weights,
+        "bytes": sum(path.stat().st_size for path in written),
+    }
+
+
+def predict_step(fit: Path, cohort: Path) -> dict[str, Any]:
+    weights = WeightSet.from_fit(Fit.open(fit), accepted_only=False)
+    found = predict_people(weights, Cohort.open(cohort).genotypes)
+    return {"n_genes": len(found.genes), "n_people": len(found.people)}
+
+
 def warm() -> None:
     """Load the compiled kernel, so that the first gene does not wait for it."""
     from cisgram.personal.elastic_net import ElasticNetConfig, elastic_net_cv
@@ -166,6 +222,10 @@ def measure_cohort(genotypes: Path, expression: Path, cohort: Path, budget: floa
         row[model]["median_cpu_seconds"] = float(np.median([g["cpu_seconds"] for g in genes]))
         row[model]["median_seconds"] = float(np.median([g["seconds"] for g in genes]))
         tell(row["import"]["n_people"], model, row[model])
+    fit = cohort.with_name(f"{cohort.name}-fit")
+    row["publish"] = measured(publish_step, cohort, fit)
+    row["export"] = measured(export_step, fit, cohort, fit.with_suffix(".db"))
+    row["predict"] = measured(predict_step, fit, cohort)
     return row
 
 
@@ -191,83 +251,16 @@ def tell(n_people: int, what: str, result: dict[str, Any]) -> None:
     print(f"{n_people:>7,} {what}: {facts}", flush=True)
 
 
-def slopes(cohorts: list[dict[str, Any]], read: Callable[[dict[str, Any]], float]) -> dict:
-    """Fit value = constant x people ^ exponent, to all cohorts and to the two largest."""
-    people = np.log([row["n_people"] for row in cohorts])
-    values = np.log([max(read(row), 1e-9) for row in cohorts])
-    return {
-        "people": [row["n_people"] for row in cohorts],
-        "values": [round(float(value), 5) for value in np.exp(values)],
-        "exponent": round(float(np.polyfit(people, values, 1)[0]), 3),
-        "exponent_of_largest_two": round(float(np.diff(values)[-1] / np.diff(people)[-1]), 3),
-    }
-
-
-def grown(step: str) -> Callable[[dict[str, Any]], float]:
-    """Read the memory a step added to that of a process with everything imported."""
-    return lambda row: row[step]["peak_mib"] - row[step]["peak_mib_at_start"]
-
-
-def scale(cohorts: list[dict[str, Any]]) -> dict[str, Any]:
-    readings: dict[str, Callable[[dict[str, Any]], float]] = {
-        "import cpu seconds": lambda row: row["import"]["cpu_seconds"],
-        "import memory MiB": grown("import"),
-        "variants": lambda row: row["import"]["n_variants"],
-        "calls bytes": lambda row: row["import"]["calls_bytes"],
-        "import cpu microseconds a call": lambda row: (
-            1e6 * row["import"]["cpu_seconds"] / row["import"]["calls_bytes"]
-        ),
-        "kinship cpu seconds": lambda row: row["kinship"]["cpu_seconds"],
-        "kinship memory MiB": grown("kinship"),
-        "expression memory MiB": grown("expression"),
-    }
-    for model in MODELS:
-        readings[f"{model} cpu seconds a gene"] = lambda row, m=model: row[m]["median_cpu_seconds"]
-        readings[f"{model} memory MiB"] = grown(model)
-    return {name: slopes(cohorts, read) for name, read in readings.items()}
-
-
-def extrapolate(scaling: dict[str, Any], largest: dict[str, Any], length: int) -> dict[str, Any]:
-    """Project to a whole genome at the largest cohort, and to a biobank.
-
-    From the largest cohort on, each value grows with the exponent of the two largest.
-    """
-    n, density = largest["n_people"], largest["import"]["n_variants"] / length
-
-    def at(name: str, people: int) -> float:
-        curve = scaling[name]
-        return curve["values"][-1] * (people / n) ** curve["exponent_of_largest_two"]
-
-    projected = {}
-    for people in (n, BIOBANK):
-        variants = density * AUTOSOMES * at("variants", people) / at("variants", n)
-        row: dict[str, Any] = {
-            "people": people,
-            "genes": GENOME_GENES,
-            "variants": variants,
-            "calls_terabytes": people * variants / 1e12,
-            "calls_terabytes_a_million_variants": people / 1e6,
-            "import_core_hours": at("import cpu microseconds a call", people)
-            * people
-            * variants
-            / 3.6e9,
-            "import_gib": at("import memory MiB", people) / 1024,
-            "kinship_core_hours": at("kinship cpu seconds", people) / 3600,
-            "kinship_gib": at("kinship memory MiB", people) / 1024,
-            "expression_gib": at("expression memory MiB", people)
-            * (GENOME_GENES / EXPRESSION_GENES)
-            / 1024,
-            "fit_gigabytes": 2 * 4 * people * GENOME_GENES / 1e9,
-        }
-        for model in MODELS:
-            row[f"{model}_core_hours"] = (
-                GENOME_GENES * at(f"{model} cpu seconds a gene", people) / 3600
-            )
-            row[f"{model}_gib_a_worker"] = at(f"{model} memory MiB", people) / 1024
-        projected[f"{people:,}"] = {
-            key: round(value, 3 if isinstance(value, float) else None) for key, value in row.items()
-        }
-    return projected
+def measure_longer(place: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure 1,000 people with several times the variants, and as many in a window."""
+    place.mkdir()
+    length = LONGER * options.length
+    measured(simulate, place, LONGER_PEOPLE, length, options.seed)
+    measured(write_sources, place, LONGER_PEOPLE)
+    row = measure_cohort(
+        place / "calls.vcf.gz", place / "expression.bed", place / "cohort", options.budget
+    )
+    return {"n_people": LONGER_PEOPLE, "length": length, **row}
 
 
 def machine() -> dict[str, Any]:
@@ -278,6 +271,25 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "threads": 1,
+    }
+
+
+def conclude(
+    cohorts: list[dict[str, Any]], longer: dict[str, Any] | None, length: int
+) -> dict[str, Any]:
+    """Calculate what follows from the measurements."""
+    scaling = scale(cohorts)
+    projected = {
+        exponent: extrapolate(scaling, cohorts[-1], length=length, window=WINDOW, exponent=exponent)
+        for exponent in ("exponent_of_largest_two", "order")
+    }
+    return {
+        "scaling": scaling,
+        "extrapolation": projected["exponent_of_largest_two"],
+        "extrapolation_by_order": projected["order"],
+        "formulas": FORMULAS,
+        "nothing_holds_everything": compare_with_everything(cohorts, longer, length),
+        "limits": limits(projected["order"][f"{BIOBANK:,}"]),
     }
 
 
@@ -324,14 +336,16 @@ def main() -> None:
             cohorts.append(measure_people(place, n_people, options.budget, options.seed))
             result["cohorts"] = cohorts
             write_json(options.json, result)
-    result["scaling"] = scale(cohorts)
-    result["extrapolation"] = extrapolate(result["scaling"], cohorts[-1], options.length)
+        if LONGER_PEOPLE in people:
+            result["longer"] = measure_longer(place / "longer", options)
+    result |= conclude(cohorts, result.get("longer"), options.length)
     result["load_average_at_end"] = os.getloadavg()
     result["total_seconds"] = time.perf_counter() - started
     write_json(options.json, result)
     for name, curve in result["scaling"].items():
         print(f"{name}: {curve}")
-    print(result["extrapolation"])
+    for name in ("extrapolation", "extrapolation_by_order", "limits"):
+        print(result[name])
 
 
 if __name__ == "__main__":

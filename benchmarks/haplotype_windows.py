@@ -4,9 +4,11 @@
         --peer-python PYTHON --json benchmarks/results/haplotype_windows.json
 
 PYTHON is an interpreter with genvarloader 0.43.1 and seqpro. Both make the windows
-of all people around the same genes, a gene a call, in turns; outputs are compared
-byte by byte first. The reference is random DNA with the REF bases of the VCF put in,
-because only speed is at stake. The quoted ratio has both sides write fresh memory.
+of all people around the same genes, a gene a call, in turns, with one thread on both
+sides and then with as many as there are processors; outputs are compared byte by byte
+first. The reference is random DNA with the REF bases of the VCF put in, because only
+speed is at stake. Both sides return fresh arrays in the quoted ratios, the worst of the
+lengths and numbers of threads.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -34,7 +37,8 @@ from cisgram.genome.reference import Reference
 
 LENGTHS = (16_384, 196_608)
 N_ONE_HOT = {16_384: 10, 196_608: 2}
-"""Genes of a one-hot pass: the peer needs half a minute for all 50 long ones."""
+"""Genes of a one-hot pass: the peer needs minutes for all 50 long ones."""
+N_REPEATS = {"letters": 7, "one_hot": 3}
 PEOPLE = (10, 50, 100, 200, 358)
 OTHER_LENGTHS = (1_024, 4_096, 16_384, 65_536, 196_608)
 
@@ -42,7 +46,7 @@ OTHER_LENGTHS = (1_024, 4_096, 16_384, 65_536, 196_608)
 class Peer:
     """A process in another environment that makes windows on request."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: str, n_threads: int) -> None:
         script = Path(__file__).parent / "peers" / "windows.py"
         self._process = subprocess.Popen(
             [python, str(script)],
@@ -50,6 +54,7 @@ class Peer:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            env=os.environ | {"GVL_NUM_THREADS": str(n_threads)},
         )
         self.versions = json.loads(self._process.stdout.readline())
 
@@ -60,6 +65,10 @@ class Peer:
         if not answer:
             raise SystemExit("the peer's process ended; run benchmarks/peers/windows.py by hand")
         return json.loads(answer)
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait()
 
 
 def random_reference(genotypes: Genotypes, place: Path) -> tuple[Path, Reference]:
@@ -142,20 +151,27 @@ class Ours:
         return found
 
 
-def compare(ours: Ours, peer: Peer, people: np.ndarray, repeats: int) -> list[dict]:
-    """Check that outputs are equal, then time both by turns."""
-    rows = []
+def check(ours: Ours, peer: Peer, people: np.ndarray) -> None:
+    """Stop where outputs differ in any byte."""
     for do in ("letters", "one_hot"):
         for length in LENGTHS:
-            n = len(ours.centres) if do == "letters" else N_ONE_HOT[length]
-            request = {"do": do, "length": length, "people": None}
-            checked = peer.ask(**request, windows=[0, 1], digest=True)["digests"]
-            if checked != ours.digests(do, length, n=2, people=people):
+            answer = peer.ask(do=do, length=length, people=None, windows=[0, 1], digest=True)
+            if answer["digests"] != ours.digests(do, length, n=2, people=people):
                 raise SystemExit(f"outputs differ: {do} of {length:,} bases")
+
+
+def compare(ours: Ours, peer: Peer, people: np.ndarray) -> list[dict]:
+    """Check that outputs are equal, then time both by turns."""
+    check(ours, peer, people)
+    rows = []
+    for do, repeats in N_REPEATS.items():
+        for length in LENGTHS:
+            n = len(ours.centres) if do == "letters" else N_ONE_HOT[length]
+            request = {"do": do, "length": length, "people": None, "digest": False}
             seconds: dict[str, list[float]] = {"fresh": [], "reused": [], "peer": []}
             ours.run(do, length, n=1, people=people, reuse=True)
             for _ in range(repeats):
-                answer = peer.ask(**request, windows=list(range(n)), digest=False)
+                answer = peer.ask(**request, windows=list(range(n)))
                 seconds["peer"].append(answer["seconds"])
                 seconds["fresh"].append(ours.run(do, length, n=n, people=people))
                 seconds["reused"].append(ours.run(do, length, n=n, people=people, reuse=True))
@@ -165,6 +181,7 @@ def compare(ours: Ours, peer: Peer, people: np.ndarray, repeats: int) -> list[di
                 {
                     "output": "tokens" if do == "letters" else "one-hot uint8",
                     "length": length,
+                    "threads": ours.windows.n_threads,
                     "genes": n,
                     "windows_per_second": rate["fresh"],
                     "windows_per_second_reused_memory": rate["reused"],
@@ -174,27 +191,46 @@ def compare(ours: Ours, peer: Peer, people: np.ndarray, repeats: int) -> list[di
                     "seconds": seconds,
                 }
             )
-            print(f"{do:8s} {length:8,d}  ours {rate['fresh']:10,.0f}/s  reused "
-                  f"{rate['reused']:10,.0f}/s  peer {rate['peer']:10,.0f}/s")  # fmt: skip
+            print(f"{do:8s} {length:8,d}  {ours.windows.n_threads} threads  ours "
+                  f"{rate['fresh']:10,.0f}/s  reused {rate['reused']:10,.0f}/s  peer "
+                  f"{rate['peer']:10,.0f}/s")  # fmt: skip
+            ours.memory.clear()
     return rows
 
 
 def scaling(ours: Ours) -> dict[str, list[dict]]:
-    """Time tokens for more people, then for longer windows."""
-    rate = {}
-    for axis, cases in (
-        ("people", [(n, 16_384) for n in PEOPLE]),
-        ("length", [(PEOPLE[-1], length) for length in OTHER_LENGTHS]),
-    ):
-        rate[axis] = []
-        for n_people, length in cases:
-            people = np.arange(n_people)
-            passes = [ours.run("letters", length, n=20, people=people) for _ in range(3)]
-            per_second = 20 * n_people * 2 / statistics.median(passes)
-            rate[axis].append(
-                {"people": n_people, "length": length, "windows_per_second": per_second}
+    """Time tokens for more people, for longer windows, and for more of the variants."""
+    everyone, every = PEOPLE[-1], ours.windows.genotypes.variants.height
+    rates = {
+        "people": [rate(ours, n, 16_384) for n in PEOPLE],
+        "length": [rate(ours, everyone, length) for length in OTHER_LENGTHS],
+        "variants": [],
+    }
+    for nth in (16, 4, 1):
+        with tempfile.TemporaryDirectory() as name:
+            thinned = thin(ours.windows.genotypes, nth, Path(name))
+            fewer = Ours(
+                HaplotypeWindows(thinned, ours.windows.reference), ours.chrom, ours.centres
             )
-    return rate
+            row = rate(fewer, everyone, 196_608)
+        rates["variants"].append(row | {"variants": -(-every // nth)})
+    return rates
+
+
+def rate(ours: Ours, n_people: int, length: int) -> dict:
+    people, n = np.arange(n_people), min(20, len(ours.centres))
+    ours.run("letters", length, n=1, people=people)
+    passes = [ours.run("letters", length, n=n, people=people) for _ in range(3)]
+    per_second = n * n_people * 2 / statistics.median(passes)
+    return {"people": n_people, "length": length, "windows_per_second": per_second}
+
+
+def thin(genotypes: Genotypes, nth: int, place: Path) -> Genotypes:
+    """Write a store with every nth of the variants."""
+    shutil.copy(genotypes.directory / "genotypes.json", place)
+    genotypes.variants.gather_every(nth).write_parquet(place / "variants.parquet")
+    genotypes.calls[::nth].tofile(place / "calls.u8")
+    return Genotypes.open(place, genotypes.people)
 
 
 def machine() -> dict:
@@ -214,7 +250,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--expression", type=Path, required=True)
     parser.add_argument("--peer-python", required=True)
     parser.add_argument("--genes", type=int, default=50)
-    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path, required=True)
     return parser.parse_args()
 
@@ -231,20 +266,31 @@ def main() -> None:
         fasta, reference = random_reference(genotypes, place)
         vcf = header_with_contig(options.genotypes, chrom, place)
         centres = genes_with_room(options.expression, options.genes, reference.contigs[chrom])
-        peer = Peer(options.peer_python)
-        ours = Ours(HaplotypeWindows(genotypes, reference), chrom, centres)
-        peer_people, peer_seconds = [], {}
-        for length in LENGTHS:
-            starts = [interval.start for interval in ours.intervals(length)]
-            answer = peer.ask(
-                do="prepare", chrom=chrom, starts=starts, length=length, vcf=str(vcf),
-                fasta=str(fasta), directory=str(place / f"peer{length}"),
-            )  # fmt: skip
-            peer_people, peer_seconds[str(length)] = answer["people"], answer["seconds"]
-        order = np.array([people.index(person) for person in peer_people])
-        rows = compare(ours, peer, order, options.repeats)
+        rows = []
+        for n_threads in sorted({1, len(os.sched_getaffinity(0))}):
+            peer = Peer(options.peer_python, n_threads)
+            windows = HaplotypeWindows(genotypes, reference, n_threads=n_threads)
+            ours = Ours(windows, chrom, centres)
+            peer_seconds = {}
+            for length in LENGTHS:
+                starts = [interval.start for interval in ours.intervals(length)]
+                answer = peer.ask(
+                    do="prepare", chrom=chrom, starts=starts, length=length, vcf=str(vcf),
+                    fasta=str(fasta), directory=str(place / f"peer{length}"),
+                )  # fmt: skip
+                peer_seconds[str(length)] = answer["seconds"]
+            order = np.array([people.index(person) for person in answer["people"]])
+            rows += compare(ours, peer, order)
+            peer.close()
         ratios = {
-            output: {str(row["length"]): row["ratio"] for row in rows if row["output"] == output}
+            output: {
+                str(length): min(
+                    row["ratio"]
+                    for row in rows
+                    if (row["output"], row["length"]) == (output, length)
+                )
+                for length in LENGTHS
+            }
             for output in ("tokens", "one-hot uint8")
         }
         write_json(
@@ -253,11 +299,11 @@ def main() -> None:
                 "ratio_vs_genvarloader": min(ratios["tokens"].values()),
                 "ratio_vs_genvarloader_onehot": min(ratios["one-hot uint8"].values()),
                 "ratios": ratios,
-                "ratio_quotes": "fresh output arrays on both sides, all cores on both sides",
+                "ratio_quotes": "fresh output arrays and equal threads on both sides",
                 "windows_per_second": {
                     str(row["length"]): row["windows_per_second"]
                     for row in rows
-                    if row["output"] == "tokens"
+                    if (row["output"], row["threads"]) == ("tokens", n_threads)
                 },
                 "people": len(people),
                 "variants": counts.n_kept,

@@ -3,8 +3,9 @@
     python scripts/render_docs.py [--check]
 
 README.md and docs/*.md have regions `<!-- begin: FILE.TABLE -->` ... `<!-- end -->`. Each is
-written anew from benchmarks/results/FILE.json, and says so where that file is absent. With
---check nothing is written, and the exit code is 1 when a page is not up to date.
+written anew from benchmarks/results/FILE.json, or says that it is not measured yet where the file
+or the numbers it needs are absent. With --check nothing is written, and the exit code is 1
+when a page is not up to date.
 """
 
 import argparse
@@ -14,13 +15,18 @@ import sys
 from pathlib import Path
 
 import accuracy_tables
+import growth_tables
 import speed_tables
+from markdown_tables import NOT_MEASURED, Table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-NOT_MEASURED = "Not measured yet."
 REGION = re.compile(r"<!-- begin: (\S+) -->(.*?)<!-- end -->", re.DOTALL)
-TABLES = {**accuracy_tables.TABLES, **speed_tables.TABLES}
+TABLES: dict[str, dict[str, Table]] = {
+    **accuracy_tables.TABLES,
+    **speed_tables.TABLES,
+    **growth_tables.TABLES,
+}
 
 
 def pages(root: Path = ROOT) -> list[Path]:
@@ -44,7 +50,8 @@ def _region(name: str, results: Path) -> str:
     if table not in TABLES.get(file, {}):
         raise ValueError(f"no table is called {name}; there are {', '.join(_names())}")
     path = results / f"{file}.json"
-    written = TABLES[file][table](json.loads(path.read_text())) if path.exists() else NOT_MEASURED
+    result = json.loads(path.read_text()) if path.exists() else None
+    written = NOT_MEASURED if result is None else TABLES[file][table].render(result)
     return f"<!-- begin: {name} -->\n{written}\n<!-- end -->"
 
 
@@ -54,7 +61,7 @@ def _names() -> list[str]:
 
 def main() -> int:
     """Render every page, or say which ones are not up to date."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing")
     options = parser.parse_args()
     stale = []

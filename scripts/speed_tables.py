@@ -1,11 +1,27 @@
 """Tables of speed for the docs, from elastic_net_solver.json and haplotype_windows.json."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from markdown_tables import Result, Table, markdown, seconds, times
+from markdown_tables import Result, Table, markdown, seconds, times, tiny
 
 from cisgram.report.words import commas
+
+OURS = ("cisgram", "cisgram_whole_path")
+"""Ends of the keys of ratios: with and without leaving the path early."""
+HEADLINE = (
+    "n_genes",
+    "n_people",
+    "speedup_vs_sklearn",
+    "speedup_vs_adelie",
+    "speedup_vs_glmnet",
+    "speedup_vs_sklearn_whole_path",
+    "speedup_vs_adelie_whole_path",
+    "speedup_vs_glmnet_whole_path",
+    "max_abs_cv_r2_difference",
+    "best_adelie",
+    "best_glmnet",
+)
 
 
 def solver_headline(result: Result) -> str:
@@ -17,46 +33,44 @@ def solver_headline(result: Result) -> str:
         f"({result['best_adelie']}) and {times(result['speedup_vs_glmnet'])} times as fast as the "
         f"faster glmnet binding ({result['best_glmnet']}), medians of the ratio gene by gene. With "
         f"the whole path walked on both sides: {times(result['speedup_vs_sklearn_whole_path'])} "
-        f"times scikit-learn and {times(result['speedup_vs_adelie_whole_path'])} times adelie. "
+        f"times scikit-learn, {times(result['speedup_vs_adelie_whole_path'])} times adelie and "
+        f"{times(result['speedup_vs_glmnet_whole_path'])} times glmnet. "
         "The cross-validated *R*² differs from theirs by at most "
-        f"{result['max_abs_cv_r2_difference']:.1e}."
+        f"{tiny(result['max_abs_cv_r2_difference'])}."
     )
 
 
-def _solvers(result: Result, ratio: str) -> str:
-    part = result["strength_ratio"][ratio]
+def _solvers(ratio: str) -> Table:
+    """Compare the solvers on a path from the first strength to `ratio` of it."""
+    return Table(lambda result: _compared(result["strength_ratio"][ratio]), (_path(ratio),))
+
+
+def _path(ratio: str) -> str:
+    return f"strength_ratio/{ratio}"
+
+
+def _compared(part: Result) -> str:
     rows = []
-    for name, row in part["summary"].items():
+    summary = sorted(part["summary"].items(), key=lambda item: not item[0].startswith("cisgram"))
+    for name, row in summary:
         ours = name.startswith("cisgram")
-        faster = (
-            row.get(f"times_slower_than_{us}", {}).get("median")
-            for us in ("cisgram", "cisgram_whole_path")
-        )
+        ratios = [row.get(f"times_slower_than_{us}", {}) for us in OURS]
         apart = row.get("max_abs_cv_r2_difference_from_cisgram")
         version = next(iter(part["genes"]))["solvers"][name].get("version", "")
         rows.append(
             (
                 f"**{name}**" if ours else f"{name} {version}".strip(),
                 seconds(row["median_seconds"]),
-                *("" if ratio is None else times(ratio) for ratio in faster),
-                "" if apart is None else f"{apart:.1e}",
+                *("" if ours else times(ratio["median"]) for ratio in ratios),
+                "" if ours else times(ratios[0]["of_totals"]),
+                "" if apart is None else tiny(apart),
             )
         )
     snps = statistics.median(gene["n_snps"] for gene in part["genes"])
     head = ("solver", "median s a gene", "times ours", "times ours, whole path",
-            "largest CV *R*² difference")  # fmt: skip
+            "times ours, all genes together", "largest CV *R*² difference")  # fmt: skip
     said = f"{len(part['genes'])} genes, {commas(round(snps))} SNPs in the median window."
     return f"{said}\n\n" + markdown(head, rows)
-
-
-def solvers(result: Result) -> str:
-    """The path that PrediXcan walks, to a hundredth of the first strength."""
-    return _solvers(result, "0.01")
-
-
-def long_path(result: Result) -> str:
-    """A path to a thousandth."""
-    return _solvers(result, "0.001")
 
 
 def stopping(result: Result) -> str:
@@ -65,7 +79,7 @@ def stopping(result: Result) -> str:
     return (
         f"Over {commas(found['n_genes'])} genes, leaving the path early chose the strength of the "
         f"whole path in {commas(found['n_same_strength'])}; the largest difference in "
-        f"cross-validated *R*² was {found['max_abs_cv_r2_difference']:.1e}."
+        f"cross-validated *R*² was {tiny(found['max_abs_cv_r2_difference'])}."
     )
 
 
@@ -101,32 +115,31 @@ def solver_machine(result: Result) -> str:
 def windows_headline(result: Result) -> str:
     """One paragraph."""
     return (
-        f"{result['people']} people, {commas(result['variants'])} variants: at least "
-        f"{times(result['ratio_vs_genvarloader'])} times genvarloader "
-        f"{result['versions']['genvarloader']} as tokens and at least "
-        f"{times(result['ratio_vs_genvarloader_onehot'])} times genvarloader with seqpro "
-        f"{result['versions']['seqpro']} as one-hot, the worse of two window lengths each; outputs "
-        "compared byte by byte before the clock starts."
+        f"{result['people']} people, {commas(result['variants'])} variants, the worst of all cases "
+        f"below: as tokens {times(result['ratio_vs_genvarloader'])} times the rate of genvarloader "
+        f"{result['versions']['genvarloader']}, as one-hot "
+        f"{times(result['ratio_vs_genvarloader_onehot'])} times that of genvarloader with seqpro "
+        f"{result['versions']['seqpro']}. Outputs are compared byte by byte first."
     )
 
 
 def windows(result: Result) -> str:
     """Windows a second, ours and theirs."""
-    rows = [
-        (
-            f"{row['output']}, {commas(row['length'])} bp",
-            commas(round(row["windows_per_second"])),
-            commas(round(row["windows_per_second_reused_memory"])),
-            commas(round(row["peer_windows_per_second"])),
-            times(row["ratio"]),
-            times(row["ratio_reused_memory"]),
-        )
-        for row in result["comparisons"]
-    ]
-    head = ("output", "cisgram /s", "into memory given /s", "genvarloader /s", "ratio",
-            "ratio, memory given")  # fmt: skip
+    by_threads = any("threads" in row for row in result["comparisons"])
+    columns: dict[str, Callable[[Result], str]] = {
+        "output": lambda row: f"{row['output']}, {commas(row['length'])} bp",
+        "threads": lambda row: str(row.get("threads", "all")),
+        "cisgram /s": lambda row: commas(round(row["windows_per_second"])),
+        "into memory given /s": lambda row: commas(round(row["windows_per_second_reused_memory"])),
+        "genvarloader /s": lambda row: commas(round(row["peer_windows_per_second"])),
+        "ratio": lambda row: times(row["ratio"]),
+        "ratio, memory given": lambda row: times(row["ratio_reused_memory"]),
+    }
+    if not by_threads:
+        del columns["threads"]
+    rows = [[write(row) for write in columns.values()] for row in result["comparisons"]]
     quotes = result["ratio_quotes"]
-    return markdown(head, rows) + f"\n\n{quotes[0].upper()}{quotes[1:]}, unless said otherwise."
+    return markdown(list(columns), rows) + f"\n\nThe ratio: {quotes}."
 
 
 def _window_scaling(rows: Sequence[Result], key: str, label: str) -> str:
@@ -145,6 +158,11 @@ def windows_by_length(result: Result) -> str:
     return _window_scaling(result["scaling"]["length"], "length", "bases")
 
 
+def windows_by_variants(result: Result) -> str:
+    """Tokens of everybody's longest windows with more of the variants."""
+    return _window_scaling(result["scaling"]["variants"], "variants", "variants of the chromosome")
+
+
 def windows_machine(result: Result) -> str:
     """Where it was measured."""
     where, versions = result["machine"], result["versions"]
@@ -154,21 +172,26 @@ def windows_machine(result: Result) -> str:
     )
 
 
-TABLES: dict[str, dict[str, Table]] = {
+TABLES = {
     "elastic_net_solver": {
-        "headline": solver_headline,
-        "solvers": solvers,
-        "long_path": long_path,
-        "stopping": stopping,
-        "by_window": by_window,
-        "by_people": by_people,
-        "machine": solver_machine,
+        "headline": Table(solver_headline, HEADLINE),
+        "solvers": _solvers("0.01"),
+        "short_path": _solvers("0.1"),
+        "long_path": _solvers("0.001"),
+        "stopping": Table(stopping, ("stopping_early",)),
+        "by_window": Table(by_window, ("scaling/by_window",)),
+        "by_people": Table(by_people, ("scaling/by_people", "scaling/note")),
+        "machine": Table(solver_machine, ("machine",)),
     },
     "haplotype_windows": {
-        "headline": windows_headline,
-        "windows": windows,
-        "by_people": windows_by_people,
-        "by_length": windows_by_length,
-        "machine": windows_machine,
+        "headline": Table(
+            windows_headline,
+            ("ratio_vs_genvarloader", "ratio_vs_genvarloader_onehot", "versions", "variants"),
+        ),
+        "windows": Table(windows, ("comparisons", "ratio_quotes")),
+        "by_people": Table(windows_by_people, ("scaling/people",)),
+        "by_length": Table(windows_by_length, ("scaling/length",)),
+        "by_variants": Table(windows_by_variants, ("scaling/variants",)),
+        "machine": Table(windows_machine, ("machine", "versions", "import_seconds")),
     },
 }

@@ -93,6 +93,7 @@ SOLVERS = {
     "adelie": (adelie(np.float64, early_exit=True), "adelie"),
     "adelie fp32": (adelie(np.float32, early_exit=True), "adelie"),
     "adelie whole path": (adelie(np.float64, early_exit=False), "adelie"),
+    "adelie fp32 whole path": (adelie(np.float32, early_exit=False), "adelie"),
     "python-glmnet": (python_glmnet, "python-glmnet"),
     "glmnet-rs": (glmnet_rs, "glmnet-rs"),
 }

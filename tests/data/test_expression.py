@@ -119,6 +119,14 @@ def test_tsv_and_parquet_say_the_same(tmp_path):
     np.testing.assert_array_equal(from_text.values, [[1, 2, 3], [4, np.nan, 6]])
 
 
+def test_the_table_that_geuvadis_publishes(tmp_path):
+    header = "TargetID Gene_Symbol Chr Coord HG00096 HG00097"
+    rows = ("ENSG01.5 ENSG01.5 22 1001 0.5 1.5", "ENSG02.3 ENSG02.3 22 2001 2.5 3.5")
+    table = read_expression(_write(tmp_path / "GD462.resk10.txt", header, *rows))
+    assert table.people == ("HG00096", "HG00097")
+    assert table.genes.rows()[0] == ("ENSG01.5", "ENSG01.5", "22", 1000, 1001, 1000, ".")
+
+
 def test_an_annotation_places_genes_whatever_their_version(tmp_path):
     path = _write(tmp_path / "x.tsv", "gene ann bob", "ENSG01.9 1 2", "ENSG02 3 4", "other 5 6")
     genes = read_expression(path, annotation=read_genes(_gtf(tmp_path))).genes

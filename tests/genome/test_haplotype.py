@@ -211,6 +211,10 @@ def test_people_threads_and_reused_memory_change_nothing(toy_windows: HaplotypeW
     everyone = toy_windows.tokens(interval)
     some = np.array([4, 0, 4])
     assert (toy_windows.tokens(interval, some) == everyone[some]).all()
+    assert toy_windows.tokens(interval, some[:0]).shape == (0, 2, 15_000)
+    many = np.resize(np.arange(len(everyone)), 200)
+    shared_out = HaplotypeWindows(toy_windows.genotypes, toy_windows.reference, n_threads=3)
+    assert (shared_out.tokens(interval, many) == everyone[many]).all()
     alone = HaplotypeWindows(toy_windows.genotypes, toy_windows.reference, n_threads=1)
     memory = np.full_like(everyone, 9)
     assert alone.tokens(interval, out=memory) is memory

@@ -129,3 +129,14 @@ def test_every_haplotype_of_300_people_is_as_in_bcftools(europeans: Cohort) -> N
     for person in range(300):
         for haplotype in (0, 1):
             assert not europeans.differing(whole, person, haplotype)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_every_haplotype_of_the_geuvadis_people_is_as_in_bcftools(
+    geuvadis_below_22mb: Cohort,
+) -> None:
+    windows = [Interval("22", start, start + 200_000) for start in (17_500_000, 20_800_000)]
+    for person in range(358):
+        for haplotype in (0, 1):
+            assert not geuvadis_below_22mb.differing(windows, person, haplotype)

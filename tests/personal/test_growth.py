@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cisgram.core.checks import DataError
 from cisgram.data.splits import find_relatives
 from cisgram.personal.cohort import Cohort, import_cohort
 from cisgram.personal.cohort_options import ImportOptions
 from cisgram.personal.fit_config import FitConfig
 from cisgram.personal.gene_fit import GeneFitter
+from cisgram.personal.training import train_gene
 
 N_PEOPLE, N_VARIANTS, APART = 2_000, 6_000, 1_000
 GENES = (1_000_000, 3_000_000, 5_000_000)
@@ -32,18 +34,35 @@ print(next(line.split()[1] for line in status if line.startswith("VmHWM")))
 """
 
 
-def write_vcf(path: Path, n_variants: int) -> Path:
-    """Write random calls of everybody, a variant at a time."""
+def write_vcf(
+    path: Path, n_variants: int, *, n_people: int = N_PEOPLE, apart: int = APART, rare: bool = False
+) -> Path:
+    """Write random calls, a variant at a time; rare ones of any frequency to 5%, with gaps."""
     rng = np.random.default_rng(1)
-    calls = np.frombuffer(b"\t0|0\t0|1\t1|0\t1|1", dtype="<u4")
-    people = [f"p{i}" for i in range(N_PEOPLE)]
+    calls = np.frombuffer(b"\t0|0\t0|1\t1|0\t1|1\t.|.", dtype="<u4")
+    people = [f"p{i}" for i in range(n_people)]
     columns = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *people]
     with path.open("wb") as vcf:
         vcf.write((HEADER + "\t".join(columns) + "\n").encode())
         for variant in range(n_variants):
-            drawn = rng.integers(4, size=N_PEOPLE)
-            row = f"1\t{1 + variant * APART}\tv{variant}\tA\tG\t.\tPASS\t.\tGT"
+            share = rng.uniform(0, 0.05) if rare else 0.5
+            first, second = rng.random((2, n_people)) < share
+            drawn = np.where(rare & (rng.random(n_people) < 0.09), 4, 2 * first + second)
+            row = f"1\t{1 + variant * apart}\tv{variant}\tA\tG\t.\tPASS\t.\tGT"
             vcf.write(row.encode() + calls[drawn].tobytes() + b"\n")
+    return path
+
+
+def write_expression(path: Path, n_people: int = N_PEOPLE, missing: float = 0.0) -> Path:
+    """Write random values of every gene."""
+    rng = np.random.default_rng(2)
+    lines = ["\t".join(["#chr", "start", "end", "gene", *(f"p{i}" for i in range(n_people))])]
+    for tss in GENES:
+        values = rng.standard_normal(n_people)
+        values[rng.random(n_people) < missing] = np.nan
+        row = "\t".join("NA" if np.isnan(value) else f"{value:.3f}" for value in values)
+        lines.append(f"1\t{tss - 1}\t{tss}\tgene{tss}\t{row}")
+    path.write_text("\n".join(lines) + "\n")
     return path
 
 
@@ -61,15 +80,9 @@ def traced_peak(function: Callable[..., Any], *arguments: Any) -> int:
 def many(tmp_path_factory) -> Cohort:
     """2,000 people, 6,000 variants over 6 Mb and three genes."""
     place = tmp_path_factory.mktemp("many")
-    rng = np.random.default_rng(2)
-    lines = ["\t".join(["#chr", "start", "end", "gene", *(f"p{i}" for i in range(N_PEOPLE))])]
-    for tss in GENES:
-        values = "\t".join(f"{value:.3f}" for value in rng.standard_normal(N_PEOPLE))
-        lines.append(f"1\t{tss - 1}\t{tss}\tgene{tss}\t{values}")
-    (place / "expression.bed").write_text("\n".join(lines) + "\n")
     return import_cohort(
         write_vcf(place / "calls.vcf", N_VARIANTS),
-        place / "expression.bed",
+        write_expression(place / "expression.bed"),
         out=place / "cohort",
         options=ImportOptions(relatives=False),
     )
@@ -104,6 +117,61 @@ def test_a_fit_holds_a_window_and_not_the_genome(many, model):
     peak = max(traced_peak(fitter, gene) for gene in (1, 2))
     window = 4 * N_PEOPLE * 100
     assert peak < 20 * window < FLOAT32_MATRIX / 2
+
+
+@pytest.fixture(scope="module")
+def rare(tmp_path_factory) -> Cohort:
+    """200 people, 2,000 variants of which half are rare, one call in eleven missing."""
+    place = tmp_path_factory.mktemp("rare")
+    return import_cohort(
+        write_vcf(place / "calls.vcf", 2_000, n_people=200, rare=True),
+        write_expression(place / "expression.bed", 200, missing=0.2),
+        out=place / "cohort",
+        options=ImportOptions(relatives=False),
+    )
+
+
+@pytest.mark.parametrize(("min_maf", "max_missing"), [(0.0, 1.0), (0.01, 0.1), (0.03, 0.08)])
+def test_variants_left_out_unread_could_not_have_been_used(rare, min_maf, max_missing):
+    """A ridge weighs every SNP that passes: they are those of a fit that sees the whole window."""
+    config = FitConfig(model="ridge", min_maf=min_maf, max_missing=max_missing)
+    fitter = GeneFitter(rare.path, config)
+    window = rare.cis_rows(0, config.window)
+    split = fitter.splits[-1]
+    everything = train_gene(
+        "ridge",
+        rare.genotypes.dosages(window),
+        split.target.target(np.asarray(rare.expression[0])),
+        train=split.train,
+        folds=split.folds,
+        min_maf=min_maf,
+        max_missing=max_missing,
+    )
+    assert everything is not None
+    found = fitter(0)
+    assert 0 < found.row["n_snps_window"] == everything.n_window < window.stop - window.start
+    np.testing.assert_array_equal(found.arrays["snps"], window.start + everything.used)
+    np.testing.assert_array_equal(found.arrays["weights"], everything.coefficients)
+
+
+def test_what_is_rare_in_everybody_is_not_held(rare, monkeypatch):
+    monkeypatch.setattr("cisgram.personal.gene_fit._READ_CALLS", 20_000)
+    peaks = {}
+    for min_maf in (0.0, 0.045):
+        fitter = GeneFitter(rare.path, FitConfig(model="top-snp", min_maf=min_maf))
+        fitter(0)
+        peaks[min_maf] = traced_peak(fitter, 0)
+    assert peaks[0.045] < 0.7 * peaks[0.0]
+
+
+def test_strangers_linked_into_one_family_are_refused(tmp_path):
+    """600 SNPs are too few to tell kinship 0.04 from none; folds of one family are no folds."""
+    vcf = write_vcf(tmp_path / "calls.vcf", 600, n_people=60, apart=10_000)
+    expression = write_expression(tmp_path / "expression.bed", 60)
+    options = ImportOptions(kinship_threshold=0.04)
+    with pytest.raises(DataError, match=r"600 SNPs makes one family of \d+ of 60 people"):
+        import_cohort(vcf, expression, out=tmp_path / "cohort", options=options)
+    assert not (tmp_path / "cohort").exists()
 
 
 def test_a_ridge_of_many_people_makes_no_matrix_of_people_by_people(many):

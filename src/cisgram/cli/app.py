@@ -53,7 +53,7 @@ app.command(
 app.command(
     "cisgram.cli.report:report",
     name="report",
-    help="Write one self-contained HTML page about any result.",
+    help="Write one self-contained HTML page about fitted models.",
     sort_key=4,
 )
 

@@ -265,6 +265,7 @@ def _say(*sentences: str) -> None:
 
 def show_evaluation(evaluation: "Evaluation") -> None:
     """Print the table of models."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
@@ -272,9 +273,11 @@ def show_evaluation(evaluation: "Evaluation") -> None:
     table = Table(
         title=f"Task: {first.task} ({first.n_genes:,} genes, {first.n_people:,} people held out)",
         title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
     )
     for heading in ("model", "mean r", "95% interval", "median r", "mean R2", "r < 0", "accepted"):
-        table.add_column(heading, justify="left" if heading == "model" else "right")
+        table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
     for row in evaluation.models:
         table.add_row(
             row.model,

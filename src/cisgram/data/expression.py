@@ -20,11 +20,12 @@ from cisgram.genome.genes import Annotation
 
 _SPELLINGS = {
     "gene": {"gene", "gene_id", "geneid", "id", "pid", "phenotype_id", "target_id", "name", ""},
-    "name": {"gene_name", "genename", "symbol", "description", "name"},
+    "name": {"gene_name", "gene_symbol", "genename", "symbol", "description", "name"},
     "chrom": {"chrom", "chr", "#chr", "#chrom", "chromosome"},
     "start": {"start"},
     "end": {"end", "stop"},
     "tss": {"tss"},
+    "coord": {"coord"},
     "strand": {"strand"},
 }
 _IGNORED = {"length", "biotype", "gene_type", "gid", "group", "group_id", "score"}
@@ -67,6 +68,7 @@ def read_expression(path: Path | str, *, annotation: Annotation | None = None) -
     as their 1-based TSS (287 of 316 on the plus strand, 237 of 259 on the
     minus), the rest being other transcripts. Where a row spans more than one
     base it is taken for the gene, whose TSS is its last base on the minus strand.
+    A text table may give the TSS as `tss`, 0-based, or as Geuvadis does, `Coord`, 1-based.
 
     An annotation gives names and positions to the genes it knows, with or without
     the version of their identifiers; other genes keep what the file says.
@@ -212,6 +214,10 @@ def _expression(path: Path, table: NumericTable, columns: dict[str, str]) -> Exp
         *(_column(columns, c, pl.Int64) for c in ("start", "end", "tss")),
         _column(columns, "strand", pl.String).fill_null("."),
     )
+    if "coord" in columns:
+        genes = genes.with_columns(
+            text.select(_column(columns, "coord", pl.Int64) - 1).to_series().alias("tss")
+        )
     if genes["gene"].is_null().any():
         raise DataError(f"{path} has a row without the name of a gene; name it or remove the row.")
     if {"start", "end"} <= columns.keys():
@@ -224,7 +230,7 @@ def _expression(path: Path, table: NumericTable, columns: dict[str, str]) -> Exp
             )
         last = pl.when(pl.col("strand") == "-").then(pl.col("end") - 1).otherwise(pl.col("start"))
         genes = genes.with_columns(pl.col("tss").fill_null(last))
-    elif "tss" in columns:
+    elif {"tss", "coord"} & columns.keys():
         genes = genes.with_columns(start=pl.col("tss"), end=pl.col("tss") + 1)
     people = tuple(name.strip() for name in table.columns)
     return ExpressionTable(genes, people, table.values)

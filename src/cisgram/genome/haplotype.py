@@ -46,9 +46,7 @@ from cisgram.genome.haplotype_variants import (
     N_TALLIES,
     OVERLAPPING,
     UNPHASED,
-    Bases,
     HaplotypeVariants,
-    Layout,
 )
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
@@ -58,8 +56,8 @@ ONE_HOT_TYPES = ("uint8", "float16", "bfloat16", "float32")
 _BFLOAT16_ONE = 0x3F80
 _BYTES_WORTH_A_THREAD = 1 << 20
 _TOKENS = np.arange(5, dtype=np.uint8)
-_WORDS = {1: np.uint8, 4: np.uint32, 8: np.uint64, 16: np.uint64}
-"""Bytes a base -> the machine words they are moved in."""
+_CARRIERS = {1: np.uint8, 4: np.uint32, 8: np.uint64, 16: np.complex128}
+"""Bytes a base -> a type of that size, as which the bases are moved and never computed with."""
 
 
 @dataclass(kw_only=True)
@@ -189,14 +187,14 @@ class HaplotypeWindows:
         from cisgram.genome.haplotype_kernels import choose
 
         chosen = self._chosen(np.array([person]))
-        bit = 2 * _checked_haplotype(haplotype)
+        _check_haplotype(haplotype)
         rows = self.genotypes.rows(interval.chrom, interval.start, interval.end)
         variants = self._variants.take(rows).cut_at(interval.end)
-        edits = variants.edits(interval.start)
-        applied = np.empty(edits.start.size, dtype=np.int64)
-        tally = np.zeros(N_TALLIES, dtype=np.int64)
-        n = choose(applied, tally, self.genotypes.calls[rows][:, person], bit, edits)
-        longer = int((edits.alt_length - edits.ref_length)[applied[:n]].sum())
+        edits = variants.edits(interval.start, interval.end)
+        applied = np.empty(edits.size, dtype=np.int64)
+        tallies = np.zeros((2, N_TALLIES), dtype=np.int64)
+        n = choose(applied, tallies, haplotype, self.genotypes.calls[rows], person, edits)
+        longer = int((variants.alt_length - variants.ref_length)[applied[:n]].sum())
         out = np.empty((1, 2, interval.length + longer), dtype=np.uint8)
         span = _Span(interval.start, interval.end, rows, variants, interval.start)
         self._fill(out, interval, span, people=chosen, table=_TOKENS)
@@ -212,7 +210,7 @@ class HaplotypeWindows:
             ConfigError: there is no such person or haplotype, or `anchor` does not fit.
         """
         chosen = self._chosen(np.array([person]))
-        _checked_haplotype(haplotype)
+        _check_haplotype(haplotype)
         span = self._span(interval, anchor)
         size = self.reference.contig(interval.chrom).size
         positions = np.arange(span.start, span.end)
@@ -224,10 +222,11 @@ class HaplotypeWindows:
         )
         replaces = nth < np.repeat(variants.ref_length, variants.alt_length)
         sources = np.where(replaces, np.repeat(variants.start, variants.alt_length) + nth, NO_BASE)
+        bases = np.concatenate([positions, sources])
         if interval.strand == "-":
-            positions, sources = positions[::-1].copy(), sources[::-1].copy()
+            bases = bases[::-1].copy()
         out = np.empty((1, 2, interval.length), dtype=np.int64)
-        self._write(out, interval, span, people=chosen, bases=Bases(positions, sources))
+        self._write(out, interval, span, people=chosen, bases=bases)
         return CoordinateMap(out[0, haplotype])
 
     def _span(self, interval: Interval, anchor: int | None) -> _Span:
@@ -276,46 +275,39 @@ class HaplotypeWindows:
         table: Shaped[np.ndarray, "5 *row"],
     ) -> None:
         """Write the rows of `table` that the bases of the haplotypes stand for."""
-        tokens = self.reference.fetch(Interval(interval.chrom, span.start, span.end))
-        alternates = span.variants.alternates
+        reference = self.reference.fetch(Interval(interval.chrom, span.start, span.end))
+        tokens = np.concatenate([reference, span.variants.alternates])
         if interval.strand == "-":
-            tokens, alternates = reverse_complement(tokens), reverse_complement(alternates)
-        word = _WORDS[table[0].nbytes]
-        rows = table.reshape(5, -1).view(word)
-        bases = Bases(
-            np.take(rows, tokens, axis=0).ravel(), np.take(rows, alternates, axis=0).ravel()
-        )
-        windows = out.reshape(*out.shape[:2], -1).view(word)
-        self._write(windows, interval, span, people=people, bases=bases)
+            tokens = reverse_complement(tokens)
+        carrier = _CARRIERS[table[0].nbytes]
+        table = table.reshape(5, -1).view(carrier).ravel()
+        windows = out.reshape(*out.shape[:2], -1).view(carrier)
+        self._write(windows, interval, span, people=people, bases=np.take(table, tokens))
 
     def _write(
         self,
-        out: Shaped[np.ndarray, "people haplotypes words"],
+        out: Shaped[np.ndarray, "people haplotypes length"],
         interval: Interval,
         span: _Span,
         *,
         people: Int64[np.ndarray, "people"],
-        bases: Bases,
+        bases: Shaped[np.ndarray, "bases"],
     ) -> None:
         """Share the people out over the threads, and keep the tally."""
         from cisgram.genome.haplotype_kernels import write_windows
 
-        words = bases.reference.size // (span.end - span.start)
-        layout = Layout(
-            words=words,
-            length=out.shape[2] // words,
-            anchor=span.anchor - span.start,
-            place=span.anchor - interval.start,
-            reverse=interval.strand == "-",
-        )
-        calls, edits = self.genotypes.calls[span.rows], span.variants.edits(span.start)
-        tallies = np.zeros((people.size, 2, N_TALLIES), dtype=np.int64)
+        strand = -1 if interval.strand == "-" else 1
+        layout = span.anchor - span.start, span.anchor - interval.start, strand
+        calls, edits = self.genotypes.calls[span.rows], span.variants.edits(span.start, span.end)
+        windows = out.reshape(people.size * 2, out.shape[2])
+        tallies = np.zeros((people.size * 2, N_TALLIES), dtype=np.int64)
 
         def write(part: slice) -> None:
-            write_windows(out[part], tallies[part], calls, people[part], edits, bases, layout)
+            lines = slice(2 * part.start, 2 * part.stop)
+            write_windows(windows[lines], tallies[lines], calls, people[part], edits, bases, layout)
 
-        n_parts = min(self.n_threads, people.size, 1 + out.nbytes // _BYTES_WORTH_A_THREAD)
-        bounds = np.linspace(0, people.size, n_parts + 1).astype(int).tolist()
+        n_parts = min(self.n_threads, people.size, out.nbytes // _BYTES_WORTH_A_THREAD)
+        bounds = np.linspace(0, people.size, max(1, n_parts) + 1).astype(int).tolist()
         parts = [slice(*pair) for pair in pairwise(bounds)]
         waiting = [self._pool.submit(write, part) for part in parts[1:]]
         write(parts[0])
@@ -323,8 +315,8 @@ class HaplotypeWindows:
             future.result()
         self._count(tallies)
 
-    def _count(self, tallies: Int64[np.ndarray, "people haplotypes tallies"]) -> None:
-        total = tallies.sum(axis=(0, 1)).tolist()
+    def _count(self, tallies: Int64[np.ndarray, "haplotypes tallies"]) -> None:
+        total = tallies.sum(axis=0).tolist()
         unphased = total[UNPHASED] // 2
         if unphased and not self.tally.n_unphased:
             warnings.warn(
@@ -332,7 +324,7 @@ class HaplotypeWindows:
                 "in the order they are written, so haplotypes mix the two parents.",
                 stacklevel=4,
             )
-        self.tally.n_windows += tallies.shape[0] * 2
+        self.tally.n_windows += tallies.shape[0]
         self.tally.n_applied += total[APPLIED]
         self.tally.n_overlapping += total[OVERLAPPING]
         self.tally.n_missing += total[MISSING_ALLELES]
@@ -350,10 +342,9 @@ class HaplotypeWindows:
         return chosen
 
 
-def _checked_haplotype(haplotype: int) -> int:
+def _check_haplotype(haplotype: int) -> None:
     if haplotype not in (0, 1):
         raise ConfigError(f"haplotype must be 0 or 1; got {haplotype!r}.")
-    return haplotype
 
 
 def _one_hot_table(dtype: str) -> Shaped[np.ndarray, "5 4"]:

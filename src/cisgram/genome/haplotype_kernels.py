@@ -1,8 +1,10 @@
 """Compiled loops of `genome.haplotype`: choose the alleles of a haplotype, then copy bases.
 
-A base is one row of `words` machine words: one byte for a token, four bytes (one
-word) for a one-hot row of bytes, and so on; the loops only move words. All
-positions count from the first base of the reference span at hand.
+A base is one number of any type: a byte for a token, four bytes for a one-hot row of
+bytes, and so on; the loops only move numbers. `bases` are those of a stretch of reference
+and then those of the alternate alleles, and all positions count from the first; where they
+are reverse complemented, windows are written from their end. Loops over people take whole
+arrays and an index, for slices count references, which shows in short windows.
 """
 
 from typing import Any
@@ -18,168 +20,179 @@ from cisgram.genome.haplotype_variants import (
     MISSING_ALLELES,
     OVERLAPPING,
     UNPHASED,
-    Bases,
-    Edits,
-    Layout,
+    Edit,
 )
 
 _ALTERNATE, _MISSING, _PHASED = 1, 2, 16
-_SHORT = 16
-"""Fewer bases than this are copied one by one."""
 
 
 @intrinsic
 def _move(
-    _context: Any, target: Any, at: Any, source: Any, first: Any, n: Any
+    _context: Any, target: Any, line: Any, at: Any, source: Any, first: Any, n: Any
 ) -> tuple[Any, Any]:  # pragma: no cover - runs in the compiler
-    """Copy `n` words by the C library's memcpy, which spares reading what is overwritten."""
+    """Copy `n` bases to a line of `target` by memcpy, which spares reading what is overwritten."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        arrays = [
-            context.make_array(signature.args[i])(context, builder, values[i]) for i in (0, 2)
-        ]
-        to, of = (builder.gep(a.data, [values[i]]) for a, i in zip(arrays, (1, 3), strict=True))
+        to, of = (
+            context.make_array(signature.args[i])(context, builder, values[i]) for i in (0, 3)
+        )
+        start = builder.mul(values[1], builder.extract_value(to.shape, 1))
+        place = builder.gep(to.data, [builder.add(start, values[2])])
         size = context.get_abi_sizeof(context.get_data_type(signature.args[0].dtype))
-        cgutils.raw_memcpy(builder, to, of, values[4], size)
+        cgutils.raw_memcpy(builder, place, builder.gep(of.data, [values[4]]), values[5], size)
         return context.get_dummy_value()
 
-    return types.void(target, types.intp, source, types.intp, types.intp), generate
+    return types.void(target, types.intp, types.intp, source, types.intp, types.intp), generate
 
 
 @njit(nogil=True, cache=True)
 def write_windows(
-    out: Shaped[np.ndarray, "people haplotypes window_words"],
-    tallies: Int64[np.ndarray, "people haplotypes tallies"],
+    out: Shaped[np.ndarray, "haplotypes length"],
+    tallies: Int64[np.ndarray, "haplotypes tallies"],
     calls: UInt8[np.ndarray, "rows everyone"],
     people: Int64[np.ndarray, "people"],
-    edits: Edits,
-    bases: Bases,
-    layout: Layout,
+    edits: Shaped[np.ndarray, "rows"],
+    bases: Shaped[np.ndarray, "bases"],
+    layout: tuple[int, int, int],
 ) -> None:
-    """Fill `out` with both haplotypes of `people`."""
-    chosen = np.empty(edits.start.size, dtype=np.int64)
-    for i in range(people.size):
-        for haplotype in range(2):
-            tally = tallies[i, haplotype]
-            n = choose(chosen, tally, calls[:, people[i]], 2 * haplotype, edits)
-            before = _place(chosen[:n], edits, layout.anchor) - layout.place
-            _write(out[i, haplotype], -before, chosen[:n], edits, bases, layout)
+    """Fill `out` with both haplotypes of `people`, one after the other.
+
+    `layout` is a position that must have a fixed place in the window, that place, and
+    the strand, -1 where the bases are reverse complemented.
+    """
+    anchor, fixed, strand = layout
+    chosen = np.empty(len(edits), dtype=np.int64)
+    for line in range(out.shape[0]):
+        n = choose(chosen, tallies, line, calls, people[line // 2], edits)
+        at = fixed - _place(chosen, n, edits, anchor)
+        _write(out, line, at, chosen, n, edits, bases, strand)
 
 
 @njit(nogil=True, cache=True)
 def choose(
     chosen: Int64[np.ndarray, "rows"],
-    tally: Int64[np.ndarray, "tallies"],
-    calls: UInt8[np.ndarray, "rows"],
-    bit: int,
-    edits: Edits,
+    tallies: Int64[np.ndarray, "haplotypes tallies"],
+    line: int,
+    calls: UInt8[np.ndarray, "rows everyone"],
+    person: int,
+    edits: Shaped[np.ndarray, "rows"],
 ) -> int:
-    """List the rows whose alternate allele the haplotype gets; return how many."""
+    """List the rows whose alternate allele haplotype `line % 2` gets; return how many."""
+    bit = 2 * (line % 2)
     n = 0
     end = np.iinfo(np.int64).min
     after_insertion = False
-    for row in range(calls.size):
-        call = calls[row]
+    for row in range(len(edits)):
+        call = calls[row, person]
         if call == 0 or call == _PHASED:
             continue
         allele = (call >> bit) & 3
         if allele == _MISSING:
-            tally[MISSING_ALLELES] += 1
+            tallies[line, MISSING_ALLELES] += 1
         if call == 1 or call == 4:
-            tally[UNPHASED] += 1
+            tallies[line, UNPHASED] += 1
         if allele != _ALTERNATE:
             continue
-        start = int(edits.start[row])
-        beside = start == end - 1 and edits.shared[row] and not after_insertion
-        if start < end and not beside:
-            tally[OVERLAPPING] += 1
+        edit: Edit = edits[row]
+        beside = edit.start == end - 1 and edit.shared == 1 and not after_insertion
+        if edit.start < end and not beside:
+            tallies[line, OVERLAPPING] += 1
             continue
         chosen[n] = row
         n += 1
-        end = start + edits.ref_length[row]
-        after_insertion = edits.alt_length[row] > edits.ref_length[row]
-    tally[APPLIED] += n
+        end = edit.start + edit.ref_length
+        after_insertion = edit.alt_length > edit.ref_length
+    tallies[line, APPLIED] += n
     return n
 
 
 @njit(nogil=True, cache=True)
-def _place(chosen: Int64[np.ndarray, "chosen"], edits: Edits, position: int) -> int:
+def _place(
+    chosen: Int64[np.ndarray, "rows"],
+    n: int,
+    edits: Shaped[np.ndarray, "rows"],
+    position: int,
+) -> int:
     """Return where a reference position, or the first base after it that is left, comes to lie."""
     longer = 0
-    for row in chosen:
-        start, ref = int(edits.start[row]), int(edits.ref_length[row])
-        alt = int(edits.alt_length[row])
-        if start >= position:
+    for i in range(n):
+        edit: Edit = edits[int(chosen[i])]
+        if edit.start >= position:
             break
-        if start + ref > position:
-            return start + longer + min(position - start, alt)
-        longer += alt - ref
+        if edit.start + edit.ref_length > position:
+            return edit.start + longer + min(position - edit.start, edit.alt_length)
+        longer += edit.alt_length - edit.ref_length
     return position + longer
 
 
 @njit(nogil=True, cache=True)
 def _write(
-    out: Shaped[np.ndarray, "window_words"],
+    out: Shaped[np.ndarray, "haplotypes length"],
+    line: int,
     at: int,
-    chosen: Int64[np.ndarray, "chosen"],
-    edits: Edits,
-    bases: Bases,
-    layout: Layout,
+    chosen: Int64[np.ndarray, "rows"],
+    n: int,
+    edits: Shaped[np.ndarray, "rows"],
+    bases: Shaped[np.ndarray, "bases"],
+    strand: int,
 ) -> None:
     """Copy reference and inserted bases by turns, then put in the alleles that keep the length.
 
     `at` is where the first base of the reference span goes: in front of the window where negative.
     Exchanges come last so that the long copies are not cut up by them.
     """
+    length, last = out.shape[1], bases.size - 1
     shift = at
     cursor = 0
-    for row in chosen:
-        start, ref = int(edits.start[row]), int(edits.ref_length[row])
-        alt, first = int(edits.alt_length[row]), int(edits.alt_first[row])
-        if ref == alt:
+    for i in range(n):
+        edit: Edit = edits[int(chosen[i])]
+        if edit.ref_length == edit.alt_length:
             continue
-        shared = int(edits.shared[row])
-        at = _copy(out, at, bases.reference, cursor, start + shared - cursor, layout)
-        if at >= layout.length:
+        shared = edit.shared
+        unchanged = edit.start + shared - cursor
+        at = _copy(out, line, at, bases, cursor, unchanged, strand)
+        if at >= length:
             break
-        at = _copy(out, at, bases.alternates, first + shared, alt - shared, layout)
-        cursor = start + ref
-    _copy(out, at, bases.reference, cursor, layout.length - at, layout)
-    for row in chosen:
-        place, alt = int(edits.start[row]) + shift, int(edits.alt_length[row])
-        if place >= layout.length:
+        first, inserted = edit.alt_first + shared, edit.alt_length - shared
+        at = _copy(out, line, at, bases, first, inserted, strand)
+        cursor = edit.start + edit.ref_length
+    _copy(out, line, at, bases, cursor, length - at, strand)
+    for i in range(n):
+        edit: Edit = edits[int(chosen[i])]
+        place = edit.start + shift
+        if place >= length:
             break
-        if alt == edits.ref_length[row]:
-            _copy(out, place, bases.alternates, int(edits.alt_first[row]), alt, layout)
-        else:
-            shift += alt - int(edits.ref_length[row])
+        if edit.ref_length != edit.alt_length:
+            shift += edit.alt_length - edit.ref_length
+            continue
+        for nth in range(max(0, -place), min(edit.alt_length, length - place)):
+            if strand < 0:
+                out[line, length - 1 - place - nth] = bases[last - edit.alt_first - nth]
+            else:
+                out[line, place + nth] = bases[edit.alt_first + nth]
 
 
 @njit(nogil=True, cache=True)
 def _copy(
-    out: Shaped[np.ndarray, "window_words"],
+    out: Shaped[np.ndarray, "haplotypes length"],
+    line: int,
     at: int,
-    source: Shaped[np.ndarray, "source_words"],
+    bases: Shaped[np.ndarray, "bases"],
     first: int,
     n: int,
-    layout: Layout,
+    strand: int,
 ) -> int:
     """Copy the part of `n` bases that lies in the window; return where the next base goes."""
+    length = out.shape[1]
     after = at + n
     if at < 0:
         first -= at
         n += at
         at = 0
-    n = min(n, layout.length - at)
-    if n <= 0:
-        return after
-    words = layout.words
-    if layout.reverse:
-        at = layout.length - at - n
-        first = source.size // words - first - n
-    if n < _SHORT:
-        for word in range(n * words):
-            out[at * words + word] = source[first * words + word]
-    else:
-        _move(out, at * words, source, first * words, n * words)  # pyright: ignore[reportCallIssue]
+    n = min(n, length - at)
+    if n > 0:
+        if strand < 0:
+            at = length - at - n
+            first = bases.size - first - n
+        _move(out, line, at, bases, first, n)  # pyright: ignore[reportCallIssue]
     return after

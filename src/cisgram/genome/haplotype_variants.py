@@ -13,38 +13,19 @@ N_TALLIES = 4
 APPLIED, OVERLAPPING, MISSING_ALLELES, UNPHASED = range(N_TALLIES)
 
 
-class Edits(NamedTuple):
-    """The variants of a span, in order of their start."""
+class Edit(NamedTuple):
+    """A variant of a span, as the loops find it in an array of records of these fields."""
 
-    start: Int64[np.ndarray, "rows"]
-    ref_length: Int64[np.ndarray, "rows"]
-    alt_first: Int64[np.ndarray, "rows"]
-    """Where the alternate allele begins among the alternate bases."""
-    alt_length: Int64[np.ndarray, "rows"]
-    shared: Bool[np.ndarray, "rows"]
-    """Whether it only inserts or deletes, after a first base that ref and alt share."""
-
-
-class Bases(NamedTuple):
-    """What is copied; both flat, and both already the other strand where that is wanted."""
-
-    reference: Shaped[np.ndarray, "reference_words"]
-    alternates: Shaped[np.ndarray, "alternate_words"]
+    start: int
+    ref_length: int
+    alt_first: int
+    """Where the alternate allele begins: alternate bases follow those of the reference span."""
+    alt_length: int
+    shared: int
+    """1 where it only inserts or deletes after a first base that ref and alt share, else 0."""
 
 
-class Layout(NamedTuple):
-    """How bases lie in the output."""
-
-    words: int
-    """Machine words a base."""
-    length: int
-    """Bases of a window."""
-    anchor: int
-    """Position that must have a fixed place in the window."""
-    place: int
-    """That place."""
-    reverse: bool
-    """Whether the window is written from its end, for the other strand."""
+_RECORD = np.dtype([(field, np.int64) for field in Edit._fields])
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,15 +73,15 @@ class HaplotypeVariants:
             alternates=self.alternates[first : first + int(lengths.sum())],
         )
 
-    def edits(self, start: int) -> Edits:
-        """Return what the loops take, positions counted from `start`."""
-        return Edits(
-            self.start - start,
-            self.ref_length,
-            self.alt_end - self.alt_length,
-            self.alt_length,
-            self.shared,
-        )
+    def edits(self, start: int, end: int) -> Shaped[np.ndarray, "rows"]:
+        """Return what the loops take, an `Edit` a row, for the span from `start` to `end`."""
+        edits = np.empty(self.start.size, dtype=_RECORD)
+        edits["start"] = self.start - start
+        edits["ref_length"] = self.ref_length
+        edits["alt_first"] = self.alt_end - self.alt_length + (end - start)
+        edits["alt_length"] = self.alt_length
+        edits["shared"] = self.shared
+        return edits
 
     def cut_at(self, end: int) -> Self:
         """Cut refs that reach beyond `end`, and alts that are then longer than what is left."""

@@ -248,17 +248,19 @@ def _wrong_build(check: ReferenceCheck, counts: pl.DataFrame, reference: Referen
         "chrom",
         (pl.col("n_mismatch") + pl.col("n_outside")).alias("wrong"),
         pl.sum_horizontal(_COUNTS).alias("total"),
+        pl.col("n_outside"),
     )
-    chrom, wrong, total = misfits.sort("wrong", descending=True).row(0)
+    chrom, wrong, total, outside = misfits.sort("wrong", descending=True).row(0)
     some = f"{check.n_mismatch + check.n_outside:,} of {check.n_checked:,} variants do not fit"
     if reference.names.resolve(chrom) is None:
         return DataError(
             f"{some} {reference.name}, which has no chromosome {chrom} ({wrong:,} variants); "
             "give the reference these variants were called on."
         )
+    beyond = "; most lie past its end: wrong build, or a part of it" if 2 * outside > wrong else ""
     return DataError(
-        f"{some} {reference.name}, on chromosome {chrom} {wrong:,} of {total:,}; wrong build? "
-        "Give the reference these variants were called on."
+        f"{some} {reference.name}, on chromosome {chrom} {wrong:,} of {total:,}"
+        f"{beyond or '; wrong build'}? Give the whole reference these variants were called on."
     )
 
 

@@ -28,7 +28,7 @@ from cisgram.data.splits import Relatives, families, find_relatives
 from cisgram.genome.genes import read_genes
 from cisgram.genome.genotypes import Genotypes, genotype_people, import_genotypes
 from cisgram.genome.reference import open_reference
-from cisgram.personal.cohort_checks import check_windows, match_people, place_genes
+from cisgram.personal.cohort_checks import check_families, check_windows, match_people, place_genes
 from cisgram.personal.cohort_options import DEFAULTS, ImportOptions
 
 KIND = "cohort"
@@ -179,10 +179,11 @@ def _fill(building: Path, sources: dict[str, Path], options: ImportOptions) -> d
     )
     stored = Genotypes.open(store, people)
     genes_account = _write_genes(building, table, stored)
-    relatives = None
+    relatives, groups = None, np.arange(len(people))
     if options.relatives:
         relatives = find_relatives(stored, threshold=options.kinship_threshold)
-    groups = families(relatives, len(people)) if relatives else np.arange(len(people))
+        groups = families(relatives, len(people))
+        check_families(groups, relatives)
     pl.DataFrame(
         {"person": people, "population": [labels.get(p, "") for p in people], "family": groups}
     ).write_parquet(building / "people.parquet")

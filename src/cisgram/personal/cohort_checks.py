@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int
 
 from cisgram.core.checks import DataError, few
 from cisgram.data.covariates import Covariates
 from cisgram.data.expression import ExpressionTable
+from cisgram.data.splits import Relatives
 from cisgram.genome.chromosomes import ChromosomeNames
 
 MIN_PEOPLE = 20
@@ -87,8 +88,7 @@ def place_genes(
     """
     resolved = [names.resolve(chrom) if chrom else None for chrom in table.genes["chrom"]]
     n_observed = (~np.isnan(values)).sum(axis=1)
-    filled = np.where(np.isnan(values), -np.inf, values)
-    constant = filled.max(axis=1) == np.where(np.isnan(values), np.inf, values).min(axis=1)
+    constant = np.fmax.reduce(values, axis=1) == np.fmin.reduce(values, axis=1)
     unplaced = table.genes.select(
         pl.any_horizontal(pl.col("chrom", "start", "end", "tss").is_null())
     ).to_series()
@@ -131,6 +131,24 @@ def check_windows(genes: pl.DataFrame, variants: pl.DataFrame, window: int) -> i
             "bring genotypes and expression to the same genome build."
         )
     return with_variants
+
+
+def check_families(families: Int[np.ndarray, "people"], relatives: Relatives) -> None:
+    """Refuse families that no fold could be made of.
+
+    SNPs of a short stretch are few independent ones, however many they are: pairs of strangers
+    then pass the threshold, and chains of them link most of a large cohort.
+
+    Raises:
+        DataError: one family holds more than half of everybody.
+    """
+    largest = int(np.bincount(families).max())
+    if largest > len(families) / 2:
+        raise DataError(
+            f"kinship at {relatives.n_snps:,} SNPs makes one family of {largest:,} of "
+            f"{len(families):,} people, who could not be divided into folds; give genotypes of "
+            "more chromosomes, a higher --kinship-threshold or --no-relatives."
+        )
 
 
 def _with_covariates(covariates: Covariates | None, people: Collection[str]) -> set[str]:

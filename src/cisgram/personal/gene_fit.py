@@ -18,6 +18,7 @@ from cisgram.data.splits import (
     person_folds,
     population_split,
 )
+from cisgram.genome.genotypes import allele_frequency, missing_rate
 from cisgram.personal.accuracy import Accuracy, held_out_accuracy
 from cisgram.personal.cohort import Cohort
 from cisgram.personal.fit_config import FitConfig
@@ -25,6 +26,8 @@ from cisgram.personal.journal import GeneRecord
 from cisgram.personal.training import TrainedGene, train_gene
 
 _FEWEST_TESTED = 4  # people; Fisher's z needs more than three
+_READ_CALLS = 1 << 20
+"""Calls of a window turned into dosages at a time."""
 
 
 @dataclass(frozen=True)
@@ -138,11 +141,10 @@ class GeneFitter:
     def _fit(self, gene: int) -> GeneRecord:
         started = time.perf_counter()
         cohort = self._opened
-        rows = cohort.cis_rows(gene, self.config.window)
-        dosages = self._dosages(cohort, gene, rows)
+        expression = np.asarray(cohort.expression[gene], np.float64)
+        rows, dosages = self._window(cohort, gene, ~np.isnan(expression))
         n_people = len(cohort.people)
         predicted, measured = np.full(n_people, np.nan), np.full(n_people, np.nan)
-        expression = np.asarray(cohort.expression[gene], np.float64)
         final: TrainedGene | None = None
         for split in self.splits:
             target = split.target.target(expression)
@@ -159,17 +161,37 @@ class GeneFitter:
             **_model_facts(final, accuracy),
             "seconds": time.perf_counter() - started,
         }
-        return GeneRecord(row, _arrays(final, rows.start, predicted, measured))
+        return GeneRecord(row, _arrays(final, rows, predicted, measured))
 
-    def _dosages(
-        self, cohort: Cohort, gene: int, rows: slice
-    ) -> Float32[np.ndarray, "people snps"]:
-        dosages = cohort.genotypes.dosages(rows)
-        if self.config.permutation is None:
-            return dosages
-        name = str(cohort.genes["gene"][gene])
-        rng = np.random.default_rng([self.config.permutation, zlib.crc32(name.encode())])
-        return dosages[rng.permutation(len(dosages))]
+    def _window(
+        self, cohort: Cohort, gene: int, measured: Bool[np.ndarray, "people"]
+    ) -> tuple[Int64[np.ndarray, "snps"], Float32[np.ndarray, "people snps"]]:
+        """Read the SNPs of a window that can be common enough in a training set.
+
+        The more people, the more of the variants are rare in all of them. Each
+        split filters by its own training people; what has too few minor alleles in
+        everybody has so in any of them, and need not be held.
+        """
+        config = self.config
+        fewest = min(int((split.train & measured).sum()) for split in self.splits)
+        needed = 2 * max(config.min_maf, 1e-9) * (1 - config.max_missing) * fewest
+        window = cohort.cis_rows(gene, config.window)
+        n_people = len(cohort.people)
+        step = max(1, _READ_CALLS // n_people)
+        rows, dosages = [np.empty(0, np.int64)], [np.empty((0, n_people), np.float32)]
+        for start in range(window.start, window.stop, step):
+            block = cohort.genotypes.dosages(slice(start, min(start + step, window.stop)))
+            frequency = allele_frequency(block)
+            minor = np.minimum(frequency, 1 - frequency) * (1 - missing_rate(block)) * 2 * n_people
+            kept = np.flatnonzero(minor > 0.999 * needed)  # less than that is no rounding
+            rows.append(start + kept)
+            dosages.append(block.T[kept])
+        found = np.concatenate(dosages).T
+        if config.permutation is not None:
+            name = str(cohort.genes["gene"][gene])
+            rng = np.random.default_rng([config.permutation, zlib.crc32(name.encode())])
+            found = found[rng.permutation(n_people)]
+        return np.concatenate(rows), found
 
     def _train(
         self,
@@ -229,13 +251,13 @@ def _none_if_nan(value: float) -> float | None:
 
 def _arrays(
     model: TrainedGene | None,
-    first_row: int,
+    rows: Int64[np.ndarray, "window_snps"],
     predicted: Float64[np.ndarray, "people"],
     measured: Float64[np.ndarray, "people"],
 ) -> dict[str, np.ndarray]:
     """Name the arrays of a record; `snps` are rows of the cohort's variants."""
     return {
-        "snps": model.used + first_row if model else np.empty(0, np.int64),
+        "snps": rows[model.used] if model else np.empty(0, np.int64),
         "weights": model.coefficients if model else np.empty(0),
         "means": model.means if model else np.empty(0),
         "predictions": predicted.astype(np.float32),
