@@ -263,6 +263,10 @@ def measure_longer(place: Path, options: argparse.Namespace) -> dict[str, Any]:
     return {"n_people": LONGER_PEOPLE, "length": length, **row}
 
 
+def _without_folders(argument: str) -> str:
+    return Path(argument).name if argument.startswith("/") else argument
+
+
 def machine() -> dict[str, Any]:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     return {
@@ -289,7 +293,7 @@ def conclude(
         "extrapolation_by_order": projected["order"],
         "formulas": FORMULAS,
         "nothing_holds_everything": compare_with_everything(cohorts, longer, length),
-        "limits": limits(projected["order"][f"{BIOBANK:,}"]),
+        "limits": limits(*(found[f"{BIOBANK:,}"] for found in projected.values())),
     }
 
 
@@ -306,7 +310,7 @@ def main() -> None:
     started, load = time.perf_counter(), os.getloadavg()
     warm()
     result: dict[str, Any] = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": " ".join(["python", *map(_without_folders, sys.argv)]),
         "machine": machine(),
         "load_average_at_start": load,
         "simulation": {

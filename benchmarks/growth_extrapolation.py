@@ -7,12 +7,12 @@ import numpy as np
 
 MODELS = ("elastic-net", "ridge", "top-snp")
 GENOME_GENES, BIOBANK, AUTOSOMES = 20_000, 500_000, 2_875_000_000
-WORKER_GIB, CORE_HOURS, IMPORT_GIB = 16, 10_000, 256
-"""What fits: memory of a worker, a week on 60 cores, memory of one machine."""
+WORKER_GIB, CORE_HOURS, TABLE_GIB = 16, 10_000, 256
+"""What passes: memory of a worker, a week on 60 cores, memory of a machine."""
 
 Row = dict[str, Any]
-Reading = tuple[Callable[[Row], float], float]
-"""How a value is read from a cohort, and the exponent that the method itself has in people."""
+Reading = tuple[Callable[[Row], float], int | None]
+"""How a value is read from a cohort, and the exponent of the method in people, if it has one."""
 
 
 def added(step: str) -> Callable[[Row], float]:
@@ -23,8 +23,8 @@ def added(step: str) -> Callable[[Row], float]:
 def readings() -> dict[str, Reading]:
     found: dict[str, Reading] = {
         "import cpu seconds": (lambda row: row["import"]["cpu_seconds"], 1),
-        "import memory MiB": (added("import"), 0),
-        "variants": (lambda row: row["import"]["n_variants"], 0),
+        "import memory MiB": (added("import"), 1),
+        "variants": (lambda row: row["import"]["n_variants"], None),
         "calls bytes": (lambda row: row["import"]["calls_bytes"], 1),
         "import cpu microseconds a call": (
             lambda row: 1e6 * row["import"]["cpu_seconds"] / row["import"]["calls_bytes"],
@@ -62,7 +62,8 @@ def scale(cohorts: list[Row]) -> dict[str, Any]:
 FORMULAS = {
     "at": "value(largest cohort) x (people / people of the largest cohort) ^ exponent; "
     "`extrapolation` takes the exponent measured between the two largest cohorts, "
-    "`extrapolation_by_order` the one the method has (ridge: once people outnumber SNPs)",
+    "`extrapolation_by_order` the one the method has (ridge: once people outnumber SNPs), "
+    "but for the number of variants, whose exponent is always the measured one",
     "variants": "variants a base simulated x 2.875e9 bases x growth with people",
     "calls_terabytes": "people x variants, one byte each",
     "common_calls_terabytes": "people x variants of MAF >= 0.01, one byte each",
@@ -82,7 +83,8 @@ def extrapolate(scaling: Row, largest: Row, *, length: int, window: int, exponen
 
     def at(name: str, people: int) -> float:
         curve = scaling[name]
-        return curve["values"][-1] * (people / n) ** curve[exponent]
+        power = curve["exponent_of_largest_two" if curve["order"] is None else exponent]
+        return curve["values"][-1] * (people / n) ** power
 
     projected = {}
     for people in (n, BIOBANK):
@@ -151,26 +153,33 @@ def compare_with_everything(cohorts: list[Row], longer: Row | None, length: int)
     return found
 
 
-def limits(biobank: Row) -> list[str]:
-    """Say what of a biobank would not fit or take too long, and what to do instead."""
+def limits(one: Row, other: Row) -> list[str]:
+    """Say what of a biobank would not fit or take too long, by both extrapolations."""
+
+    def span(key: str, digits: int = 0) -> str:
+        low, high = (f"{value:,.{digits}f}" for value in sorted((one[key], other[key])))
+        return low if low == high else f"{low} to {high}"
+
+    def most(key: str) -> float:
+        return max(one[key], other[key])
+
     said = [
-        f"All {biobank['variants'] / 1e6:,.0f} million variants take "
-        f"{biobank['calls_terabytes']:,.1f} TB and {biobank['import_core_hours']:,.0f} core hours "
-        f"of import; the {biobank['common_variants'] / 1e6:,.1f} million that models can use "
-        f"(MAF of 1% or more) take {biobank['common_calls_terabytes']:,.1f} TB and "
-        f"{biobank['common_import_core_hours']:,.0f} core hours: filter the file first. Import "
-        "is one process."
+        f"All {one['variants'] / 1e6:,.0f} million variants take {span('calls_terabytes', 1)} TB "
+        f"and {span('import_core_hours')} core hours of import, which is one process; the "
+        f"{one['common_variants'] / 1e6:,.1f} million that models can use (MAF of 1% or more) take "
+        f"{span('common_calls_terabytes', 1)} TB and {span('common_import_core_hours')} core "
+        "hours: filter the file first, and import chromosomes side by side."
     ]
-    if biobank["expression_gib"] > IMPORT_GIB:
+    if most("expression_gib") > TABLE_GIB:
         said.append(
-            f"The expression table of 20,000 genes is read whole: {biobank['expression_gib']:,.0f} "
-            "GiB, which does not fit; import the genes in parts."
+            f"The expression table of 20,000 genes is read whole: {span('expression_gib')} GiB, "
+            "which does not fit; import the genes in parts."
         )
     for model in MODELS:
-        hours, memory = biobank[f"{model}_core_hours"], biobank[f"{model}_gib_a_worker"]
+        hours, memory = f"{model}_core_hours", f"{model}_gib_a_worker"
         troubles = [
-            *([f"{memory:,.0f} GiB a worker"] if memory > WORKER_GIB else []),
-            *([f"{hours:,.0f} core hours"] if hours > CORE_HOURS else []),
+            *([f"{span(memory)} GiB a worker"] if most(memory) > WORKER_GIB else []),
+            *([f"{span(hours)} core hours"] if most(hours) > CORE_HOURS else []),
         ]
         if troubles:
             said.append(
@@ -178,9 +187,8 @@ def limits(biobank: Row) -> list[str]:
                 f"{' and '.join(troubles)}; train on a sample of the people."
             )
     said.append(
-        f"Kinship of all pairs takes {biobank['kinship_core_hours']:,.0f} core hours on one "
-        f"thread and {biobank['kinship_gib']:,.1f} GiB; leave it out (--no-relatives) where "
-        "relatives were removed before."
+        f"Kinship of all pairs takes {span('kinship_core_hours', 1)} core hours on one thread and "
+        f"{span('kinship_gib')} GiB; leave it out (--no-relatives) where relatives were removed "
+        "before."
     )
-    said.append("Predicting people from finished models reads only the SNPs of the models.")
     return said

@@ -281,7 +281,7 @@ class HaplotypeWindows:
             tokens = reverse_complement(tokens)
         carrier = _CARRIERS[table[0].nbytes]
         table = table.reshape(5, -1).view(carrier).ravel()
-        windows = out.reshape(*out.shape[:2], -1).view(carrier)
+        windows = out.view(carrier).reshape(out.shape[:3])
         self._write(windows, interval, span, people=people, bases=np.take(table, tokens))
 
     def _write(
