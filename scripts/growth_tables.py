@@ -162,7 +162,7 @@ def exponents(result: Result) -> str:
             name,
             f"{curve['exponent']:.2f}",
             f"{curve['exponent_of_largest_two']:.2f}",
-            str(curve.get("order", "")),
+            "" if curve.get("order") is None else str(curve["order"]),
         )
         for name, curve in result["scaling"].items()
     ]

@@ -1,5 +1,6 @@
 """Tables of accuracy: intervals, tasks, populations, differences."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -76,5 +77,20 @@ def test_different_tasks_or_people_never_share_a_table(fits, cohort, tmp_path):
     )
     with pytest.raises(DataError, match="hold out different people"):
         evaluate_fits([fits[0], other])
+    narrow = fit_cohort(
+        cohort.path, replace(RIDGE, window=20_000), tmp_path / "w", genes=genes, executor="serial"
+    )
+    with pytest.raises(DataError, match="were fitted with different window; compare fits that"):
+        evaluate_fits([fits[0], narrow])
     with pytest.raises(DataError, match="name at least one fit"):
         evaluate_fits([])
+
+
+def test_across_populations_refuses_another_cohort_in_its_place(fits, cohort, tmp_path):
+    """Same names, other values: a new fit of it would pass for one of the first."""
+    path = shutil.copytree(cohort.path, tmp_path / "cohort")
+    fit = fit_cohort(path, FitConfig(model="top-snp"), tmp_path / "fit", genes=None)
+    manifest = path / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"sha256": "', '"sha256": "0'))
+    with pytest.raises(DataError, match="is no longer the cohort that"):
+        evaluate_across([fit], train=["CEU"], test=["FIN"], executor="serial")

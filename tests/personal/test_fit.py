@@ -1,6 +1,7 @@
 """Fitting a cohort: results, interruption, permutation, populations, leaks."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -176,6 +177,27 @@ def test_held_out_expression_cannot_change_what_is_learnt(cohort):
     assert not np.array_equal(leaky.target.target(expression)[split.train], before)
 
 
+@pytest.mark.parametrize("normalize_on", ["training", "everyone"])
+def test_expression_pcs_of_held_out_people_reach_nothing(cohort, tmp_path, normalize_on):
+    """Replace what every gene does in one outer fold; only the leaky setting may notice."""
+    shutil.copytree(cohort.path, tmp_path / "other")
+    config = FitConfig(model="ridge", n_expression_pcs=5, normalize_on=normalize_on)
+    split = GeneFitter(cohort.path, config).splits[0]
+    values = np.load(tmp_path / "other" / "expression.npy")
+    values[:, split.test] = values[:, split.test][::-1] * 50
+    np.save(tmp_path / "other" / "expression.npy", values)
+    other = GeneFitter(tmp_path / "other", config).splits[0]
+    before = split.target.target(np.array(cohort.expression[4]))[split.train]
+    after = other.target.target(values[4])[split.train]
+    assert np.array_equal(before, after) == (normalize_on == "training")
+
+
+def test_populations_are_one_setting_however_they_are_written():
+    config = FitConfig(train_populations=("GBR, CEU",), test_populations=("FIN",))
+    assert config.train_populations == ("CEU", "GBR")
+    assert config == FitConfig(train_populations=("CEU", "GBR"), test_populations=("FIN",))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -205,10 +227,10 @@ def test_unknown_population_and_gene_are_named(cohort, tmp_path):
 
 def test_gene_lists(cohort, tmp_path):
     names = cohort.genes["gene"].to_list()
-    assert read_gene_list("3", cohort.path) == names[:3]
+    assert read_gene_list("3", cohort.genes["gene"]) == names[:3]
     listed = Path(tmp_path / "genes.txt")
     listed.write_text(f"# mine\n{names[5]}\tsymbol\n\n{names[2].split('.')[0]}\n")
-    assert read_gene_list(str(listed), cohort.path) == [names[5], names[2].split(".")[0]]
+    assert read_gene_list(str(listed), cohort.genes["gene"]) == [names[5], names[2].split(".")[0]]
     listed.write_text("# none\n")
     with pytest.raises(DataError, match="names no gene; write one a line"):
-        read_gene_list(str(listed), cohort.path)
+        read_gene_list(str(listed), cohort.genes["gene"])

@@ -49,9 +49,11 @@ def fit(
         json: also write a row a gene to this file.
     """
     from cisgram.core.artifact import write_json
+    from cisgram.personal.cohort import Cohort
     from cisgram.personal.fit import fit_cohort, read_gene_list
 
-    chosen = read_gene_list(genes, cohort) if genes is not None else None
+    known = Cohort.open(cohort).genes["gene"]
+    chosen = read_gene_list(genes, known) if genes is not None else None
     result = fit_cohort(cohort, config, out, genes=chosen, executor=executor, workers=workers)
     if json is not None:
         write_json(json, {"task": result.task, "genes": result.genes.to_dicts()})
@@ -91,8 +93,8 @@ def evaluate(
     else:
         result = evaluate_across(
             opened,
-            train=train_populations.split(","),
-            test=test_populations.split(","),
+            train=[train_populations],
+            test=[test_populations],
             executor=executor,
             workers=workers,
         )
@@ -185,14 +187,15 @@ def drivers(
     Args:
         fit: a directory made by `cisgram personal fit`.
         out: TSV to write, a row a driver.
-        genes: a file with a gene a line, or a number of genes; all when left out.
+        genes: a file with a gene a line, or a number of genes of the fit; all accepted ones
+            when left out.
         direction: add SNPs one by one, or take them out of the whole.
     """
     from cisgram.personal.drivers import find_drivers
     from cisgram.personal.fit import Fit, read_gene_list
 
     opened = Fit.open(fit)
-    chosen = read_gene_list(genes, opened.cohort) if genes is not None else None
+    chosen = read_gene_list(genes, opened.genes["gene"]) if genes is not None else None
     found = find_drivers(opened, opened.open_cohort(), genes=chosen, direction=direction)
     found.write(out)
     _say(

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float64
 
-from cisgram.core.checks import DataError
+from cisgram.core.checks import DataError, few
 from cisgram.core.metrics import (
     Estimate,
     Statistic,
@@ -103,7 +103,8 @@ def evaluate_fits(fits: Sequence[Fit]) -> Evaluation:
     """Summarise fits of the same cohort and task.
 
     Raises:
-        DataError: no fit, fits of different tasks or people, or none scored.
+        DataError: no fit, fits of different tasks, people or settings other than the
+            model, or none scored.
     """
     if not fits:
         raise DataError("name at least one fit to evaluate.")
@@ -118,10 +119,33 @@ def evaluate_fits(fits: Sequence[Fit]) -> Evaluation:
                 f"{fit.path} and {fits[0].path} hold out different people; "
                 "fit them on the same cohort with the same seed."
             )
+        _check_settings(fit, fits[0])
     return Evaluation(
         tuple(summarize(fit) for fit in fits),
         tuple(_difference(fit, fits[0]) for fit in fits[1:]),
     )
+
+
+def _check_settings(fit: Fit, first: Fit) -> None:
+    """Refuse to compare models that had different targets or windows.
+
+    Raises:
+        DataError: the cohort or a setting other than the model differs.
+    """
+    settings = [
+        asdict(each.config) | {"cohort": each.manifest.metadata["run"]["cohort"]}
+        for each in (fit, first)
+    ]
+    differing = [
+        name
+        for name, value in settings[0].items()
+        if value != settings[1][name] and name != "model"
+    ]
+    if differing:
+        raise DataError(
+            f"{fit.path} and {first.path} were fitted with different {few(differing)}; "
+            "compare fits that differ in the model only."
+        )
 
 
 def evaluate_across(
@@ -138,11 +162,14 @@ def evaluate_across(
 
     Raises:
         ConfigError: populations that do not exist or overlap.
+        DataError: another cohort is where a fit's was.
     """
     across: list[Fit] = []
     for fit in fits:
+        fit.open_cohort()  # refuses another one in its place
         config = replace(fit.config, train_populations=tuple(train), test_populations=tuple(test))
-        name = f"{fit.path.name}-train-{'+'.join(train)}-test-{'+'.join(test)}"
+        learners, others = config.train_populations, config.test_populations
+        name = f"{fit.path.name}-train-{'+'.join(learners)}-test-{'+'.join(others)}"
         genes = fit.genes["gene"].to_list()
         out = fit.path.with_name(name)
         across.append(

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int8
 
+from cisgram import __version__
 from cisgram.core.artifact import (
     MANIFEST,
     Manifest,
@@ -161,6 +162,7 @@ def fit_cohort(
 def _identity(cohort: Cohort, config: FitConfig, indices: Sequence[int]) -> dict[str, Any]:
     """Say what the result depends on, in JSON's types."""
     identity = {
+        "cisgram": __version__,
         "config": asdict(config),
         "cohort": _fingerprint(cohort),
         "genes": cohort.genes["gene"][list(indices)].to_list(),
@@ -191,16 +193,16 @@ def select_genes(cohort: Cohort, genes: Sequence[str] | None) -> list[int]:
     return sorted({rows.get(name, bare.get(name, -1)) for name in genes})
 
 
-def read_gene_list(genes: str, cohort: Path | str) -> list[str]:
-    """Read gene names from a file, a line each, or take the first N genes of a cohort.
+def read_gene_list(genes: str, known: pl.Series) -> list[str]:
+    """Read gene names from a file, a line each, or take the first N of those known.
 
     Raises:
         DataError: no such file, or an empty one.
         ConfigError: a number below 1.
     """
-    if genes.isdigit():
+    if genes.isdecimal():
         check_range(int(genes), "--genes", low=1)
-        return Cohort.open(cohort).genes["gene"].head(int(genes)).to_list()
+        return known.head(int(genes)).to_list()
     lines = read_text(genes, "the list of genes").splitlines()
     names = [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
     if not names:

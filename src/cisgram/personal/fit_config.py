@@ -38,7 +38,7 @@ class FitConfig:
     normalize_on: Literal["training", "everyone"] = "training"
     """Whom normalisation is fitted on; `everyone` leaks, and serves to measure how much."""
     train_populations: tuple[str, ...] = ()
-    """Learn from these populations only; with `test_populations`."""
+    """Learn from these populations only, as in GBR,CEU; with `test_populations`."""
     test_populations: tuple[str, ...] = ()
     """Score these populations only; with `train_populations`."""
     permutation: int | None = None
@@ -47,7 +47,9 @@ class FitConfig:
     """Of the folds."""
 
     def __post_init__(self) -> None:
-        """Check every field."""
+        """Check every field; populations are split at commas and sorted."""
+        for name in ("train_populations", "test_populations"):
+            object.__setattr__(self, name, _split(getattr(self, name)))
         check_choice(self.model, MODELS, "model")
         check_choice(self.transform, TRANSFORMS, "transform")
         check_choice(self.normalize_on, ("training", "everyone"), "normalize_on")
@@ -80,3 +82,8 @@ class FitConfig:
         if self.normalize_on == "everyone":
             task += ", normalisation leaked"
         return task if self.permutation is None else task + ", genotypes permuted"
+
+
+def _split(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Split names at commas, so that one order of them is one configuration."""
+    return tuple(sorted({part.strip() for name in names for part in name.split(",")} - {""}))
