@@ -15,8 +15,6 @@ interrupted run goes on after them.
 import argparse
 import json
 import os
-import platform
-import subprocess
 import time
 from pathlib import Path
 
@@ -24,6 +22,8 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
     os.environ[_name] = "1"
 
 import numpy as np  # noqa: E402 - after the threads are set
+from machine import machine  # noqa: E402
+from peer import Peer  # noqa: E402
 
 from cisgram.core.artifact import write_json  # noqa: E402
 from cisgram.data.normalize import fit_target  # noqa: E402
@@ -49,21 +49,6 @@ DEFAULT = "0.01"
 people."""
 PATHS = {DEFAULT: (50, PEERS), "0.1": (50, PEERS), "0.001": (10, PEERS[1:])}
 """For each: genes, spread evenly over the cohort, and peers (scikit-learn: minutes a gene)."""
-
-
-class Peer:
-    """A process in another environment that solves on request."""
-
-    def __init__(self, python: str) -> None:
-        script = Path(__file__).parent / "peers" / "elastic_net.py"
-        self._process = subprocess.Popen(
-            [python, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def solve(self, solver: str, file: Path) -> dict:
-        self._process.stdin.write(json.dumps({"solver": solver, "file": str(file)}) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
 
 
 def gene_problem(cohort: Cohort, gene: int, window: int) -> tuple[np.ndarray, np.ndarray]:
@@ -99,7 +84,7 @@ def run_gene(cohort, gene, folds, peer, path, known):
     for name in peers:
         if name in known:
             continue
-        answer = peer.solve(name, file)
+        answer = peer.ask(solver=name, file=str(file))
         rows[name] = {
             "seconds": answer["seconds"],
             "cv_r2": 1 - min(answer["cv_mse"]) / target.var(),
@@ -183,17 +168,6 @@ def stopping(cohort: Cohort, folds: np.ndarray) -> dict:
     return {"n_genes": len(genes), "n_same_strength": same, "max_abs_cv_r2_difference": difference}
 
 
-def machine() -> dict:
-    info = Path("/proc/cpuinfo")
-    model = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-    return {
-        "cpu": model[0].split(":")[1].strip() if model else platform.processor(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "threads": 1,
-    }
-
-
 def compare(cohort: Cohort, folds: np.ndarray, peer: Peer, work: Path) -> dict:
     """Run every solver on spread-out genes, for each length of path."""
     solve_ours(*gene_problem(cohort, 0, 100_000), folds, ElasticNetConfig())  # compiles
@@ -261,7 +235,7 @@ def main() -> None:
         )
     )
     folds = person_folds(cohort.people, cohort.families, n_folds=10, seed=1).astype(np.int64)
-    results = compare(cohort, folds, Peer(options.peer_python), options.work)
+    results = compare(cohort, folds, Peer(options.peer_python, "elastic_net.py"), options.work)
     content = {
         "n_genes": len(results[DEFAULT]["genes"]),
         "n_people": len(cohort.people),
@@ -269,7 +243,7 @@ def main() -> None:
         "strength_ratio": results,
         "stopping_early": stopping(cohort, folds),
         "scaling": scaling(cohort),
-        "machine": machine(),
+        "machine": machine(threads=1),
     }
     write_json(options.json, content)
 

@@ -28,7 +28,6 @@ Keys of the JSON:
 
 import argparse
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -65,6 +64,7 @@ from growth_simulation import (  # noqa: E402
     write_sources,
     write_unlinked,
 )
+from machine import machine  # noqa: E402
 
 from cisgram.core.artifact import write_json  # noqa: E402
 from cisgram.data.expression import read_expression  # noqa: E402
@@ -267,17 +267,6 @@ def _without_folders(argument: str) -> str:
     return Path(argument).name if argument.startswith("/") else argument
 
 
-def machine() -> dict[str, Any]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return {
-        "cpu": next(line for line in lines if line.startswith("model name")).split(": ")[1],
-        "cpus": os.cpu_count(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "threads": 1,
-    }
-
-
 def conclude(
     cohorts: list[dict[str, Any]], longer: dict[str, Any] | None, length: int
 ) -> dict[str, Any]:
@@ -311,7 +300,7 @@ def main() -> None:
     warm()
     result: dict[str, Any] = {
         "command": " ".join(["python", *map(_without_folders, sys.argv)]),
-        "machine": machine(),
+        "machine": machine(threads=1),
         "load_average_at_start": load,
         "simulation": {
             "effective_size": EFFECTIVE_SIZE,

@@ -13,9 +13,7 @@ lengths and numbers of threads.
 
 import argparse
 import hashlib
-import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -26,6 +24,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from machine import machine
+from peer import Peer
 
 from cisgram import __version__
 from cisgram.core.artifact import write_json
@@ -41,34 +41,6 @@ N_ONE_HOT = {16_384: 10, 196_608: 2}
 N_REPEATS = {"letters": 7, "one_hot": 3}
 PEOPLE = (10, 50, 100, 200, 358)
 OTHER_LENGTHS = (1_024, 4_096, 16_384, 65_536, 196_608)
-
-
-class Peer:
-    """A process in another environment that makes windows on request."""
-
-    def __init__(self, python: str, n_threads: int) -> None:
-        script = Path(__file__).parent / "peers" / "windows.py"
-        self._process = subprocess.Popen(
-            [python, str(script)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=os.environ | {"GVL_NUM_THREADS": str(n_threads)},
-        )
-        self.versions = json.loads(self._process.stdout.readline())
-
-    def ask(self, **request) -> dict:
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise SystemExit("the peer's process ended; run benchmarks/peers/windows.py by hand")
-        return json.loads(answer)
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait()
 
 
 def random_reference(genotypes: Genotypes, place: Path) -> tuple[Path, Reference]:
@@ -233,17 +205,6 @@ def thin(genotypes: Genotypes, nth: int, place: Path) -> Genotypes:
     return Genotypes.open(place, genotypes.people)
 
 
-def machine() -> dict:
-    models = [
-        line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
-    return {
-        "cpu": models[0].split(":")[1].strip() if models else platform.processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-    }
-
-
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--genotypes", type=Path, required=True)
@@ -261,7 +222,7 @@ def against_peer(
     genotypes, reference, vcf, fasta = data
     chrom, people, rows = genotypes.variants["chrom"][0], genotypes.people, []
     for n_threads in sorted({1, len(os.sched_getaffinity(0))}):
-        peer = Peer(python, n_threads)
+        peer = Peer(python, "windows.py", GVL_NUM_THREADS=str(n_threads))
         windows = HaplotypeWindows(genotypes, reference, n_threads=n_threads)
         ours, preparation = Ours(windows, chrom, centres), {}
         for length in LENGTHS:
@@ -324,7 +285,7 @@ def main() -> None:
             "peer_preparation_seconds": peer["preparation"],
             "comparisons": rows,
             "scaling": scaling(ours),
-            "machine": machine(),
+            "machine": machine(threads=len(os.sched_getaffinity(0))),
             "versions": peer["versions"]
             | {"cisgram": __version__, "numba": version("numba"), "our numpy": np.__version__},
         }

@@ -100,6 +100,10 @@ SOLVERS = {
 
 
 def main():
+    sys.stdout.write(
+        json.dumps({name: version(package) for name, (_, package) in SOLVERS.items()}) + "\n"
+    )
+    sys.stdout.flush()
     for line in sys.stdin:
         request = json.loads(line)
         solve, package = SOLVERS[request["solver"]]
