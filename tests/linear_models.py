@@ -90,6 +90,7 @@ def make_fit(
         r2=0.1,
         z=4.0,
         p_value=pl.Series(rng.uniform(1e-6, 1e-2, len(genes))),
+        fisher_p_value=pl.Series(rng.uniform(1e-6, 1e-2, len(genes))),
         n_snps_window=100,
         n_snps_model=pl.Series([len(m) for m in models.values()]),
         strength=0.1,

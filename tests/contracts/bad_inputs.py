@@ -58,6 +58,14 @@ def cut_plain_gzip(place: Place) -> None:
     place.cut("genotypes.vcf.gz", 0.6)
 
 
+def shifted_annotation(place: Place) -> None:
+    lines = []
+    for chrom, _, end, gene, *_ in place.rows("expression.bed")[1:]:
+        at = int(end) + 500_000
+        lines.append([chrom, "toy", "gene", str(at), str(at), ".", "+", ".", f'gene_id "{gene}";'])
+    place.write("genes.gtf", lines)
+
+
 def without_positions(place: Place) -> None:
     table = place.rows("expression.bed")
     place.write("expression.tsv", [[row[3], *row[FIRST_VALUE:]] for row in table])
@@ -221,6 +229,12 @@ PEOPLE = (
         HANDLED,
     ),
     Case(
+        "infinite covariate",
+        COVARIATES,
+        "has an infinite genotype_PC1",
+        put("covariates.txt", "inf", rows=slice(1, 2), columns=slice(1, 2)),
+    ),
+    Case(
         "covariate table cut short",
         COVARIATES,
         "line 7 has 51 columns and the header 101; it may be cut short",
@@ -297,6 +311,8 @@ EXPRESSION = (
     Case(
         "annotation that is none", ANNOTATION, "give a GTF or GFF3", write("genes.gtf", "words\n")
     ),
+    Case("annotation of another build", ANNOTATION, "another build", shifted_annotation),
+    Case("counts without an annotation", f"{NEW} --counts", "annotation"),
     Case(
         "NaN for everybody in every gene", NEW, "no gene can be used", put("expression.bed", "NaN")
     ),

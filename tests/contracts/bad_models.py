@@ -1,5 +1,9 @@
 """Bad inputs of models, weight files, reports, data sets and options."""
 
+from dataclasses import asdict
+
+from cisgram import __version__
+from cisgram.personal.fit_config import FitConfig
 from cisgram.personal.journal import GeneRecord, Journal
 from contracts.bad_files import FIT, IMPORT, Place, Row
 from contracts.spoilers import (
@@ -49,7 +53,8 @@ def many_covariates(table: list[Row]) -> None:
 
 
 def another_fit(place: Place) -> Journal:
-    journal = Journal(place.path / "new.partial", {"config": {"window": 5}})
+    config = asdict(FitConfig(model="lasso"))
+    journal = Journal(place.path / "new.partial", {"cisgram": __version__, "config": config})
     journal.add(0, GeneRecord({}, {}))
     return journal
 
@@ -218,7 +223,7 @@ WEIGHTS = (
         "fit without accepted models",
         "personal predict null --genotypes genotypes.vcf --out new.tsv",
         "no accepted gene",
-        run(f"{FIT} --permutation 3 --genes 1 --out null"),
+        run(f"{FIT} --window 0 --out null"),
     ),
     Case(
         "permuted fit",
@@ -226,6 +231,18 @@ WEIGHTS = (
         "permuted",
         run(f"{FIT} --permutation 1 --out fit2"),
     ),
+    Case(
+        "prediction from a permuted fit",
+        "personal predict null --genotypes genotypes.vcf --out new.tsv",
+        "permuted",
+        run(f"{FIT} --permutation 1 --out null"),
+    ),
+    Case(
+        "build of weights that name none",
+        "personal predict fit --genotypes genotypes.vcf --build b37 --out new.tsv",
+        "leave --build out",
+    ),
+    Case("export to another suffix", EXPORT.replace("new.db", "new.sqlite"), r"\.db"),
     Case("cohort of the fit gone", EXPORT, "gone is no", metadata("fit", "cohort", "gone")),
     Case("another cohort in its place", EXPORT, "no longer the cohort that fit", other_cohort),
     Case(

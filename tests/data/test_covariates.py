@@ -71,6 +71,8 @@ def test_categories_become_indicators_and_constants_go(tmp_path):
         ("id ann bob cyd\nage 1 2 3\nage 1 2 4\n", "age more than once; every covariate"),
         ("id\tann\tbob\nage\t1\n", "line 2 has 2 columns and the header 3"),
         ("id\n", "must name people and covariates"),
+        ("id ann bob cyd\nage 1 -inf 3\n", "an infinite age for bob; correct it, or write NA"),
+        ("id ann bob cyd\nage inf inf inf\n", "an infinite age for ann"),
     ],
 )
 def test_bad_covariates_are_named(tmp_path, text, message):
@@ -91,6 +93,33 @@ def test_the_1000_genomes_panel(geuvadis):
 def test_two_columns_with_or_without_a_header(tmp_path, header):
     path = _file(tmp_path, f"{header}ann\tFIN\nbob\tNA\n")
     assert read_populations(path) == {"ann": "FIN", "bob": ""}
+
+
+@pytest.mark.parametrize(
+    ("header", "column"),
+    [
+        ("FamilyID SampleID Sex Population", "Population"),
+        ("#FID IID Sex pop", "pop"),
+        ("family person pop Sex", "Sex"),
+        ("pop sample Sex Population", "Population"),
+    ],
+)
+def test_the_column_of_the_person_is_found_by_name(tmp_path, header, column):
+    path = _file(tmp_path, f"{header}\nf1 ann 1 FIN\nf1 bob 2 GBR\n")
+    place = header.split().index(column)
+    rows = (("ann", "1", "FIN"), ("bob", "2", "GBR"))
+    assert read_populations(path, column=column) == {row[0]: row[place - 1] for row in rows}
+
+
+def test_two_columns_the_other_way_round(tmp_path):
+    path = _file(tmp_path, "pop\tsample\nFIN\tann\nFIN\tbob\n")
+    assert read_populations(path) == {"ann": "FIN", "bob": "FIN"}
+
+
+def test_a_population_of_two_words_is_not_cut(tmp_path):
+    path = _file(tmp_path, "sample pop\nann Great Britain\n")
+    with pytest.raises(DataError, match="line 2 has 3 columns and the header 2"):
+        read_populations(path)
 
 
 def test_a_person_in_two_populations_is_refused(tmp_path):

@@ -29,7 +29,9 @@ def _write(path: Path, *rows: str) -> Path:
         (" strand", (" +", " -"), ("+", "-")),
         (" grp", (" x", " y"), (".", ".")),
         (" length strand", (" 1049", " 77"), None),
-        (" pos sense", (" 1049 +", " 77 -"), ("+", "-")),
+        (" pos sense", (" x +", " y -"), ("+", "-")),
+        (" score strand", (" 0 +", " 0 -"), ("+", "-")),
+        (" gid strand", (" . .", " . ."), (".", ".")),
         (" length strand", (" 1049 +", " 77 -"), ("+", "-")),
     ],
 )
@@ -49,6 +51,29 @@ def test_bed_with_four_five_or_six_leading_columns(tmp_path, suffix, beside, cel
         ("g1", "g1", "chr1", 99, 100, 99, strand[0]),
         ("g2", "g2", "chr2", 199, 200, 199, strand[1]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("header", "ann", "bob"),
+    [
+        ("ann bob", (1, 2), (".", ".")),
+        ("ann bob", (1, 2), ("", "")),
+        ("ann bob", ("", ""), (1, 2)),
+        ("ann bob", (".", "NA"), (1, 2)),
+        ("ann bob", ("", ""), ("", "")),
+        ("ID name", (1, 2), (3, 4)),
+        ("score ID", (1, "NA"), ("", 4)),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["bed", "tsv"])
+def test_no_person_is_taken_for_a_column_of_genes(tmp_path, suffix, header, ann, bob):
+    path = _write(
+        tmp_path / f"x.{suffix}",
+        f"#chr start end gene {header} cyd dan",
+        f"1 99 100 g1 {ann[0]} {bob[0]} 5 6",
+        f"1 199 200 g2 {ann[1]} {bob[1]} 7 8",
+    )
+    assert read_expression(path).people == (*header.split(), "cyd", "dan")
 
 
 def test_the_tss_of_a_gene_body_is_its_last_base_on_the_minus_strand(tmp_path):
@@ -104,6 +129,54 @@ def test_gct_that_is_cut_short(tmp_path):
         read_expression(path)
 
 
+@pytest.mark.parametrize(
+    ("version", "sizes"),
+    [("#1.2", ""), ("#1.2", "1"), ("#1.2", "1 1 0 0"), ("#1.3", "1 1"), ("#1.3", "1 1 2"),
+     ("#1.3", "1 1 0 x"), ("#1.1", "1 1")],
+)  # fmt: skip
+def test_gct_sizes_are_two_or_four(tmp_path, version, sizes):
+    path = _write(tmp_path / "x.gct", version, sizes, "Name Description ann", "g1 AB 1")
+    with pytest.raises(DataError, match=r"#1\.2 and a line of 2 sizes, or #1\.3 and one of 4"):
+        read_expression(path)
+
+
+def test_gct_of_one_tissue_of_gtex(tmp_path):
+    path = _write(
+        tmp_path / "x.gct", "#1.2", "2 2", "id Name Description GTEX-1 GTEX-2",
+        "0 ENSG01.1 AB 1 2", "1 ENSG02.1 CD 3 4",
+    )  # fmt: skip
+    table = read_expression(path, annotation=read_genes(_gtf(tmp_path)))
+    assert table.people == ("GTEX-1", "GTEX-2")
+    assert table.genes["gene"].to_list() == ["ENSG01.1", "ENSG02.1"]
+    assert table.genes["name"].to_list() == ["ALPHA", "CD"]
+
+
+@pytest.mark.parametrize("index", ["gene_id", "__index_level_0__"])
+def test_parquet_with_the_index_of_pandas(tmp_path, index):
+    frame = pl.DataFrame(
+        {"#chr": ["1"], "start": [9], "end": [10], "ann": [1.0], "bob": [2.0], index: ["g1"]}
+    )
+    frame.write_parquet(tmp_path / "x.parquet")
+    table = read_expression(tmp_path / "x.parquet")
+    assert table.people == ("ann", "bob")
+    assert table.genes.rows() == [("g1", "g1", "1", 9, 10, 9, ".")]
+
+
+@pytest.mark.parametrize("suffix", ["tsv", "parquet"])
+def test_the_order_of_tensorqtl(tmp_path, suffix):
+    path = tmp_path / f"x.{suffix}"
+    frame = pl.DataFrame(
+        {"#chr": ["1", "1"], "start": [9, 19], "end": [10, 20], "phenotype_id": ["g1", "g2"],
+         "ann": [1.0, 3.0], "bob": [2.0, 4.0]}
+    )  # fmt: skip
+    frame.write_parquet(path) if suffix == "parquet" else frame.write_csv(path, separator="\t")
+    table = read_expression(path)
+    assert table.people == ("ann", "bob")
+    assert table.genes.rows() == [
+        ("g1", "g1", "1", 9, 10, 9, "."), ("g2", "g2", "1", 19, 20, 19, "."),
+    ]  # fmt: skip
+
+
 def test_tsv_and_parquet_say_the_same(tmp_path):
     rows = ("gene chrom tss strand ann bob cyd", "g1 1 99 - 1 2 3", "g2 2 10 + 4  6")
     from_text = read_expression(_write(tmp_path / "x.tsv", *rows))
@@ -136,6 +209,59 @@ def test_an_annotation_places_genes_whatever_their_version(tmp_path):
     assert genes["chrom"].to_list() == ["chr1", None, None]
 
 
+def _placed(tmp_path, annotated):
+    """Four genes at 1,000, and an annotation with them elsewhere, 1-based."""
+    genes = [f"chr22 1000 1001 g{i} {i} 2" for i in range(4)]
+    path = _write(tmp_path / "x.bed", "#chr start end gene ann bob", *genes)
+    gtf = tmp_path / "genes.gtf"
+    gtf.write_text(
+        "".join(
+            f'{chrom}\tx\tgene\t{start}\t{start + 5000}\t.\t-\t.\tgene_id "g{i}"\n'
+            for i, (chrom, start) in enumerate(annotated)
+        )
+    )
+    return path, read_genes(gtf)
+
+
+@pytest.mark.parametrize(
+    "annotated",
+    [
+        [("22", 500), ("22", 500), ("22", 90_000), ("5", 500)],
+        [("22", 10_900)] * 3,
+        [],
+    ],
+)
+def test_an_annotation_may_move_some_genes_and_all_a_little(tmp_path, annotated):
+    path, annotation = _placed(tmp_path, [*annotated, *[("22", 500)] * (4 - len(annotated))])
+    assert read_expression(path, annotation=annotation).genes["strand"].to_list() == ["-"] * 4
+
+
+@pytest.mark.parametrize(
+    ("annotated", "place"),
+    [
+        ([("22", 500)] + [("22", 12_000)] * 3, "22:17,000"),
+        ([("22", 500)] + [("5", 500)] * 3, "5:5,500"),
+        ([("22", 500)] + [("NC_000022.11", 12_000)] * 3, "NC_000022.11:17,000"),
+    ],
+)
+def test_an_annotation_of_another_build_is_refused(tmp_path, annotated, place):
+    path, annotation = _placed(tmp_path, annotated)
+    message = f"of another build, .* 3 of 4 genes .*, such as g1 at {place} and not chr22:1,001;"
+    with pytest.raises(DataError, match=message):
+        read_expression(path, annotation=annotation)
+
+
+@pytest.mark.parametrize("chunk", [30, 1 << 22])
+def test_blank_lines_at_the_end_are_nothing(tmp_path, monkeypatch, chunk):
+    monkeypatch.setattr("cisgram.genome.streams._CHUNK", chunk)
+    rows = [f"1 {i} {i + 1} g{i} 1 2 3" for i in range(5)]
+    path = _write(tmp_path / "x.bed", HEADER, *rows, *[""] * 40)
+    assert read_expression(path).values.shape == (5, 3)
+    path = _write(tmp_path / "y.bed", HEADER, *rows, *[""] * 40, rows[0])
+    with pytest.raises(DataError, match="line 7 has 1 columns and the header 7"):
+        read_expression(path)
+
+
 def test_many_blocks_are_read_like_one(tmp_path, monkeypatch, rng):
     monkeypatch.setattr("cisgram.genome.streams._CHUNK", 1000)
     values = rng.normal(size=(200, 5)).round(3)
@@ -152,6 +278,7 @@ HEADER = "#chr start end gene ann bob cyd"
     [
         ((HEADER, "1 9 10 g1 1 x 3"), "'x' stands in line 2, column bob"),
         ((HEADER, "1 9 10 g1 1 2 inf"), "finite numbers; 'inf'"),
+        ((HEADER, "1 9 10 g1 1 - 3"), "'-' stands in line 2, column bob"),
         ((HEADER, "1 9 10 g1 1 2"), "line 2 has 6 columns and the header 7"),
         ((HEADER, "1 9 10 g1 1 2 3 4"), "line 2 has 8 columns and the header 7"),
         ((HEADER, "1 9 10 g1 1 2 3", "1 9 10 g1 1 2 3"), "names g1 more than once"),

@@ -12,12 +12,9 @@ from cisgram.data.normalize import (
     CovariateProjector,
     ExpressionPCs,
     InverseNormal,
-    Normalization,
-    QuantileNormalization,
     TargetFit,
     expression_pcs,
     fit_target,
-    tpm,
 )
 
 
@@ -181,8 +178,9 @@ def test_a_logarithm_of_negative_values_is_refused():
 
 
 def test_unknown_transform_is_refused():
+    values, covariates, train = _cohort(11)
     with pytest.raises(ConfigError, match="transform must be one of none, log, inverse-normal"):
-        Normalization(transform="rank")
+        fit_target(values[0], covariates, train, transform="rank")
 
 
 def test_expression_pcs_are_those_of_sklearn_on_standardised_genes():
@@ -209,52 +207,3 @@ def test_more_pcs_than_people_are_refused():
     values, _, train = _cohort(14)
     with pytest.raises(ConfigError, match="between 1 and 30 for 48 training people and 30"):
         expression_pcs(values, train, 31)
-
-
-def test_tpm_by_hand():
-    counts = np.array([[10.0, 0.0], [20.0, 30.0], [5.0, 10.0]])
-    lengths = np.array([2000.0, 4000.0, 1000.0])
-    # Reads per kilobase: 5, 5, 5 and 0, 7.5, 10.
-    third, share = 1e6 / 3, 1e6 / 17.5
-    np.testing.assert_allclose(
-        tpm(counts, lengths), [[third, 0.0], [third, 7.5 * share], [third, 10 * share]]
-    )
-
-
-@pytest.mark.parametrize(
-    ("counts", "lengths", "message"),
-    [
-        ([[1.0]], [0.0], "length above 0"),
-        ([[-1.0]], [10.0], "below 0"),
-        ([[1.0, 0.0]], [10.0], "person 2 has no reads"),
-    ],
-)
-def test_impossible_counts_are_refused(counts, lengths, message):
-    with pytest.raises(DataError, match=message):
-        tpm(np.array(counts), np.array(lengths))
-
-
-def test_quantile_normalisation_by_hand():
-    values = np.array([[5.0, 4, 3], [2, 1, 4], [3, 4, 6], [4, 2, 8]])
-    fitted = QuantileNormalization.fit(values, np.array([True, True, True]))
-    np.testing.assert_allclose(fitted.reference, [2, 3, 14 / 3, 17 / 3])
-    tied = (14 / 3 + 17 / 3) / 2
-    np.testing.assert_allclose(
-        fitted.transform(values),
-        [[17 / 3, tied, 2], [2, 2, 3], [3, tied, 14 / 3], [14 / 3, 3, 17 / 3]],
-    )
-
-
-def test_quantile_normalisation_learns_from_training_people_only(rng):
-    values, _, train = _cohort(15)
-    other = values.copy()
-    other[:, ~train] = rng.normal(size=other[:, ~train].shape)
-    one, two = (QuantileNormalization.fit(v, train) for v in (values, other))
-    np.testing.assert_array_equal(one.transform(values)[:, train], two.transform(other)[:, train])
-    missing = values.copy()
-    missing[0, 0] = np.nan
-    assert np.isnan(one.transform(missing)[0, 0])
-    assert np.isfinite(one.transform(missing)[1:, 0]).all()
-    train[0] = True
-    with pytest.raises(DataError, match="drop the genes"):
-        QuantileNormalization.fit(missing, train)

@@ -188,6 +188,9 @@ def test_data_directory_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.delenv("CISGRAM_DATA")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
     assert registry.data_directory() == tmp_path / "share/cisgram"
+    monkeypatch.setenv("XDG_DATA_HOME", "")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert registry.data_directory() == tmp_path / ".local/share/cisgram"
 
 
 def test_commands_print_and_write_what_they_did(tmp_path, capsys):

@@ -91,6 +91,32 @@ def test_gff3_details(tmp_path: Path) -> None:
     assert annotation.exons["transcript"].to_list() == ["1", "2"]
 
 
+def test_parts_of_a_trans_spliced_gene_are_one(tmp_path: Path) -> None:
+    """GFF3 lets one ID have several lines; where they lie on both strands the first counts."""
+    line = "NC_1\tR\t{}\t{}\t{}\t.\t{}\t.\t{};part={}\n"
+    text = "##gff-version 3\n" + "".join(
+        [
+            line.format("gene", 101, 200, "-", "ID=gene-rps12;Name=rps12", 1),
+            line.format("gene", 501, 600, "+", "ID=gene-rps12;Name=rps12", 2),
+            line.format("mRNA", 101, 200, "-", "ID=rna-1;Parent=gene-rps12", 1),
+            line.format("gene", 901, 950, "+", "ID=gene-nad1;Name=nad1", 2),
+            line.format("gene", 701, 800, "+", "ID=gene-nad1;Name=nad1", 1),
+            line.format("gene", 51, 60, "-", "ID=gene-nad2;Name=nad2", 1),
+            line.format("gene", 11, 20, "-", "ID=gene-nad2;Name=nad2", 2),
+        ]
+    )
+    annotation = read(tmp_path, text)
+    assert annotation.genes.select("gene", "start", "end", "strand", "tss").rows() == [
+        ("rps12", 100, 200, "-", 199),
+        ("nad1", 700, 950, "+", 700),
+        ("nad2", 10, 60, "-", 59),
+    ]
+    assert annotation.transcripts["gene"].to_list() == ["rps12"]
+    elsewhere = text + line.format("gene", 1, 9, "+", "ID=gene-nad1", 3).replace("NC_1", "NC_2")
+    with pytest.raises(DataError, match="names nad1 more than once"):
+        read(tmp_path, elsewhere)
+
+
 GENE = 'chr1\ts\tgene\t{}\t{}\t.\t+\t.\tgene_id "{}";\n'
 
 

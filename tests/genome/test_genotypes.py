@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 
 from cisgram.core.checks import DataError
-from cisgram.genome import calls as call_bytes
 from cisgram.genome.genotypes import (
     Genotypes,
     ImportCounts,
@@ -20,37 +19,9 @@ from cisgram.genome.genotypes import (
     import_genotypes,
     missing_rate,
 )
-from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
+from genotype_files import load, vcf_text, write_vcf
 from toy import ToyGenome
-
-FORMATS = (
-    '##FORMAT=<ID=GT,Number=1,Type=String,Description="Call">\n'
-    '##FORMAT=<ID=DS,Number=A,Type=Float,Description="Dosage">\n'
-)
-COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"
-
-
-def vcf_text(*rows: str, people: str = "ann bob eve", formats: str = FORMATS) -> str:
-    """Write rows of `chrom pos ref alt format call ...`, blank separated."""
-    header = f"##fileformat=VCFv4.2\n##contig=<ID=1>\n##contig=<ID=2>\n{formats}{COLUMNS}"
-    lines = [header + ("\tFORMAT\t" + "\t".join(people.split()) if people else "")]
-    for row in rows:
-        chrom, position, ref, alt, *calls = row.split()
-        lines.append("\t".join((chrom, position, f"rs{position}", ref, alt, ".", ".", ".", *calls)))
-    return "\n".join(lines) + "\n"
-
-
-def write_vcf(place: Path, *rows: str, **options: str) -> Path:
-    path = place / "calls.vcf"
-    path.write_text(vcf_text(*rows, **options))
-    return path
-
-
-def load(source: Path, place: Path, **options: object) -> tuple[Genotypes, ImportCounts]:
-    people, counts = import_genotypes(source, place / "store", **options)
-    return Genotypes.open(place / "store", people), counts
-
 
 MIXED = (
     "1 5 A G,T,* GT:DS 0|1:1,0,0 2|.:0.1,1,0 1:1,0,0",
@@ -106,22 +77,6 @@ def test_every_kind_of_call_and_allele(tmp_path: Path) -> None:
     )
 
 
-def test_dosages_of_the_file(tmp_path: Path) -> None:
-    genotypes, _ = load(write_vcf(tmp_path, *MIXED), tmp_path, dosage_field=True)
-    found = genotypes.dosages(slice(0, 3))
-    expected = [[1, 0, 1], [0.1, 1, 1], [1, 0, np.nan]]
-    np.testing.assert_allclose(found, expected, atol=0.5 / 16384)
-
-
-def test_dosages_stand_in_for_calls(tmp_path: Path) -> None:
-    only = FORMATS.splitlines(keepends=True)[1]
-    rows = ("1 5 A G,T DS 0.05,1.95 1,0.5 .,.", "1 6 A C DS 2 0 1.08")
-    genotypes, _ = load(write_vcf(tmp_path, *rows, formats=only), tmp_path)
-    found = genotypes.alleles(slice(0, 3)).sum(axis=1)
-    assert found.tolist() == [[0, 2, 2], [1, -2, 0], [-2, -2, 1]]
-    np.testing.assert_allclose(genotypes.dosages(slice(1, 2))[:2, 0], [1.95, 0.5], atol=1e-4)
-
-
 def test_people_are_kept_in_the_order_asked_for(tmp_path: Path) -> None:
     source = write_vcf(tmp_path, *MIXED)
     everyone, _ = load(source, tmp_path)
@@ -137,31 +92,6 @@ def test_rows_are_found_by_place(tmp_path: Path) -> None:
     assert genotypes.rows("chr2", 0, 100) == slice(4, 5)
     assert genotypes.rows("3", 0, 100) == slice(0, 0)
     assert genotypes.rows("1", 9, 2) == slice(4, 4)
-
-
-@pytest.mark.parametrize("indexed", [False, True])
-def test_a_region_with_and_without_index(toy: ToyGenome, tmp_path: Path, indexed: bool) -> None:
-    source = tmp_path / "toy.vcf.gz"
-    shutil.copyfile(toy.vcf, source)
-    if indexed:
-        if shutil.which("tabix") is None:
-            pytest.skip("needs tabix")
-        subprocess.run(["tabix", "-p", "vcf", str(source)], check=True)
-    everything, _ = load(toy.vcf, tmp_path / "all")
-    part, counts = load(source, tmp_path, region=Interval("2", 5_000, 9_000))
-    rows = everything.rows("chr2", 5_000, 9_000)
-    assert part.variants.equals(everything.variants[rows])
-    assert (part.calls == everything.calls[rows]).all()
-    assert counts.n_kept == rows.stop - rows.start > 10
-
-
-def test_contigs_missing_from_the_header_are_read_in_silence(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    source = write_vcf(tmp_path, "chr22 5 A G GT 0|1 0|0 1|1")
-    genotypes, _ = load(source, tmp_path)
-    assert genotypes.rows("22", 0, 10) == slice(0, 1)
-    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.skipif(shutil.which("bcftools") is None, reason="needs bcftools")
@@ -211,77 +141,6 @@ def test_bcf_reads_as_its_vcf(toy: ToyGenome, tmp_path: Path) -> None:
     assert one.variants.equals(other.variants)
     assert (one.calls == other.calls).all()
     assert counts == other_counts
-
-
-def write_pgen(source: Genotypes, place: Path, suffix: str) -> Path:
-    """Write a store as a PLINK 2 fileset."""
-    pgenlib = pytest.importorskip("pgenlib")
-    n_people, n_variants = len(source.people), source.variants.height
-    path = place / "calls.pgen"
-    writer = pgenlib.PgenWriter(
-        str(path).encode(),
-        n_people,
-        variant_ct=n_variants,
-        nonref_flags=False,
-        hardcall_phase_present=True,
-    )
-    alleles = source.alleles(slice(0, n_variants)).astype(np.int32)
-    phased = (source.calls & call_bytes.PHASED != 0).astype(np.uint8)
-    for row in range(n_variants):
-        pair = np.where(alleles[..., row] < 0, -9, alleles[..., row])
-        pair[(pair < 0).any(axis=1)] = -9
-        writer.append_partially_phased(np.ascontiguousarray(pair).ravel(), phased[row])
-    writer.close()
-    lines = ["##contig=<ID=chr1>\n#CHROM\tPOS\tID\tREF\tALT\tINFO"]
-    for chrom, start, _, name, ref, alt in source.variants.iter_rows():
-        lines.append(f"{chrom}\t{start + 1}\t{name}\t{ref}\t{alt}\t.")
-    text = "\n".join(lines) + "\n"
-    pvar = path.with_suffix(suffix)
-    pvar.write_bytes(gzip.compress(text.encode()) if suffix.endswith(".gz") else text.encode())
-    people = "".join(f"{person}\tNA\n" for person in source.people)
-    path.with_suffix(".psam").write_text("#IID\tSEX\n" + people)
-    return path
-
-
-@pytest.mark.parametrize("suffix", [".pvar", ".pvar.gz"])
-def test_pgen_reads_as_the_vcf_it_was_made_of(toy: ToyGenome, tmp_path: Path, suffix: str) -> None:
-    vcf, _ = load(toy.vcf, tmp_path / "vcf")
-    source = write_pgen(vcf, tmp_path, suffix)
-    pgen, _ = load(source, tmp_path / "pgen", dosage_field=True)
-    everything = slice(0, vcf.variants.height)
-    assert pgen.variants.equals(vcf.variants)
-    assert (pgen.alleles(everything) == vcf.alleles(everything)).all()
-    np.testing.assert_array_equal(pgen.dosages(everything), vcf.dosages(everything))
-    assert pgen.phased == vcf.phased
-    some = [vcf.people[4], vcf.people[1]]
-    part, _ = load(source, tmp_path / "part", people=some, region=Interval("2", 500, 9_000))
-    rows = vcf.rows("chr2", 500, 9_000)
-    assert (part.alleles(slice(0, part.variants.height)) == vcf.alleles(rows)[[4, 1]]).all()
-
-
-def test_multiallelic_and_missing_calls_of_a_pgen(tmp_path: Path) -> None:
-    pgenlib = pytest.importorskip("pgenlib")
-    path = tmp_path / "calls.pgen"
-    writer = pgenlib.PgenWriter(
-        str(path).encode(),
-        3,
-        variant_ct=1,
-        nonref_flags=False,
-        allele_ct_limit=3,
-        hardcall_phase_present=True,
-    )
-    pairs = np.array([0, 2, 2, 1, -9, -9], dtype=np.int32)
-    writer.append_partially_phased(pairs, np.array([1, 0, 0], dtype=np.uint8), allele_ct=3)
-    writer.close()
-    (tmp_path / "calls.pvar").write_text("#CHROM\tPOS\tID\tREF\tALT\n1\t5\trs\tA\tG,T\n")
-    (tmp_path / "calls.psam").write_text("#FID\tIID\n0 ann\n0 bob\n0 eve\n")
-    genotypes, counts = load(path, tmp_path)
-    assert genotypes.variants["alt"].to_list() == ["G", "T"]
-    assert genotypes.alleles(slice(0, 2))[0].tolist() == [[0, 0], [0, 1]]
-    np.testing.assert_array_equal(
-        genotypes.dosages(slice(0, 2)).T, [[0, 1, np.nan], [1, 1, np.nan]]
-    )
-    assert (counts.n_multiallelic_split, counts.n_missing_calls) == (1, 2)
 
 
 @pytest.mark.parametrize(

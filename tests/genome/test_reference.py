@@ -112,6 +112,12 @@ def test_the_artifact_is_whole(tmp_path: Path) -> None:
     assert table.rows() == [("a", 4, 0), ("b", 2, 4)]
     with pytest.raises(DataError, match="exists already"):
         Reference.from_fasta(tmp_path / "genome.fa", reference.path)
+    contigs = reference.path / "contigs.parquet"
+    whole = contigs.read_bytes()
+    contigs.write_bytes(b"x" * len(whole))
+    with pytest.raises(DataError, match=r"contigs\.parquet cannot be read \(.*make it again"):
+        Reference.open(reference.path)
+    contigs.write_bytes(whole)
     (reference.path / "tokens.u8").write_bytes(b"\0")
     with pytest.raises(DataError, match="missing or cut short"):
         Reference.open(reference.path)
@@ -196,6 +202,19 @@ def test_a_damaged_cache_is_built_again(tmp_path: Path, cache: Path) -> None:
     fasta = tmp_path / "genome.fa"
     fasta.write_text(">a\nACGT\n")
     (open_reference(fasta).path / "tokens.u8").write_bytes(b"")
+    assert contents(open_reference(fasta)) == {"a": "ACGT"}
+
+
+@pytest.mark.parametrize("manifest", [None, "{"])
+def test_what_is_left_in_the_cache_is_built_again(
+    tmp_path: Path, cache: Path, manifest: str | None
+) -> None:
+    fasta = tmp_path / "genome.fa"
+    fasta.write_text(">a\nACGT\n")
+    left = cache / "references" / sha256(fasta)
+    left.mkdir(parents=True)
+    if manifest is not None:
+        (left / "manifest.json").write_text(manifest)
     assert contents(open_reference(fasta)) == {"a": "ACGT"}
 
 

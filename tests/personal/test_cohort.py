@@ -2,6 +2,7 @@ import gzip
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -240,6 +241,42 @@ def test_places_that_do_not_match_are_named(files, tmp_path):
     shifted = _bed(tmp_path / "build.bed", shift=80_000_000)
     with pytest.raises(DataError, match=r"within 1,000,000 bases .*same genome build"):
         import_cohort(files["genotypes"], shifted, out=tmp_path / "c")
+
+
+def _annotation(path: Path, genes=N_GENES) -> Path:
+    """Write genes of 5,000 bases, with an exon of 100, 200, ... bases at their start."""
+    rows = []
+    for i in range(genes):
+        start, text = 500_001 + 100_000 * i, f'gene_id "g{i}"; transcript_id "t{i}";'
+        for what, length in (("gene", 5000), ("transcript", 5000), ("exon", 100 * (i + 1))):
+            end = start + length - 1
+            rows.append(["22", "x", what, str(start), str(end), ".", "+", ".", text])
+    return _write(path, rows)
+
+
+def test_read_counts_become_transcripts_per_million(files, tmp_path, capsys):
+    from cisgram.cli.cohort import app
+
+    annotation = _annotation(tmp_path / "genes.gtf")
+    plain = import_cohort(**files, annotation=annotation, out=tmp_path / "plain")
+    arguments = ["import", *(f"--{k}={v}" for k, v in files.items()), "--counts"]
+    arguments += [f"--annotation={annotation}", f"--out={tmp_path / 'c'}"]
+    app(arguments, result_action="return_value")
+    assert re.search(r"values +transcripts per million", capsys.readouterr().out)
+    cohort = Cohort.open(tmp_path / "c")
+    rates = plain.expression / (100 * np.arange(1, N_GENES + 1))[:, None]
+    np.testing.assert_allclose(cohort.expression, 1e6 * rates / rates.sum(axis=0))
+    told = [c.manifest.metadata["account"]["genes"]["tpm"] for c in (cohort, plain)]
+    assert told == [True, False]
+
+
+def test_read_counts_need_the_exons_of_every_gene(files, tmp_path):
+    chosen = {"out": tmp_path / "c", "options": ImportOptions(counts=True)}
+    with pytest.raises(ConfigError, match=r"--counts needs .* give a GTF or GFF3"):
+        import_cohort(**files, **chosen)
+    few = _annotation(tmp_path / "genes.gtf", genes=6)
+    with pytest.raises(ConfigError, match="has none of g6, g7; give"):
+        import_cohort(**files, annotation=few, **chosen)
 
 
 @pytest.mark.parametrize(

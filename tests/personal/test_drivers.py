@@ -10,6 +10,7 @@ from scipy.stats import linregress, pearsonr
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.personal.cohort import Cohort
 from cisgram.personal.drivers import find_drivers, marginal_slopes, select_drivers
+from cisgram.personal.fit_config import FitConfig
 from linear_models import make_cohort, make_fit, make_store
 
 
@@ -189,3 +190,17 @@ def test_fits_without_drivers(cohort: Cohort) -> None:
     assert np.isnan(none.agreement.value)
     with pytest.raises(DataError, match="no gene Z"):
         find_drivers(fit, cohort, genes=["Z"])
+
+
+def test_genes_named_are_all_looked_at_or_refused(cohort: Cohort) -> None:
+    fit = make_fit(cohort, {"A.1": {0: 2.0}, "B.1": {2: 1.0}}, rejected=["B.1"])
+    with pytest.raises(DataError, match=r"fit has no gene C\.1; .* fitted"):
+        find_drivers(fit, cohort, genes=["A", "C"])
+    found = find_drivers(fit, cohort, genes=["A", "B"])
+    assert found.genes.select("gene", "accepted").rows() == [("A.1", True), ("B.1", False)]
+
+
+def test_permuted_fits_have_no_drivers(cohort: Cohort) -> None:
+    null = make_fit(cohort, {"A.1": {0: 2.0}}, config=FitConfig(permutation=1))
+    with pytest.raises(DataError, match="permuted genotypes"):
+        find_drivers(null, cohort)

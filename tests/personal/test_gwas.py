@@ -62,6 +62,22 @@ def test_usual_formats(tmp_path: Path, name: str) -> None:
     assert gwas.n == (300 if name in ("plink 2", "regenie") else None)
 
 
+@pytest.mark.parametrize("role", ["n", "id"])
+def test_saige_effects_are_those_of_allele_2_whatever_else_is_named(
+    tmp_path: Path, role: str
+) -> None:
+    header, row = (
+        f"{line}\t{more}" for line, more in zip(FORMATS["saige"], ("x", "77"), strict=True)
+    )
+    path = write(tmp_path / "g.tsv", header, row)
+    gwas = read_gwas(path, columns={role: "x"})
+    assert gwas.variants.select("ref", "alt", "z").row(0) == ("A", "G", pytest.approx(2.0))
+    named = {"effect_allele": "Allele1", "other_allele": "Allele2"}
+    assert read_gwas(path, columns=named).variants.select("ref", "alt").row(0) == ("G", "A")
+    path = write(tmp_path / "h.tsv", header.replace("Allele1\tAllele2\t", "A2\tA1\t"), row)
+    assert read_gwas(path).variants.select("ref", "alt").row(0) == ("A", "G")
+
+
 def test_odds_ratios_and_p_values(tmp_path: Path) -> None:
     path = write(
         tmp_path / "or.tsv.gz", "SNP\tA1\tA2\tOR\tP", "rs1\tA\tG\t0.5\t1e-20", "rs2\tA\tG\t2\t0",

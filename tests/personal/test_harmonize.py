@@ -1,5 +1,8 @@
 """Every model SNP gets one outcome, and the outcomes add up."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -53,15 +56,15 @@ def test_every_outcome_by_position() -> None:
     )  # fmt: skip
     found = harmonize(weights, variants, what="x")
     assert outcomes(found) == [
-        "used", "swapped", "flipped", "flipped and swapped", "used", "ambiguous", "mismatch",
+        "used", "swapped", "flipped", "flipped and swapped", "used", "swapped", "mismatch",
         "absent", "used", "swapped",
     ]  # fmt: skip
-    assert found.snps["row"].to_list() == [0, 1, 2, 3, 4, None, None, None, 7, 8]
+    assert found.snps["row"].to_list() == [0, 1, 2, 3, 4, 5, None, None, 7, 8]
     assert found.snps["swapped"].to_list() == [
-        False, True, False, True, False, False, False, False, False, True,
+        False, True, False, True, False, True, False, False, False, True,
     ]  # fmt: skip
     assert found.total == {
-        "n_model": 10, "n_used": 7, "n_swapped": 3, "n_flipped": 2, "n_ambiguous": 1,
+        "n_model": 10, "n_used": 8, "n_swapped": 4, "n_flipped": 2, "n_ambiguous": 0,
         "n_absent": 1, "n_mismatch": 1, "n_duplicate": 0,
     }  # fmt: skip
     assert found.snps["chrom"].unique().to_list() == ["chr1"]
@@ -73,7 +76,7 @@ def test_options_for_ambiguous_snps() -> None:
     variants = target(
         (None, "1", 50, "A", "T"), (None, "1", 60, "G", "C"), (None, "1", 70, "T", "C")
     )
-    assert outcomes(harmonize(weights, variants, what="x")) == ["used", "ambiguous", "flipped"]
+    assert outcomes(harmonize(weights, variants, what="x")) == ["used", "swapped", "flipped"]
     drop = harmonize(weights, variants, what="x", ambiguous="drop")
     assert outcomes(drop) == ["ambiguous", "ambiguous", "flipped"]
     trust = harmonize(weights, variants, what="x", ambiguous="same-strand")
@@ -92,6 +95,19 @@ def test_alleles_choose_the_row_of_a_multi_allelic_site() -> None:
     assert found.snps["row"].to_list() == [1, 4]
     assert found.snps["duplicate"].to_list() == [False, True]
     assert found.total["n_duplicate"] == 1
+
+
+def test_a_usable_row_at_the_position_beats_the_same_id_elsewhere() -> None:
+    weights = make_weights([snp(99, "A", "G", rsid="rs1")])
+    here, there = ("rs1", "1", 99, "G", "A"), ("rs1", "1", 5000, "A", "G")
+    for rows in ((here, there), (there, here)):
+        found = harmonize(weights, target(*rows), what="x").snps.row(0, named=True)
+        assert (found["row"], found["outcome"]) == (rows.index(here), "swapped")
+        assert not found["duplicate"]
+    other = target(("rs1", "1", 99, "C", "T"), (None, "1", 99, "A", "C"), there)
+    assert harmonize(weights, other, what="x").snps["row"].to_list() == [0]
+    wrong = target((None, "1", 99, "A", "C"), there)
+    assert harmonize(weights, wrong, what="x").snps["row"].to_list() == [1]
 
 
 def test_ids_find_what_has_no_position() -> None:
@@ -133,11 +149,56 @@ def test_another_assembly_that_is_declared() -> None:
     assert "Only" in right.notes[0]
 
 
+def test_a_build_needs_one_to_compare_with() -> None:
+    weights, variants = wrong_build(30)
+    with pytest.raises(ConfigError, match=r"models, .* no assembly; leave --build out") as error:
+        harmonize(replace(weights, build=""), variants, what="x", build="b38")
+    assert "\n" not in str(error.value)
+    assert harmonize(weights, variants, what="x", build="GRCh38").total["n_used"] == 30
+
+
+def test_chance_matches_of_another_assembly_are_refused(rng: np.random.Generator) -> None:
+    n = 8_000
+    ours, theirs = (rng.choice(400_000, n, replace=False) for _ in range(2))
+    weights = make_weights(
+        [snp(int(i), *alleles) for i, alleles in zip(ours, mutations(n, rng), strict=True)]
+    )
+    variants = target(
+        *[
+            (None, "1", int(i), *alleles)
+            for i, alleles in zip(theirs, mutations(n, rng), strict=True)
+        ]
+    )
+    with pytest.raises(DataError, match=r"only .* of the model's 8,000 can be used") as error:
+        harmonize(weights, variants, what="genotypes v.vcf")
+    assert re.search(r"found in genotypes v\.vcf .* bring both to the same", str(error.value))
+    assert "\n" not in str(error.value)
+    names = pl.format("1_{}", pl.col("start") + 1)  # IDs that are positions agree by chance, too
+    named = weights.weights.with_columns(rsid=names)
+    with pytest.raises(DataError, match=r"only .* of the model's 8,000 can be used"):
+        harmonize(
+            replace(weights, weights=named, build="b38"), variants.with_columns(id=names),
+            what="x", build="b37",
+        )  # fmt: skip
+    known = target(*[(None, "1", row["start"], row["ref"], row["eff"])
+                     for row in weights.weights.head(200).iter_rows(named=True)])  # fmt: skip
+    found = harmonize(weights, known, what="x")
+    assert (found.total["n_used"], len(found.notes)) == (200, 1)
+
+
+def mutations(n: int, rng: np.random.Generator) -> list[tuple[str, str]]:
+    """Reference and alternate alleles; two thirds are transitions, as in people."""
+    refs = rng.choice(list("ACGT"), n)
+    pick = rng.choice(3, n, p=[2 / 3, 1 / 6, 1 / 6])
+    alts = {"A": "GCT", "C": "TAG", "G": "ACT", "T": "CAG"}
+    return [(str(ref), alts[str(ref)][i]) for ref, i in zip(refs, pick, strict=True)]
+
+
 def test_places_with_other_alleles_are_suspicious() -> None:
     weights = make_weights([snp(10 * i, "A", "G") for i in range(30)])
     variants = target(*[(None, "1", 10 * i, "A", "G" if i < 5 else "C") for i in range(30)])
     notes = harmonize(weights, variants, what="x").notes
-    assert "25 of 30 SNPs found by position in x have other alleles" in notes[0]
+    assert "25 of 30 SNPs found in x have other alleles" in notes[0]
     assert "Only 5 of the model's 30 SNPs" in notes[1]
 
 
@@ -195,10 +256,8 @@ def judge(ref: str, eff: str, their_ref: str, their_alt: str, ambiguous: str) ->
     """Compare alleles the slow way."""
     flipped = (COMPLEMENT[ref], COMPLEMENT[eff])
     theirs = (their_ref, their_alt)
-    if COMPLEMENT[ref] == eff and ambiguous != "same-strand":
-        if theirs == (ref, eff):
-            return "used" if ambiguous == "keep" else "ambiguous"
-        return "ambiguous" if theirs == (eff, ref) else "mismatch"
+    if COMPLEMENT[ref] == eff and ambiguous == "drop":
+        return "ambiguous" if set(theirs) == {ref, eff} else "mismatch"
     if theirs == (ref, eff):
         return "used"
     if theirs == (eff, ref):

@@ -1,6 +1,7 @@
 """Predictions are compared with sums worked out one SNP at a time."""
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +162,21 @@ def test_written_tables(tmp_path: Path, models: WeightSet, store: Genotypes, nam
         table = pl.read_csv(gzip.decompress(raw) if name.endswith("gz") else raw, separator="\t")
     assert table.columns == ["gene", "name", *store.people]
     np.testing.assert_allclose(table.select(store.people).to_numpy(), done.values, rtol=1e-6)
+
+
+def test_a_square_table_is_not_turned(tmp_path: Path, models: WeightSet, store: Genotypes) -> None:
+    done = predict_people(models, store, people=["p7", "p4"])
+    done = replace(done, values=np.asfortranarray(done.values))
+    done.write(tmp_path / "out.parquet")
+    written = pl.read_parquet(tmp_path / "out.parquet").select("p7", "p4").to_numpy()
+    np.testing.assert_array_equal(written, done.values)
+
+
+def test_a_build_that_cannot_be_compared_is_refused_at_once(
+    tmp_path: Path, models: WeightSet
+) -> None:
+    with pytest.raises(ConfigError, match=r"fit, .* no assembly; leave --build out"):
+        predict_file(models, tmp_path / "absent.vcf", build="b38")
 
 
 def test_written_tables_need_a_known_suffix(

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cisgram.core.checks import DataError
+from cisgram.core.checks import ConfigError, DataError
 from cisgram.personal.cohort import Cohort
 from cisgram.personal.fit import Fit
 from cisgram.personal.fit_config import FitConfig
@@ -73,13 +73,14 @@ def test_export_answers_the_queries_of_metaxcan(tmp_path: Path, cohort: Cohort, 
     extra = query(
         done.database,
         "SELECT gene, genename, `n.snps.in.model`, `pred.perf.R2`, `pred.perf.pval`, "
-        "`pred.perf.qval`, weight_scale FROM extra",
+        "`pred.perf.qval`, weight_scale, nested_cv_fisher_pval FROM extra",
     )
     assert [row[:3] for row in extra] == [("ENSG1.3", "ONE", 3), ("ENSG2.1", "TWO", 3)]
     r = fit.genes["pearson"].to_list()
     assert [row[3] for row in extra] == pytest.approx([r[0] ** 2, r[1] ** 2])
     assert all(row[4] <= row[5] <= 1 for row in extra)  # pyright: ignore
     assert "z-score" in str(extra[0][6])
+    assert [row[7] for row in extra] == fit.genes["fisher_p_value"].to_list()[:2]
     assert query(done.database, "SELECT n_samples, population FROM sample_info") == [
         (40, "GBR,YRI")
     ]
@@ -160,6 +161,8 @@ def test_export_refuses_what_is_no_real_model(tmp_path: Path, cohort: Cohort, fi
     null = make_fit(cohort, MODELS, config=FitConfig(permutation=1))
     with pytest.raises(DataError, match="permuted genotypes"):
         export_predictdb(null, cohort, out, build="b37")
+    with pytest.raises(DataError, match="permuted genotypes"):
+        WeightSet.from_fit(null, accepted_only=False)
     other = make_cohort(
         make_store(tmp_path / "other", [("22", 7, "rs7", "A", "G")], np.ones((1, 3))),
         cohort.genes, ["", "", ""],
@@ -167,6 +170,17 @@ def test_export_refuses_what_is_no_real_model(tmp_path: Path, cohort: Cohort, fi
     with pytest.raises(DataError, match=r"6 SNPs .* not in this cohort"):
         export_predictdb(fit, other, out, build="b37")
     assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["x.Blood", "x.db.gz", "x"])
+def test_export_keeps_its_covariances_apart(
+    tmp_path: Path, cohort: Cohort, fit: Fit, name: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"{name} must end in \.db"):
+        export_predictdb(fit, cohort, tmp_path / "out" / name, build="b37")
+    assert not (tmp_path / "out").exists()
+    blood = export_predictdb(fit, cohort, tmp_path / "x.Blood.db", build="b37")
+    assert blood.covariances == tmp_path / "x.Blood.txt.gz"
 
 
 WEIGHTS_V7 = "CREATE TABLE weights (rsid TEXT, gene TEXT, weight DOUBLE, ref_allele CHARACTER, eff_allele CHARACTER, varID TEXT)"  # noqa: E501

@@ -1,6 +1,6 @@
 """Fits of made-up people and genes, shaped like the real ones."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +118,21 @@ def _weights(
             "frequency": rng.uniform(0.01, 0.99, len(rows)),
         }
     ).unique(["gene", "start", "ref", "alt"], keep="first", maintain_order=True)
+
+
+def across_populations(fit: Fit) -> Fit:
+    """Hold out one population, as a fit that learns from the others does."""
+    held_out = np.array(fit.populations) == "FIN"
+    nobody = np.where(held_out, 1, np.nan).astype(np.float32)
+    return replace(
+        fit,
+        config=replace(
+            fit.config, train_populations=("CEU", "GBR", "TSI"), test_populations=("FIN",)
+        ),
+        folds=np.where(held_out, 0, -1).astype(np.int8),
+        predictions=fit.predictions * nobody,
+        measured=fit.measured * nobody,
+    )
 
 
 def write_fit(fit: Fit, path: Path) -> Path:

@@ -20,7 +20,7 @@ def test_writes_a_report_of_fits_on_disk(
 ) -> None:
     paths = [str(write_fit(fit, tmp_path / fit.config.model)) for fit in fits]
     rows = json.loads(json.dumps(evaluate_fits(fits).as_dict()))["models"]
-    null = {**rows[0], "task": rows[0]["task"] + ", genotypes permuted", "accepted_rate": 0.0312}
+    null = {**rows[0], "task": rows[0]["task"] + ", genotypes permuted", "n_accepted": 1}
     (tmp_path / "null.json").write_text(json.dumps({"models": [null]}))
     out = tmp_path / "page.html"
     options = ["--out", str(out), "--title", "Two models", "--note", "Made up."]
@@ -29,7 +29,7 @@ def test_writes_a_report_of_fits_on_disk(
     page = out.read_text(encoding="utf-8")
     assert "<title>Two models</title>" in page
     assert "Made up." in page
-    assert "chance alone accepts 3.1%" in page
+    assert "chance alone accepts 5.0%" in page
     assert str(tmp_path) not in page
 
 

@@ -1,6 +1,7 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -41,12 +42,13 @@ def test_takes_null_rates_and_other_tasks_from_the_evaluation(
     fits: list[Fit], tmp_path: Path
 ) -> None:
     rows = json.loads(json.dumps(evaluate_fits(fits[:2]).as_dict()))["models"]
-    null = {**rows[0], "task": rows[0]["task"] + ", genotypes permuted", "accepted_rate": 0.025}
+    null = {**_permuted(rows[0], n_accepted=1), "n_genes": 20}
+    again = {**_permuted(rows[0], n_accepted=3), "n_genes": 30}
     across = {**rows[1], "task": "across people, seen genes, cross-population"}
     path = tmp_path / "evaluation.json"
-    path.write_text(json.dumps({"models": [*rows, null, across]}))
+    path.write_text(json.dumps({"models": [*rows, null, again, across]}))
     data = gather(fits, read_evaluations([path]))
-    assert data.null_rates == (0.025, None, None, None)
+    assert data.null_rates == (4 / 50, None, None, None)
     assert [row.task for row in data.other_tasks] == [across["task"]]
     assert [asdict(row) for row in data.accuracies[:1]] == [
         asdict(evaluate_fits(fits[:1]).models[0])
@@ -64,6 +66,13 @@ def test_refuses_fits_that_do_not_belong_together(fits: list[Fit]) -> None:
         gather([fits[0], replace(fits[1], folds=np.roll(fits[1].folds, 1))])
 
 
+def test_refuses_a_null_of_other_people(fits: list[Fit]) -> None:
+    row = json.loads(json.dumps(evaluate_fits(fits[:1]).as_dict()))["models"][0]
+    other = {**_permuted(row, n_accepted=1), "n_people": 119}
+    with pytest.raises(DataError, match="predicts 119 people and the fit 120"):
+        gather(fits, {"models": [_permuted(row, n_accepted=1), other]})
+
+
 @pytest.mark.parametrize("text", ["[", "{}", "[1]"])
 def test_refuses_what_is_no_evaluation(tmp_path: Path, text: str) -> None:
     path = tmp_path / "evaluation.json"
@@ -75,6 +84,10 @@ def test_refuses_what_is_no_evaluation(tmp_path: Path, text: str) -> None:
 def test_names_what_an_evaluation_lacks(fits: list[Fit]) -> None:
     with pytest.raises(DataError, match=r"lacks task, n_genes"):
         gather(fits, {"models": [{"model": "lasso"}]})
+
+
+def _permuted(row: dict[str, Any], *, n_accepted: int) -> dict[str, Any]:
+    return {**row, "task": row["task"] + ", genotypes permuted", "n_accepted": n_accepted}
 
 
 def _rows(fit: Fit, rows: slice) -> Fit:

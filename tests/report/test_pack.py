@@ -10,6 +10,7 @@ import pytest
 from cisgram.personal.fit import Fit
 from cisgram.report.data import ReportData, gather
 from cisgram.report.pack import choose_detail, pack
+from report.synthetic import across_populations
 
 _TYPES = {"u8": "u1", "i16": "<i2", "i32": "<i4", "f32": "<f4"}
 
@@ -30,11 +31,15 @@ def test_small_cohorts_are_drawn_whole(data: ReportData) -> None:
     assert detail.people.tolist() == list(range(150))
 
 
-def test_numbers_survive_packing(data: ReportData) -> None:
+def test_numbers_survive_packing(fits: list[Fit]) -> None:
+    data = gather([_with_r2(fits[0], first=-12.224, second=None), *fits[1:]])
     packed = pack(data, choose_detail(data))
+    assert _unpack(packed["models"][0]["r2"])[0] == np.float32(-12.224)
     for model, results in zip(packed["models"], data.models, strict=True):
-        r = _unpack(model["pearson"]) / 1e4
-        np.testing.assert_allclose(r, results.column("pearson"), atol=5.1e-5)
+        for name in ("pearson", "spearman"):
+            r = _unpack(model[name]) / 1e4
+            np.testing.assert_allclose(r, results.column(name), atol=5.1e-5)
+        np.testing.assert_allclose(_unpack(model["r2"]), results.column("r2"), rtol=1e-6)
         p_value = 10.0 ** -_unpack(model["logP"])
         np.testing.assert_allclose(p_value, results.column("p_value"), rtol=1e-4)
     measured = packed["measured"]
@@ -94,6 +99,17 @@ def test_large_cohorts_keep_the_strongest_genes_and_a_fair_sample_of_people(
     assert len(json.dumps(pack(data, detail))) < 1.1 * 200_000
 
 
+def test_only_people_held_out_are_drawn(make_fits: Callable[..., list[Fit]]) -> None:
+    fit = across_populations(make_fits(n_genes=10, n_people=120, models=("lasso",))[0])
+    data = gather([fit])
+    detail = choose_detail(data)
+    assert {data.populations[person] for person in detail.people} == {"FIN"}
+    packed = pack(data, detail)
+    assert packed["populations"] == ["FIN"]
+    assert (_unpack(packed["population"]) == 0).all()
+    assert (_unpack(packed["agreement"][0]["n"]) <= len(detail.people)).all()
+
+
 def test_a_constant_or_missing_row_packs(fits: list[Fit]) -> None:
     predictions = fits[0].predictions.copy()
     predictions[0], predictions[1] = 0.25, np.nan
@@ -103,6 +119,11 @@ def test_a_constant_or_missing_row_packs(fits: list[Fit]) -> None:
     assert (codes[0] == 0).all()
     assert (codes[1] == 255).all()
     assert _unpack(packed["low"])[0] == pytest.approx(0.25)
+
+
+def _with_r2(fit: Fit, *, first: float, second: float | None) -> Fit:
+    r2 = pl.Series("r2", [first, second, *fit.genes["r2"][2:]])
+    return replace(fit, genes=fit.genes.with_columns(r2))
 
 
 def _unpack(packed: dict[str, str]) -> np.ndarray:

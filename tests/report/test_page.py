@@ -12,6 +12,7 @@ from cisgram.core.checks import DataError
 from cisgram.personal.fit import Fit
 from cisgram.report.data import gather
 from cisgram.report.html import build_report, render
+from report.synthetic import across_populations
 
 DESKTOP, PHONE = (1320, 900), (390, 844)
 LIMIT = 5_000_000
@@ -231,8 +232,47 @@ def test_says_what_was_leaked_or_permuted(make_fits: Callable[..., list[Fit]]) -
     config = replace(fit.config, normalize_on="everyone", permutation=3)
     page = render(gather([replace(fit, config=config)]))
     assert "Leaked on purpose" in page
+    assert "these numbers are too good" in page
     assert "given another person's genotypes" in page
-    assert "Fitted on training people only" not in page
+    for claim in ("Fitted on training people only", "had not seen", "standardised on training"):
+        assert claim not in page
+        assert claim in render(gather([fit]))
+
+
+def test_says_how_each_model_chooses(make_fits: Callable[..., list[Fit]]) -> None:
+    fits = make_fits(n_genes=12, n_people=60)
+    page = render(gather(fits))
+    assert "the strength of elastic net and lasso by cross-validation" in page
+    page = render(gather(fits[2:]))
+    assert "the strength of ridge (BLUP) by REML" in page
+    assert "the top SNP by its correlation with expression" in page
+    assert "cross-validation" not in page
+
+
+def test_speaks_of_no_folds_across_populations(
+    visit: Callable[..., Visit], make_fits: Callable[..., list[Fit]], tmp_path: Path
+) -> None:
+    fits = [across_populations(fit) for fit in make_fits(n_genes=12, n_people=120)]
+    genes = fits[0].genes.with_columns(pl.lit(-12.224).alias("r2"))
+    build_report([replace(fits[0], genes=genes), *fits[1:]], None, tmp_path / "across.html")
+    page = visit(PHONE, path=tmp_path / "across.html").page
+    assert _column(page, "r2") == [-12.224] * 10
+    words = page.inner_text("main")
+    assert "held-out people with r = " in words
+    assert "(FIN)" in words
+    assert "over folds" not in words
+    assert "last model" not in words
+    assert page.locator("#legend button").count() == 1
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_labels_stay_in_their_figures_and_apart(
+    visit: Callable[..., Visit], size: tuple[int, int]
+) -> None:
+    page = visit(size).page
+    assert page.evaluate(_CUT) == []
+    ticks = page.locator("#figure-locus text.muted[text-anchor=middle]")
+    assert ticks.count() >= 3
 
 
 def test_leaves_nothing_where_it_cannot_write(
@@ -258,6 +298,25 @@ _CONTRAST = """(selector) => {
   while (behind()[3] === 0) element = element.parentElement;
   const paper = light(behind().slice(0, 3));
   return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+}"""
+
+
+_CUT = """() => {
+  const cut = [];
+  for (const figure of document.querySelectorAll("svg")) {
+    const whole = figure.getBoundingClientRect();
+    const labels = [...figure.querySelectorAll("text")].map(
+      (text) => [text.textContent, text.getBoundingClientRect()]);
+    labels.forEach(([text, box], i) => {
+      if (box.left < whole.left - 2 || box.right > whole.right + 2) cut.push([figure.id, text]);
+      for (const [other, next] of labels.slice(i + 1)) {
+        const across = Math.min(box.right, next.right) - Math.max(box.left, next.left);
+        const down = Math.min(box.bottom, next.bottom) - Math.max(box.top, next.top);
+        if (across > 1 && down > 3) cut.push([figure.id, text, other]);
+      }
+    });
+  }
+  return cut;
 }"""
 
 

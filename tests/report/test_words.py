@@ -19,6 +19,11 @@ def test_settings_are_one_column_when_the_models_agree() -> None:
     assert apart.rows[0][1] == ("1,000,000", "5")
 
 
+def test_no_folds_measure_across_populations() -> None:
+    across = FitConfig(train_populations=("FIN",), test_populations=("GBR",))
+    assert ("Folds that measure accuracy", ("none",)) in words.settings([across]).rows
+
+
 def test_every_setting_has_a_name_in_words() -> None:
     assert all(" " in name for name, _ in words.settings([FitConfig()]).rows)
 

@@ -124,7 +124,7 @@ def predict(
         all_genes: of a fit, also use models that failed the acceptance rule.
         dosages: read imputed dosages (DS) instead of genotypes.
         ambiguous: keep, drop, or trust the strand of A/T and C/G SNPs.
-        build: assembly of the genotypes, such as b37, when known.
+        build: assembly of the genotypes, such as b37; for weights that name theirs (a .db).
     """
     from cisgram.personal.predict import predict_file
 
@@ -229,7 +229,7 @@ def associate(
         n: sample size of the GWAS, to calibrate the variance.
         h2: heritability of the trait, to calibrate the variance.
         ambiguous: keep, drop, or trust the strand of A/T and C/G SNPs.
-        build: assembly of the GWAS, such as b37, when known.
+        build: assembly of the GWAS, such as b37; for weights that name theirs.
     """
     from cisgram.personal.gwas import read_gwas
     from cisgram.personal.predictdb import WeightSet

@@ -40,7 +40,8 @@ def read_covariates(path: Path | str, *, people: Collection[str] | None = None) 
     tells them apart.
 
     Raises:
-        DataError: a ragged or empty table, or a person or covariate named twice.
+        DataError: a ragged or empty table, an infinite value, or a person or covariate
+            named twice.
     """
     cells = _cells(Path(path), "covariate table")
     if cells.shape[0] < 2 or cells.shape[1] < 2:
@@ -59,6 +60,12 @@ def read_covariates(path: Path | str, *, people: Collection[str] | None = None) 
     constant: list[str] = []
     for source, name, row in zip(sources, _short_names(sources), cells[1:, 1:], strict=True):
         levels = _columns(name, [str(cell) for cell in row])
+        for _, value in levels:
+            if (infinite := np.isinf(value)).any():
+                raise DataError(
+                    f"covariate table {path} has an infinite {source} for "
+                    f"{everyone[int(infinite.argmax())]}; correct it, or write NA."
+                )
         kept = [(level, value) for level, value in levels if _varies(value)]
         if not kept:
             constant.append(source)
@@ -73,25 +80,29 @@ def read_covariates(path: Path | str, *, people: Collection[str] | None = None) 
 def read_populations(path: Path | str, *, column: str = "pop") -> dict[str, str]:
     """Read which population each person belongs to.
 
-    The first column is the person. With a header, as in the 1000 Genomes panel,
-    `column` names the other; a table of two columns needs neither.
+    With a header, as in the 1000 Genomes panel, `column` names the population, and
+    the person is the column so named (`sample`, `IID`), or else the first. A table of
+    two columns needs no header: the first is the person.
 
     Raises:
-        DataError: a person is named twice, or no such column is there.
+        DataError: a person is named twice, or a row is of another length.
+        ConfigError: no such column is there.
     """
-    cells = _cells(Path(path), "population table")
+    cells = _cells(Path(path), "population table", row_names=False)
     header = [str(name).lower() for name in cells[0]]
     place = header.index(column.lower()) if column.lower() in header[1:] else -1
-    has_header = place > 0 or header[0] in _PERSON
+    named = [i for i, name in enumerate(header) if name in _PERSON and i != place]
+    has_header = place > 0 or bool(named)
+    who = named[0] if named else 0
     if place < 0:
         if cells.shape[1] != 2:
             raise ConfigError(
                 f"population table {path} has no column {column}; it has {few(header, 6)}, "
                 "name one of them."
             )
-        place = 1
+        place = 1 - who
     rows = cells[1:] if has_header else cells
-    people = [str(person) for person in rows[:, 0]]
+    people = [str(person) for person in rows[:, who]]
     check_unique(people, "person", f"population table {path}")
     return {
         person: "" if str(name) in MISSING else str(name)
@@ -99,10 +110,11 @@ def read_populations(path: Path | str, *, column: str = "pop") -> dict[str, str]
     }
 
 
-def _cells(path: Path, what: str) -> np.ndarray:
+def _cells(path: Path, what: str, *, row_names: bool = True) -> np.ndarray:
     """Read a small table as text, by tabs where the header has any, else by spaces.
 
-    Empty columns at the end, as in the 1000 Genomes panel, are nothing.
+    Empty columns at the end, as in the 1000 Genomes panel, are nothing. Rows one
+    longer than the header begin with `row_names`, over which R writes no name.
     """
     lines = TextLines(path, what)
     header = lines.take()
@@ -113,8 +125,8 @@ def _cells(path: Path, what: str) -> np.ndarray:
     separator = "\t" if "\t" in header else None
     names = [name.strip() for name in header.rstrip().split(separator)]
     rows = [line.split(separator) for line in rest.splitlines() if line.strip()]
-    if {len(row) for row in rows} == {len(names) + 1} and all(row[-1].strip() for row in rows):
-        # R writes no name above the row names.
+    one_longer = {len(row) for row in rows} == {len(names) + 1}
+    if row_names and one_longer and all(row[-1].strip() for row in rows):
         names = ["", *names]
     for number, row in enumerate(rows, start=2):
         while len(row) > len(names) and not row[-1].strip():

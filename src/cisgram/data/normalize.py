@@ -12,26 +12,12 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from scipy.special import ndtri
 
-from cisgram.core.checks import ConfigError, DataError, check_choice, check_range
+from cisgram.core.checks import ConfigError, DataError, check_choice
 
 Transform = Literal["none", "log", "inverse-normal"]
 TRANSFORMS: tuple[Transform, ...] = ("none", "log", "inverse-normal")
 _CONSTANT = 1e-10
 """A spread below this share of the largest value is rounding, not signal."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Normalization:
-    """How raw expression becomes the target of a model."""
-
-    transform: Transform = "inverse-normal"
-    """`none`, `log` (of one plus the value) or `inverse-normal` (ranks to normal scores)."""
-    n_expression_pcs: int = 0
-    """Expression principal components added to the covariates, loadings from training people."""
-
-    def __post_init__(self) -> None:
-        check_choice(self.transform, TRANSFORMS, "transform")
-        check_range(self.n_expression_pcs, "n_expression_pcs", low=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,70 +262,6 @@ def expression_pcs(
     return ExpressionPCs.fit(values, train, n).transform(values)
 
 
-@dataclass(frozen=True, eq=False)
-class QuantileNormalization:
-    """Quantile normalisation across people (Bolstad et al. 2003) to a training reference."""
-
-    reference: Float64[np.ndarray, "genes"]
-    """The mean over training people of their sorted values, ascending."""
-
-    @classmethod
-    def fit(
-        cls, values: Float64[np.ndarray, "genes people"], train: Bool[np.ndarray, "people"]
-    ) -> Self:
-        """Average the training people's sorted values.
-
-        Raises:
-            DataError: a training value is missing.
-        """
-        if np.isnan(values[:, train]).any():
-            raise DataError(
-                "quantile normalisation needs a value for every gene and training person; "
-                "drop the genes with missing values."
-            )
-        return cls(np.sort(values[:, train], axis=0).mean(axis=1))
-
-    def transform(
-        self, values: Float64[np.ndarray, "genes people"]
-    ) -> Float64[np.ndarray, "genes people"]:
-        """Give each person the reference's values at their own ranks.
-
-        Ties get the value at their average rank; missing values stay missing and
-        the ranks of the others are stretched over the whole reference.
-        """
-        result = np.full_like(values, np.nan)
-        places = np.arange(self.reference.size, dtype=np.float64)
-        for person in range(values.shape[1]):
-            present = ~np.isnan(values[:, person])
-            ranks = _average_ranks(values[present, person]) - 1.0
-            stretch = (places.size - 1) / max(ranks.size - 1, 1)
-            result[present, person] = np.interp(ranks * stretch, places, self.reference)
-        return result
-
-
-def tpm(
-    counts: Float64[np.ndarray, "genes people"], lengths: Float64[np.ndarray, "genes"]
-) -> Float64[np.ndarray, "genes people"]:
-    """Return transcripts per million (Wagner et al. 2012), one person at a time.
-
-    >>> tpm(np.array([[10.0], [20.0]]), np.array([1000.0, 4000.0])).round(0).ravel()
-    array([666667., 333333.])
-
-    Raises:
-        DataError: a length is not positive, a count is negative, or a person has no reads.
-    """
-    if not (lengths > 0).all():
-        raise DataError("every gene needs a length above 0 bases for TPM; check the lengths.")
-    if (counts < 0).any():
-        raise DataError("counts below 0 cannot become TPM; give raw read counts.")
-    rates = counts / lengths[:, None]
-    totals = np.nansum(rates, axis=0)
-    if not (totals > 0).all():
-        person = int(np.argmin(totals > 0))
-        raise DataError(f"person {person + 1} has no reads in any gene; leave that person out.")
-    return rates / totals * 1e6
-
-
 def _design(
     covariates: Float64[np.ndarray, "people covariates"], train: Bool[np.ndarray, "people"]
 ) -> Float64[np.ndarray, "people columns"]:
@@ -362,9 +284,3 @@ def _log(values: Float64[np.ndarray, "people"]) -> Float64[np.ndarray, "people"]
             "use 'inverse-normal' or 'none'."
         )
     return np.log1p(values)
-
-
-def _average_ranks(values: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
-    """Return ranks from 1, ties sharing their mean."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[place]

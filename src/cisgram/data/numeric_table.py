@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -55,10 +56,15 @@ class TextLines:
             raise DataError(f"{self.what} {self.path} is not a text file; check it.") from error
 
     def rest(self) -> Iterator[bytes]:
-        """Yield what is left, in blocks of whole lines."""
-        if self._block:
-            yield self._block
-        yield from self._blocks
+        """Yield what is left, in blocks of whole lines, less blank lines at the end."""
+        blank = b""
+        for block in chain((self._block,), self._blocks):
+            text = block.rstrip(b"\n")
+            if text:
+                yield b"%b%b\n" % (blank, text)
+                blank = block[len(text) + 1 :]
+            else:
+                blank += block
 
 
 def read_numeric_table(

@@ -109,7 +109,7 @@ def data_directory() -> Path:
     """Return where fetched files go: `$CISGRAM_DATA` or the user's data directory."""
     if chosen := os.environ.get("CISGRAM_DATA"):
         return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_DATA_HOME", "~/.local/share")).expanduser() / "cisgram"
+    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "cisgram"
 
 
 def local_path(file: RemoteFile, dataset: Dataset, directory: Path | None = None) -> Path:

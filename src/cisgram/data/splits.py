@@ -17,8 +17,12 @@ _MAX_MISSING = 0.05
 _APART = 10_000
 _GENOME_BINS = 1 << 32
 _MIN_SNPS = 500
-_NOT_AUTOSOMES = {"X", "Y", "MT", "23", "24", "25", "26", "XY"}
+_NOT_AUTOSOMES = ("X", "Y", "MT", "XY", "25", "PAR1", "PAR2")
+"""PLINK's numbers of the first three, where they are that, are `genome.chromosomes`' to know."""
+_SEX_ACCESSIONS = ("NC_000023.", "NC_000024.", "NC_012920.", "NC_060947.", "NC_060948.")
+"""RefSeq's X, Y and mitochondrion of GRCh37 and GRCh38, then X and Y of T2T-CHM13."""
 _READ_SNPS = 500
+_ROUNDS = 16
 _BLOCK_PEOPLE = 500
 
 
@@ -53,17 +57,16 @@ def find_relatives(genotypes: Genotypes, *, threshold: float, max_snps: int = 50
     """Estimate kinship between all people and return the pairs above a threshold.
 
     KING-robust for pairs across families (Manichaikul et al. 2010, equation 11),
-    from at most `max_snps` autosomal SNPs, one in 10,000 bases, with MAF of at
+    from at most `max_snps` autosomal SNPs, one in each 10,000 bases, with MAF of at
     least 5% and at most 5% of calls missing. Memory is `max_snps` bytes a person
-    and a block of 500 people by everybody.
+    and a few numbers for each pair of everybody with 500 people.
 
     With fewer than 500 such SNPs nothing is estimated and no pair is returned:
     the estimate is only as precise as the independent SNPs are many. One
-    chromosome is enough not to accuse strangers: over the 63,903 pairs of 358
-    Geuvadis people, 2,998 SNPs of chromosome 22 give a mean kinship of -0.032 and
-    a standard deviation of 0.053; 99.9% lie below 0.087, six pairs above 0.125,
-    none above 0.169, and so none reaches first degree (0.177). One chromosome is
-    too little to find every pair of siblings, who may share none of it.
+    chromosome seldom accuses strangers: of the pairs of 358 Geuvadis people, 2,998
+    SNPs of chromosome 22 put six above 0.125 and none above 0.17, and so none reaches
+    first degree (0.177). It is too little to find every pair of siblings, who may
+    share none of it.
 
     Raises:
         ConfigError: a threshold outside 0 to 0.5.
@@ -100,12 +103,12 @@ def king_kinship(
     >>> king_kinship(calls[:1], calls)
     array([[ 0.5 ,  0.5 , -1.75]], dtype=float32)
     """
-    complete = (some >= 0).all(axis=0) & (others >= 0).all(axis=0)
+    complete = (some.min(axis=0) >= 0) & (others.min(axis=0) >= 0)
     shape = (len(some), len(others))
     hets_some, hets_others, distance = (np.zeros(shape, dtype=np.float32) for _ in range(3))
-    hets_some += (some[:, complete] == 1).sum(axis=1)[:, np.newaxis]
-    hets_others += (others[:, complete] == 1).sum(axis=1)
     for a, b in _snp_blocks(some, others, np.flatnonzero(complete)):
+        hets_some += (a == 1).sum(axis=1)[:, np.newaxis]
+        hets_others += (b == 1).sum(axis=1)
         distance += np.add.outer((a**2).sum(axis=1), (b**2).sum(axis=1)) - 2 * (a @ b.T)
     for a, b in _snp_blocks(some, others, np.flatnonzero(~complete)):
         called_a, called_b = ((x >= 0).astype(np.float32) for x in (a, b))
@@ -247,41 +250,62 @@ def check_disjoint(
 
 
 def _thinned_calls(genotypes: Genotypes, max_snps: int) -> Int8[np.ndarray, "people snps"]:
-    """Read allele counts of common autosomal SNPs, evenly spread; -1 missing."""
-    variants = genotypes.variants
-    autosomes = [c for c in genotypes.names.known if canonical(c) not in _NOT_AUTOSOMES]
+    """Read allele counts of common autosomal SNPs, one a bin and evenly spread; -1 missing.
+
+    A round tries no more SNPs than are still wanted. Where most are rare, further
+    rounds try others, in the bins without any, until half of those wanted are found.
+    """
+    rows, bins = _candidates(genotypes)
+    taken = np.zeros(bins.max(initial=-1) + 1, dtype=np.bool_)
+    untried = np.ones(rows.size, dtype=np.bool_)
+    calls = np.empty((len(genotypes.people), max_snps), dtype=np.int8)
+    n_found = 0
+    for _ in range(_ROUNDS):
+        left = np.flatnonzero(untried)
+        n = min(left.size, max_snps - n_found)
+        chosen = left[np.linspace(0, left.size - 1, n).astype(np.int64)]
+        for start in range(0, n, _READ_SNPS):
+            some = chosen[start : start + _READ_SNPS]
+            counts, common = _counts(genotypes, rows[some])
+            useful = np.flatnonzero(common & ~taken[bins[some]])
+            new, first = np.unique(bins[some[useful]], return_index=True)
+            calls[:, n_found : n_found + new.size] = counts[:, useful[first]]
+            taken[new] = True
+            n_found += new.size
+        if n_found >= max_snps // 2:
+            break
+        untried[chosen] = False
+        untried &= ~taken[bins]
+    return calls[:, :n_found]
+
+
+def _candidates(
+    genotypes: Genotypes,
+) -> tuple[Int[np.ndarray, "rows"], Int[np.ndarray, "rows"]]:
+    """Return the rows of autosomal SNPs, and the number of the 10,000 bases each lies in."""
+    variants, names = genotypes.variants, genotypes.names
+    others = {canonical(names.resolve(name) or name) for name in _NOT_AUTOSOMES}
+    autosomes = [
+        name
+        for name in names.known
+        if canonical(name) not in others and not name.startswith(_SEX_ACCESSIONS)
+    ]
     is_snp = (variants["ref"].str.len_bytes() == 1) & (variants["alt"].str.len_bytes() == 1)
-    candidates = np.flatnonzero((is_snp & variants["chrom"].is_in(autosomes)).to_numpy())
+    rows = np.flatnonzero((is_snp & variants["chrom"].is_in(autosomes)).to_numpy())
     chromosome = variants["chrom"].rank("dense").to_numpy().astype(np.int64)
     place = chromosome * _GENOME_BINS + variants["start"].to_numpy() // _APART
-    # Where most variants are rare, many more must be looked at.
-    for excess in (1, 4, 16):
-        n = min(candidates.size, excess * max_snps)
-        rows = candidates[np.linspace(0, candidates.size - 1, n).astype(np.int64)]
-        calls, common = _common_calls(genotypes, rows)
-        apart = np.unique(place[common], return_index=True)[1]
-        if apart.size >= max_snps // 2 or n == candidates.size:
-            break
-    thinned = np.linspace(0, apart.size - 1, min(apart.size, max_snps)).astype(np.int64)
-    return calls[:, apart[thinned]]
+    return rows, np.unique(place[rows], return_inverse=True)[1]
 
 
-def _common_calls(
+def _counts(
     genotypes: Genotypes, rows: Int[np.ndarray, "rows"]
-) -> tuple[Int8[np.ndarray, "people snps"], Int[np.ndarray, "snps"]]:
-    """Read the allele counts of those rows that are common, and say which they are."""
-    calls = [np.empty((len(genotypes.people), 0), dtype=np.int8)]
-    kept = [rows[:0]]
-    for start in range(0, rows.size, _READ_SNPS):
-        some = rows[start : start + _READ_SNPS]
-        dosages = genotypes.dosages(some)
-        missing = np.isnan(dosages)
-        called = np.maximum((~missing).sum(axis=0), 1)
-        frequency = np.where(missing, 0, dosages).sum(axis=0) / (2 * called)
-        common = (np.minimum(frequency, 1 - frequency) >= _MIN_FREQUENCY) & (
-            missing.mean(axis=0) <= _MAX_MISSING
-        )
-        counts = np.where(missing, -1, np.rint(dosages))
-        calls.append(counts[:, common].astype(np.int8))
-        kept.append(some[common])
-    return np.concatenate(calls, axis=1), np.concatenate(kept)
+) -> tuple[Int8[np.ndarray, "people rows"], Bool[np.ndarray, "rows"]]:
+    """Read the allele counts of those rows, and say which are common and seldom missing."""
+    dosages = genotypes.dosages(rows)
+    missing = np.isnan(dosages)
+    called = np.maximum((~missing).sum(axis=0), 1)
+    frequency = np.where(missing, 0, dosages).sum(axis=0) / (2 * called)
+    common = (np.minimum(frequency, 1 - frequency) >= _MIN_FREQUENCY) & (
+        missing.mean(axis=0) <= _MAX_MISSING
+    )
+    return np.where(missing, -1, np.rint(dosages)).astype(np.int8), common

@@ -45,6 +45,8 @@ class VariantBlock:
     """Alternate alleles without a sequence: `*`, `<DEL>`, breakends."""
     n_no_alternate: int
     """Records without an alternate allele."""
+    n_not_passed: int
+    """Records whose FILTER is neither PASS nor `.`."""
 
 
 class Record(NamedTuple):
@@ -56,6 +58,8 @@ class Record(NamedTuple):
     id: str
     ref: str
     alts: Sequence[str]
+    passed: bool = True
+    """Whether FILTER says PASS or nothing."""
 
 
 def split_alternates(records: Sequence[Record]) -> Int64[np.ndarray, "rows 2"]:
@@ -103,6 +107,7 @@ def variant_block(
         n_split=sum(n > 1 for n in n_alternates),
         n_symbolic=sum(n_alternates) - len(rows),
         n_no_alternate=n_alternates.count(0),
+        n_not_passed=sum(not record.passed for record in records),
     )
 
 

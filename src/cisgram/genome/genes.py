@@ -170,7 +170,7 @@ def _read_gff3(lines: pl.DataFrame) -> Annotation:
     )
     feature = pl.col("feature")
     genes = (
-        table.filter(feature.str.contains(_GFF3_GENE))
+        _whole(table.filter(feature.str.contains(_GFF3_GENE)))
         .rename({"label": "gene"})
         .with_columns(_decoded("gene"), _decoded("name"))
     )
@@ -196,6 +196,21 @@ def _read_gff3(lines: pl.DataFrame) -> Annotation:
         genes.select(_GENE_COLUMNS),
         transcripts.select(_TRANSCRIPT_COLUMNS),
         exons.select(_EXON_COLUMNS),
+    )
+
+
+def _whole(genes: pl.DataFrame) -> pl.DataFrame:
+    """Join the parts of a trans-spliced gene, which are lines of one ID on one chromosome.
+
+    Where they lie on both strands, those on the strand of the first are kept.
+    """
+    place = ("id", "chrom")
+    tss = pl.when(pl.col("strand") == "-").then(pl.col("end") - 1).otherwise("start")
+    return (
+        genes.filter(pl.col("strand") == pl.col("strand").first().over(place))
+        .with_columns(start=pl.col("start").min().over(place), end=pl.col("end").max().over(place))
+        .with_columns(tss=tss)
+        .unique(place, keep="first", maintain_order=True)
     )
 
 

@@ -56,7 +56,7 @@ class Genotypes:
     """Columns chrom, start, end, id, ref, alt."""
     names: ChromosomeNames
     phased: bool
-    """Whether every heterozygous call is phased."""
+    """Whether every heterozygous call is phased, and each person's on a chromosome together."""
     directory: Path
     calls: UInt8[np.ndarray, "snps people"]
     """Call bytes, mapped and read-only."""
@@ -180,16 +180,19 @@ def import_genotypes(
         directory: where the files go; made when there is none.
         people: whom to keep, in this order; everyone in the order of the file by default.
         reference: genome the variants were called on.
-        dosage_field: store the dosages of the file (FORMAT/DS), too. A VCF
-            without GT is read from DS in any case, and its calls are the whole
-            numbers within 0.1 of the dosage.
+        dosage_field: store the dosages of the file (FORMAT/DS), too. A record
+            of a VCF without GT is read from DS in any case: its calls are the
+            whole numbers within 0.1 of the dosage. Where the first record is
+            such a one, dosages are stored unasked.
         region: keep only the variants that start in it.
 
     Returns:
         The people stored, and the account.
 
     Raises:
-        DataError: the source cannot be used, or does not have all of `people`.
+        DataError: the source cannot be used, has only missing calls, or does not
+            have all of `people`.
+        ConfigError: `dosage_field` is asked for and a VCF declares no DS.
     """
     source, directory = Path(source), Path(directory)
     available = genotype_people(source)
@@ -213,9 +216,10 @@ def import_genotypes(
 
 
 def allele_frequency(dosages: Float32[np.ndarray, "people snps"]) -> Float64[np.ndarray, "snps"]:
-    """Return the frequency of the alternate allele, 0 to 1, among calls that are not missing.
+    """Return half the mean dosage, 0 to 1, of calls that are not missing; NaN where all are.
 
-    It is NaN where all are.
+    On autosomes that is the frequency of the alternate allele. A haploid call,
+    whose dosage is 0 or 2, weighs twice what its single allele would.
     """
     known = ~np.isnan(dosages)
     total = np.where(known, dosages, 0).sum(axis=0, dtype=np.float64)

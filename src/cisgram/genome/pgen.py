@@ -1,6 +1,7 @@
 """Reading PLINK 2 filesets (.pgen with .pvar and .psam), in blocks of bounded size."""
 
 from collections.abc import Generator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int64, UInt8, UInt16
 
-from cisgram.core.checks import DataError, check_file, missing_extra
+from cisgram.core.checks import DataError, check_file, missing_extra, read_text
 from cisgram.genome.calls import (
     Record,
     VariantBlock,
@@ -18,12 +19,11 @@ from cisgram.genome.calls import (
     split_alternates,
     variant_block,
 )
-from cisgram.genome.chromosomes import same_chromosome
+from cisgram.genome.chromosomes import ChromosomeNames
 from cisgram.genome.interval import Interval
 
 _MISSING = -9
 _PVAR_SUFFIXES = (".pvar", ".pvar.zst", ".pvar.gz")
-_FAM_COLUMNS = 5
 
 
 def pgen_people(source: Path) -> tuple[str, ...]:
@@ -32,15 +32,20 @@ def pgen_people(source: Path) -> tuple[str, ...]:
     Raises:
         DataError: the .psam is missing or has no people.
     """
-    table = check_file(source.with_suffix(".psam"), "people table")
-    lines = [line.split() for line in table.read_text().splitlines() if line.strip()]
-    lines = [line for line in lines if not line[0].startswith("##")]
-    header = lines[0] if lines and lines[0][0].startswith("#") else []
-    rows = lines[1:] if header else lines
-    named = [name.removeprefix("#") for name in header] or ["FID", "IID"]
-    if "IID" not in named or not rows or any(len(row) <= named.index("IID") for row in rows):
+    table = source.with_suffix(".psam")
+    # Between tabs a cell may be empty.
+    rows = [
+        line.split("\t" if "\t" in line else None)
+        for line in read_text(table, "people table").splitlines()
+        if line.strip() and not line.startswith("##")
+    ]
+    header = rows.pop(0) if rows and rows[0][0].startswith("#") else ["FID", "IID"]
+    named = [name.removeprefix("#") for name in header]
+    column = named.index("IID") if "IID" in named else len(named)
+    people = tuple(row[column].strip() if column < len(row) else "" for row in rows)
+    if not people or not all(people):
         raise DataError(f"{table} names no people in a column IID; make it again with plink2.")
-    return tuple(row[named.index("IID")] for row in rows)
+    return people
 
 
 def read_pgen(
@@ -66,8 +71,8 @@ def read_pgen(
     for start in range(first, last, rows):
         end = min(start + rows, last)
         records = [
-            Record(chrom, position - 1, name, ref, [] if alt == "." else alt.split(","))
-            for chrom, position, name, ref, alt in pvar[start:end].iter_rows()
+            Record(chrom, position - 1, name, ref, [] if alt == "." else alt.split(","), passed)
+            for chrom, position, name, ref, alt, passed in pvar[start:end].iter_rows()
         ]
         split = split_alternates(records)
         try:
@@ -84,19 +89,20 @@ def read_pgen(
 
 
 def _read_pvar(source: Path) -> pl.DataFrame:
-    """Return columns chrom, position (1-based), id, ref and alt of the .pvar, sorted."""
+    """Return columns chrom, position (1-based), id, ref, alt and passed of the .pvar, sorted."""
     candidates = [source.with_suffix(suffix) for suffix in _PVAR_SUFFIXES]
     path = next((path for path in candidates if path.exists()), candidates[0])
     check_file(path, "variant table")
     names = {"#CHROM": "chrom", "POS": "position", "ID": "id", "REF": "ref", "ALT": "alt"}
     try:
-        table = pl.read_csv(
-            path, separator="\t", comment_prefix="##", columns=list(names), infer_schema=False
+        read = partial(pl.read_csv, path, separator="\t", comment_prefix="##", infer_schema=False)
+        filters = {"FILTER": "passed"} if "FILTER" in read(n_rows=0).columns else {}
+        table = read(columns=[*names, *filters]).rename(names | filters)
+        passed = (
+            table["passed"].fill_null(".").is_in(["PASS", "."]) if filters else pl.lit(value=True)
         )
-        pvar = (
-            table.rename(names)
-            .select(*names.values())
-            .with_columns(pl.col("position").cast(pl.Int64))
+        pvar = table.select(*names.values(), passed=passed).with_columns(
+            pl.col("position").cast(pl.Int64)
         )
     except pl.exceptions.PolarsError as error:
         raise DataError(
@@ -125,7 +131,7 @@ def _bounds(pvar: pl.DataFrame, region: Interval | None) -> tuple[int, int]:
     """Return the first and the end row of those that start in the region."""
     if region is None:
         return 0, pvar.height
-    chrom = next((c for c in pvar["chrom"].unique() if same_chromosome(c, region.chrom)), None)
+    chrom = ChromosomeNames(pvar["chrom"].unique(maintain_order=True)).resolve(region.chrom)
     inside = (pl.col("chrom") == chrom) & pl.col("position").is_between(
         region.start + 1, region.end
     )

@@ -1,6 +1,7 @@
 """A reference genome as a memory-mapped file of tokens."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,13 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int, UInt8
 
-from cisgram.core.artifact import create_artifact, open_artifact, sha256
+from cisgram.core.artifact import (
+    create_artifact,
+    damage_errors,
+    is_artifact,
+    open_artifact,
+    sha256,
+)
 from cisgram.core.checks import ConfigError, DataError, check_unique
 from cisgram.genome.alphabet import IUPAC, N, reverse_complement, translation
 from cisgram.genome.chromosomes import ChromosomeNames
@@ -57,10 +64,12 @@ class Reference:
         """
         path = Path(path)
         open_artifact(path, kind=KIND, version=VERSION)
-        table = pl.read_parquet(path / _CONTIGS)
+        with damage_errors(path / _CONTIGS):
+            table = pl.read_parquet(path / _CONTIGS)
+            contigs = dict(zip(table["name"], table["length"], strict=True))
         # A plain view: slicing a memmap object costs more than reading a short window.
         tokens = np.memmap(path / _TOKENS, dtype=np.uint8, mode="r").view(np.ndarray)
-        return cls(path, dict(zip(table["name"], table["length"], strict=True)), tokens)
+        return cls(path, contigs, tokens)
 
     @classmethod
     def from_fasta(cls, fasta: Path | str, out: Path | str, *, overwrite: bool = False) -> Self:
@@ -157,6 +166,8 @@ def open_reference(path: Path | str) -> Reference:
     try:
         reference = Reference.open(cached)
     except DataError:
+        if not is_artifact(cached, KIND):
+            shutil.rmtree(cached, ignore_errors=True)
         reference = Reference.from_fasta(path, cached, overwrite=True)
     reference.name = str(path)
     return reference

@@ -12,18 +12,19 @@ from jaxtyping import Bool, Int64, UInt8, UInt16
 from cisgram.core.artifact import write_json
 from cisgram.core.checks import DataError
 from cisgram.genome.calls import (
+    ALLELES,
     COLUMNS,
+    DOSAGE_MISSING,
     IS_HAPLOID,
     IS_MISSING,
     IS_UNPHASED,
     N_CODES,
     VariantBlock,
     carries_alternate,
-    with_ends,
 )
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
-from cisgram.genome.variant import Variant, check_reference, normalize
+from cisgram.genome.variant import check_reference, normalize_all
 
 VARIANTS_FILE, CALLS_FILE = "variants.parquet", "calls.u8"
 DOSAGES_FILE, ACCOUNT_FILE = "dosages.u16", "genotypes.json"
@@ -48,6 +49,8 @@ class ImportCounts:
     """Alternate alleles without a sequence (`*`, `<DEL>`, breakends), left out."""
     n_no_alternate: int = 0
     """Records without an alternate allele, left out."""
+    n_not_passed: int = 0
+    """Records whose FILTER is neither PASS nor `.`; they are kept."""
     n_duplicate: int = 0
     """Rows with the position and alleles of an earlier one, left out."""
     n_left_aligned: int = 0
@@ -59,7 +62,8 @@ class ImportCounts:
     n_all_missing: int = 0
     """Stored rows in which every call has a missing allele; part of `n_monomorphic` or not."""
     n_unphased: int = 0
-    """Heterozygous calls whose alleles are in no known order."""
+    """Heterozygous calls whose alleles are in no known order, or in one that is known only
+    within another phase set (FORMAT/PS) than the person's first on the chromosome."""
     n_missing_calls: int = 0
     """Calls with at least one missing allele."""
     n_haploid: int = 0
@@ -119,6 +123,7 @@ class StoreWriter:
         self._tables: list[pl.DataFrame] = []
         self._chromosomes: dict[str, int] = {}
         self._held: _Rows | None = None
+        self._any_dosage = False
         self._calls = (directory / CALLS_FILE).open("wb")
         self._dosages: BinaryIO | None = None
 
@@ -133,6 +138,7 @@ class StoreWriter:
             n_multiallelic_split=block.n_split,
             n_symbolic_skipped=block.n_symbolic,
             n_no_alternate=block.n_no_alternate,
+            n_not_passed=block.n_not_passed,
         )
         if block.variants.is_empty():
             return
@@ -155,7 +161,8 @@ class StoreWriter:
         """Write what is held and the tables.
 
         Raises:
-            DataError: nothing was stored, or too many rows do not fit the reference.
+            DataError: nothing was stored, every call is missing, or too many rows
+                do not fit the reference.
         """
         if self._held is not None:
             self._write(self._held)
@@ -166,6 +173,12 @@ class StoreWriter:
                 f"({self._counts['n_read']:,} records read); check the file and its build."
             )
         variants = pl.concat(self._tables)
+        any_allele = bool(self._codes[(ALLELES >= 0).any(axis=1)].any())
+        if not (any_allele if self._dosages is None else self._any_dosage):
+            raise DataError(
+                f"every call is missing in the {variants.height:,} variants kept of "
+                f"{self._source}; check GT and DS of its records."
+            )
         self._counts["n_kept"] = variants.height
         self._counts["n_haploid"] = int(self._codes[IS_HAPLOID].sum())
         self._counts["n_missing_calls"] = int(self._codes[IS_MISSING].sum())
@@ -195,22 +208,14 @@ class StoreWriter:
             return variants
         if not self._tables and variants.height >= _ENOUGH_TO_JUDGE:
             check_reference(variants, self._reference)  # a wrong build shows at once
-        long = (pl.col("ref").str.len_bytes() > 1) | (pl.col("alt").str.len_bytes() > 1)
-        changing = variants.with_row_index("row").filter(long)
-        moved = [
-            (row, changed.start, changed.ref, changed.alt)
-            for row, *fields in changing.select("row", *_IDENTITY).iter_rows()
-            if (changed := _normal(fields, self._reference)) is not None
-        ]
-        if not moved:
-            return variants
-        self._counts["n_left_aligned"] += len(moved)
-        rows, *columns = zip(*moved, strict=True)
-        changed = [
-            variants[name].clone().scatter(rows, values)
-            for name, values in zip(_IDENTITY[1:], columns, strict=True)
-        ]
-        return with_ends(variants.with_columns(changed))
+        normal = normalize_all(variants, self._reference)
+        near = variants["start"] - normal["start"] <= FARTHEST_MOVE  # the others go back
+        normal = normal.with_columns(
+            normal[name].zip_with(near, variants[name]) for name in COLUMNS
+        )
+        changed = [normal[name] != variants[name] for name in _IDENTITY[1:]]
+        self._counts["n_left_aligned"] += int(np.logical_or.reduce(changed).sum())
+        return normal
 
     def _write(self, rows: _Rows) -> None:
         first = rows.variants.select(pl.struct(_IDENTITY).is_first_distinct()).to_series()
@@ -224,21 +229,10 @@ class StoreWriter:
             if self._dosages is None:
                 self._dosages = (self._directory / DOSAGES_FILE).open("wb")
             rows.dosages.tofile(self._dosages)
+            self._any_dosage = self._any_dosage or bool((rows.dosages != DOSAGE_MISSING).any())
         self._tables.append(rows.variants.select(COLUMNS))
         codes = np.bincount(rows.calls.ravel(), minlength=N_CODES)
         self._codes += codes
         self._counts["n_monomorphic"] += int((~carries_alternate(rows.calls)).sum())
         if codes[IS_MISSING].any():
             self._counts["n_all_missing"] += int(IS_MISSING[rows.calls].all(axis=1).sum())
-
-
-def _normal(fields: list[str | int], reference: Reference) -> Variant | None:
-    """Return the normal form of a row, or None where it has it or cannot be given it."""
-    chrom, start, ref, alt = fields
-    try:
-        variant = Variant(str(chrom), int(start), str(ref), str(alt))
-        normal = normalize(variant, reference)
-    except DataError:
-        return None  # counted among those that do not fit the reference
-    moved = variant.start - normal.start
-    return None if normal == variant or moved > FARTHEST_MOVE else normal

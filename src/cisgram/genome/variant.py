@@ -18,7 +18,6 @@ _ALLELE = re.compile("[ACGTN]+")
 _TEXT = re.compile(
     r"(\S+)[:_-](\d[\d,]*)[:_-]([A-Za-z]+)[:_>/-]([A-Za-z]+)(?:[_:](?:b|hg|GRCh)\d+)?"
 )
-_AMBIGUOUS = ({"A", "T"}, {"C", "G"})
 _FIRST_REACH = 64
 
 
@@ -88,11 +87,6 @@ class Variant:
         """Whether one base stands for one base."""
         return len(self.ref) == len(self.alt) == 1
 
-    @property
-    def is_ambiguous(self) -> bool:
-        """Whether it is an A/T or C/G exchange, which reads the same on both strands."""
-        return self.is_snv and {self.ref, self.alt} in _AMBIGUOUS
-
 
 def normalize(variant: Variant, reference: Reference) -> Variant:
     """Trim shared bases and move the variant as far left as it goes.
@@ -118,7 +112,8 @@ def normalize_all(variants: pl.DataFrame, reference: Reference) -> pl.DataFrame:
 
     Rows keep their place and their other columns, but for `end`, which follows.
     A row that does not fit the reference stays as it is: `check_reference`
-    counts those. Single-base exchanges are normal already and cost nothing.
+    counts those. So does one that is no `Variant`, with equal alleles or letters
+    other than A C G T N. Single-base exchanges are normal already and cost nothing.
     """
     place = "place among variants"
     longer = (
@@ -218,10 +213,12 @@ def _count(
 def _normal_rows(rows: pl.DataFrame, contig: UInt8[np.ndarray, "bases"]) -> pl.DataFrame:
     """Return start, ref and alt of the rows of one chromosome, normal where they fit it."""
     inside, match = _compare(contig, rows["start"].to_numpy(), rows["ref"])
+    spelled = rows.select(pl.concat_str("ref", "alt").str.contains(f"^(?:{_ALLELE.pattern})$"))
+    usable = inside & match & spelled.to_series().to_numpy()
     normal = [
-        _normal_form(contig, start, (ref, alt)) if fits else (start, ref, alt)
+        _normal_form(contig, start, (ref, alt)) if fits and ref != alt else (start, ref, alt)
         for (start, ref, alt), fits in zip(
-            rows.select("start", "ref", "alt").iter_rows(), inside & match, strict=True
+            rows.select("start", "ref", "alt").iter_rows(), usable, strict=True
         )
     ]
     return pl.DataFrame(normal, schema=rows.select("start", "ref", "alt").schema, orient="row")

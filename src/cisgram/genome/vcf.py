@@ -3,17 +3,18 @@
 import warnings
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
 from jaxtyping import Float32, Int8, Int16, Int64, UInt8, UInt16
 
-from cisgram.core.checks import DataError, check_file
+from cisgram.core.checks import ConfigError, DataError, check_file
 from cisgram.genome.calls import (
     DOSAGES,
+    IS_HAPLOID,
     Record,
     VariantBlock,
     block_rows,
@@ -23,7 +24,7 @@ from cisgram.genome.calls import (
     split_alternates,
     variant_block,
 )
-from cisgram.genome.chromosomes import canonical, same_chromosome
+from cisgram.genome.chromosomes import ChromosomeNames, same_chromosome
 from cisgram.genome.interval import Interval
 
 with np.errstate():  # cyvcf2 silences numpy's warnings for everybody when imported
@@ -36,6 +37,8 @@ _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000
 _DIPLOID = 2
 _ABSENT = -2
 _MOST_ALTERNATES = 127
+_NO_PHASE_SET = (-(1 << 31), ".")
+"""What htslib makes of a PS of `.`, be it a number or text."""
 
 
 class _Htslib(Protocol):
@@ -46,12 +49,14 @@ class _Htslib(Protocol):
     ID: str | None
     REF: str
     ALT: list[str]
+    FILTER: str | None
+    """None for PASS and for `.`."""
 
     @property
     def genotype(self) -> Any:
         """The GT field."""
 
-    def format(self, field: str) -> Float32[np.ndarray, "people alts"] | None:
+    def format(self, field: str) -> Any:
         """Return another field; None where the record has none."""
 
 
@@ -59,12 +64,19 @@ def vcf_people(source: Path) -> tuple[str, ...]:
     """Return the people of a VCF or BCF, in its order.
 
     Raises:
-        DataError: the header cannot be read, or there are no people.
+        DataError: the header cannot be read, there are no people, or htslib
+            could not choose one of them.
     """
     with _quiet():
         people = tuple(cast("list[str]", _open(source).samples))
     if not people:
         raise DataError(f"{source} has no genotypes (no sample columns); give a file of people.")
+    for person in people:
+        if "," in person or person.startswith("^"):
+            raise DataError(
+                f"{source} has a person named {person}, and a name must not hold a comma or begin "
+                "with '^'; rename them with bcftools reheader."
+            )
     return people
 
 
@@ -74,27 +86,37 @@ def read_vcf(
     """Yield the biallelic rows of a VCF for `people`, all of whom it must have.
 
     Dosages are FORMAT/DS; calls are made of them where a record has no GT. A
-    record with neither has only missing calls. With a region, only records
-    that start in it; an index beside the file is used when there is one.
+    record with neither has only missing calls. Where the first record has no GT,
+    dosages come along unasked. Heterozygotes of another phase set (PS) than
+    the person's first on the chromosome come as unphased. With a region, only
+    records that start in it; an index beside the file is used when there is one.
 
     Raises:
         DataError: the file is damaged, cut short or unsorted, or has neither GT nor DS.
+        ConfigError: `dosages` are asked for and the file has none.
     """
     with _quiet():
         vcf = _open(source)
         fields = _genotype_fields(vcf)
-        if not fields:
+        if not fields & {"GT", "DS"}:
             raise DataError(f"{source} declares neither GT nor DS; give a file with genotypes.")
+        if dosages and "DS" not in fields:
+            raise ConfigError(
+                f"dosage_field needs FORMAT/DS, which {source} does not declare; leave it out."
+            )
         vcf.set_samples(list(people))
         position_of = {person: i for i, person in enumerate(cast("list[str]", vcf.samples))}
         order = np.array([position_of[person] for person in people], dtype=np.int64)
+        records = _sorted_records(vcf, source, region)
+        if (first := next(records, None)) is None:
+            return
         block = _Block(
             alleles=np.empty((block_rows(order.size), order.size, 3), dtype=np.int8),
             order=order,
-            has_calls="GT" in fields,
-            has_dosages="DS" in fields and (dosages or "GT" not in fields),
+            fields=fields,
+            keeps_dosages=dosages or ("DS" in fields and _calls(first) is None),
         )
-        records = _sorted_records(vcf, source, region)
+        records = chain([first], records)
         while block.fill(records, source):
             yield block.rows()
 
@@ -107,8 +129,12 @@ class _Block:
     """Two allele numbers and the phase of each call."""
     order: Int64[np.ndarray, "people"]
     """Where each person asked for stands among those read."""
-    has_calls: bool
-    has_dosages: bool
+    fields: set[str]
+    """Which of GT, DS and PS the header declares."""
+    keeps_dosages: bool
+    chrom: str = ""
+    phase_sets: dict[int, int | str | None] = field(default_factory=dict[int, int | str | None])
+    """The first phase set of each person, by index, on this chromosome; None where not named."""
     records: list[Record] = field(default_factory=list[Record])
     dosages: list[Float32[np.ndarray, "people alts"] | None] = field(
         default_factory=list[Float32[np.ndarray, "people alts"] | None]
@@ -120,11 +146,15 @@ class _Block:
         self.records, self.dosages, self.without_calls = [], [], set()
         for index, record in enumerate(islice(records, len(self.alleles))):
             self._copy_calls(record, index, source)
+            if "PS" in self.fields:
+                self._unphase(record, self.alleles[index])
+            name, passed = record.ID or ".", record.FILTER is None
             self.records.append(
-                Record(record.CHROM, record.POS - 1, record.ID or ".", record.REF, record.ALT)
+                Record(record.CHROM, record.POS - 1, name, record.REF, record.ALT, passed)
             )
-            if self.has_dosages:
-                self.dosages.append(_without_signals(record.format("DS")))
+            wanted = self.keeps_dosages or index in self.without_calls
+            given = record.format("DS") if wanted and "DS" in self.fields else None
+            self.dosages.append(_without_signals(given))
         return bool(self.records)
 
     def _copy_calls(self, record: _Htslib, index: int, source: Path) -> None:
@@ -133,7 +163,7 @@ class _Block:
                 f"{source} has {len(record.ALT):,} alternate alleles at {record.CHROM}:"
                 f"{record.POS:,}, too many for one record; split it with bcftools norm -m-."
             )
-        calls = _calls(record) if self.has_calls else None
+        calls = _calls(record)
         target = self.alleles[index]
         if calls is None:
             target[:] = (-1, -1, 0)
@@ -148,6 +178,20 @@ class _Block:
                 f"{record.POS:,}; only haploid and diploid calls can be used."
             )
 
+    def _unphase(self, record: _Htslib, calls: Int8[np.ndarray, "people 3"]) -> None:
+        """Take as unphased the heterozygotes outside a person's first phase set."""
+        if self.chrom != record.CHROM:
+            self.chrom, self.phase_sets = record.CHROM, {}
+        first, second, phased = calls.T
+        known = np.minimum(first, second) >= 0
+        people = np.flatnonzero(known & (first != second) & (phased == 1))
+        given = record.format("PS")
+        sets = None if given is None else given.reshape(len(calls), -1)[:, 0].tolist()
+        for person in people.tolist():
+            own = None if sets is None or sets[person] in _NO_PHASE_SET else sets[person]
+            if self.phase_sets.setdefault(person, own) != own:
+                calls[person, 2] = 0
+
     def rows(self) -> VariantBlock:
         """Split the records into rows of one alternate allele and pack their calls."""
         split = split_alternates(self.records)
@@ -155,7 +199,10 @@ class _Block:
         whole = record.size == len(self.records) and bool((number == 1).all())
         alleles = self.alleles[: record.size] if whole else self.alleles[record]
         calls = pack_calls(alleles, number)
-        dosages = self._pack_dosages(split, calls) if self.has_dosages else None
+        for row, (index, alternate) in enumerate(split.tolist()):
+            if index in self.without_calls and (given := self._given(index, alternate)) is not None:
+                calls[row] = hard_calls(given)
+        dosages = self._pack_dosages(split, calls) if self.keeps_dosages else None
         if (self.order[:-1] >= self.order[1:]).any():
             calls = calls[:, self.order]
             dosages = None if dosages is None else dosages[:, self.order]
@@ -164,17 +211,23 @@ class _Block:
     def _pack_dosages(
         self, split: Int64[np.ndarray, "rows 2"], calls: UInt8[np.ndarray, "rows people"]
     ) -> UInt16[np.ndarray, "rows people"]:
-        """Pack DS, or what the calls say where a record has none; fill in calls without GT."""
+        """Pack DS, or what the calls say where a record has none.
+
+        DS runs from 0 to 1 where the call is haploid, which counts as twice that.
+        """
         packed = np.empty(calls.shape, dtype=np.uint16)
         for row, (record, number) in enumerate(split.tolist()):
-            given = self.dosages[record]
-            if given is None or given.shape[1] < number:
-                packed[row] = pack_dosages(DOSAGES[calls[row]])
-                continue
-            packed[row] = pack_dosages(given[:, number - 1])
-            if record in self.without_calls:
-                calls[row] = hard_calls(given[:, number - 1])
+            given = self._given(record, number)
+            haploid = IS_HAPLOID[calls[row]]
+            packed[row] = pack_dosages(
+                DOSAGES[calls[row]] if given is None else np.where(haploid, 2 * given, given)
+            )
         return packed
+
+    def _given(self, record: int, number: int) -> Float32[np.ndarray, "people"] | None:
+        """Return DS of one alternate allele, None where the record has none."""
+        given = self.dosages[record]
+        return None if given is None or given.shape[1] < number else given[:, number - 1]
 
 
 def _without_signals(
@@ -190,6 +243,9 @@ def _sorted_records(vcf: Any, source: Path, region: Interval | None) -> Iterator
     """Yield the records, those in `region` when there is one, and check their order."""
     number, chrom, position = 0, "", 0
     finished: set[str] = set()
+    if region is not None:
+        found = ChromosomeNames(vcf.seqnames).resolve(region.chrom)
+        region = replace(region, chrom=found or region.chrom)
     records = _records(vcf, source, region)
     while True:
         number += 1
@@ -220,17 +276,13 @@ def _sorted_records(vcf: Any, source: Path, region: Interval | None) -> Iterator
 def _records(vcf: Any, source: Path, region: Interval | None) -> Iterator[_Htslib]:
     """Yield all records, or through the index at least those in `region`."""
     indexed = any(Path(f"{source}{suffix}").exists() for suffix in (".tbi", ".csi"))
-    if region is None or not indexed:
+    # A header may name some of the chromosomes only.
+    if region is None or not indexed or region.chrom not in vcf.seqnames:
         yield from vcf
         return
-    bare = canonical(region.chrom)
-    for chrom in dict.fromkeys((region.chrom, bare, f"chr{bare}")):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # cyvcf2 warns of a name the index lacks
-            records = list(islice(vcf(f"{chrom}:{max(region.start, 0) + 1}-{region.end}"), 1))
-            if records:
-                yield from vcf(f"{chrom}:{max(region.start, 0) + 1}-{region.end}")
-                return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # cyvcf2 warns of a chromosome without records
+        yield from vcf(f"{region.chrom}:{max(region.start, 0) + 1}-{region.end}")
 
 
 def _starts_in(region: Interval, chrom: str, start: int) -> bool:
@@ -246,9 +298,9 @@ def _calls(record: _Htslib) -> Int16[np.ndarray, "people ploidy_and_phase"] | No
 
 
 def _genotype_fields(vcf: Any) -> set[str]:
-    """Return which of GT and DS the header declares."""
+    """Return which of GT, DS and PS the header declares."""
     entries = [entry.info() for entry in vcf.header_iter() if entry["HeaderType"] == "FORMAT"]
-    return {entry["ID"] for entry in entries} & {"GT", "DS"}
+    return {entry["ID"] for entry in entries} & {"GT", "DS", "PS"}
 
 
 def _open(source: Path) -> Any:

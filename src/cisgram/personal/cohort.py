@@ -22,6 +22,7 @@ from cisgram.core.artifact import (
     sha256,
 )
 from cisgram.core.checks import ConfigError, DataError, check_file
+from cisgram.data.counts import tpm
 from cisgram.data.covariates import Covariates, read_covariates, read_populations
 from cisgram.data.expression import ExpressionTable, read_expression
 from cisgram.data.splits import Relatives, families, find_relatives
@@ -122,14 +123,16 @@ def import_cohort(
 
     Only people with genotypes, expression and (where given) all covariates are
     kept, and only genes that can be modelled; the manifest says how many were
-    dropped and why. Values are stored as measured: whatever is fitted to people
-    is fitted later, on training people.
+    dropped and why. Values are stored as measured, or as transcripts per million
+    where `options.counts` says that they are read counts: whatever is fitted to
+    people is fitted later, on training people.
 
     Genotypes stream through memory in blocks and stay on disk.
 
     Raises:
         DataError: files that do not fit each other, or damaged ones; nothing is
             left at `out`.
+        ConfigError: read counts without an annotation that has the exons of all genes.
     """
     out = Path(out)
     given = {
@@ -155,8 +158,7 @@ def import_cohort(
 def _fill(building: Path, sources: dict[str, Path], options: ImportOptions) -> dict[str, Any]:
     """Write the tables of a cohort and return the account of what was kept."""
     genotyped = genotype_people(sources["genotypes"])
-    annotation = read_genes(sources["annotation"]) if "annotation" in sources else None
-    table = read_expression(sources["expression"], annotation=annotation)
+    table = _read_table(sources, options)
     covariates = None
     if "covariates" in sources:
         known = {*genotyped, *table.people}
@@ -178,7 +180,7 @@ def _fill(building: Path, sources: dict[str, Path], options: ImportOptions) -> d
         dosage_field=options.dosage_field,
     )
     stored = Genotypes.open(store, people)
-    genes_account = _write_genes(building, table, stored)
+    genes_account = _write_genes(building, table, stored) | {"tpm": options.counts}
     relatives, groups = None, np.arange(len(people))
     if options.relatives:
         relatives = find_relatives(stored, threshold=options.kinship_threshold)
@@ -194,6 +196,17 @@ def _fill(building: Path, sources: dict[str, Path], options: ImportOptions) -> d
         "covariates": _write_covariates(building, covariates, people),
         "relatives": _relatives_account(relatives, people),
     }
+
+
+def _read_table(sources: dict[str, Path], options: ImportOptions) -> ExpressionTable:
+    """Read the expression, as transcripts per million where it holds counts."""
+    annotation = read_genes(sources["annotation"]) if "annotation" in sources else None
+    table = read_expression(sources["expression"], annotation=annotation)
+    if not options.counts:
+        return table
+    if annotation is None:
+        raise ConfigError("--counts needs the lengths of the genes; give a GTF or GFF3 annotation.")
+    return tpm(table, annotation)
 
 
 def _write_genes(building: Path, table: ExpressionTable, genotypes: Genotypes) -> dict[str, Any]:

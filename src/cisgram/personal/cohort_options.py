@@ -13,6 +13,9 @@ class ImportOptions:
     """Column of the population table that names the population."""
     dosage_field: bool = False
     """Keep imputed dosages (DS) beside the called genotypes (GT)."""
+    counts: bool = False
+    """The expression table holds read counts of all genes: make transcripts per million of them,
+    with exon lengths from the annotation."""
     relatives: bool = True
     """Look for relatives, so that folds keep them together."""
     kinship_threshold: float = 0.177

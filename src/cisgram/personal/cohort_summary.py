@@ -71,6 +71,7 @@ class CohortSummary:
             ("relatives", self._relatives()),
             ("genes", f"{self.n_genes:,}{_left_out(genes['dropped'])}"),
             ("  near a variant", f"{genes['n_with_variants']:,} within 1,000,000 bases"),
+            *([("  values", "transcripts per million")] if genes.get("tpm") else []),
             ("  missing values", f"{self.missing_expression_rate:.2%}"),
             ("variants", f"{self.n_variants:,}, {'phased' if self.phased else 'not all phased'}"),
             ("  chromosomes", _counts(self.chromosomes)),

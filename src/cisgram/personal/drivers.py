@@ -18,12 +18,12 @@ from jaxtyping import Bool, Float, Float64, Int64
 from scipy.stats import t as student
 
 from cisgram.core.artifact import atomic_file
-from cisgram.core.checks import DataError, check_choice, check_range
+from cisgram.core.checks import DataError, check_choice, check_range, few
 from cisgram.core.metrics import Estimate, binomial_ci
 from cisgram.core.progress import progress
 from cisgram.personal.cohort import Cohort
 from cisgram.personal.fit import Fit, select_genes
-from cisgram.personal.predictdb import centre_dosages, locate_snps, people_rows
+from cisgram.personal.predictdb import centre_dosages, check_real, locate_snps, people_rows
 
 Direction = Literal["forward", "backward"]
 
@@ -58,7 +58,7 @@ class Drivers:
     of `alt`, `agrees` (weight and slope have one sign), and `tss_distance` (bases from the
     TSS, negative upstream)."""
     genes: pl.DataFrame
-    """A row a gene: `gene n_snps n_drivers correlation n_agree`."""
+    """A row a gene: `gene n_snps n_drivers correlation n_agree accepted`."""
     agreement: Estimate
     """Share of drivers whose sign is right, with its 95% Wilson interval; NaN without any."""
     majority: float
@@ -150,21 +150,25 @@ def find_drivers(
     Args:
         fit: the models.
         cohort: the cohort they were fitted on.
-        genes: by name, with or without version; all accepted ones when None.
+        genes: by name, with or without version, accepted or not; all accepted ones when None.
         people: on whom; everyone whom the fit held out once when None.
         direction: see `select_drivers`.
         min_gain: see `select_drivers`.
         max_p: see `select_drivers`.
 
     Raises:
-        DataError: unknown genes or people, no gene at all, or a fit of another cohort.
+        DataError: unknown people, genes that were not fitted, no gene at all, permuted
+            genotypes, or a fit of another cohort.
     """
+    check_real(fit)
     table = fit.genes.with_row_index("row")
     if genes is None:
         table = table.filter("accepted")
     else:
-        names = cohort.genes["gene"][select_genes(cohort, genes)].to_frame()
-        table = table.join(names, on="gene", how="semi")
+        names = cohort.genes["gene"][select_genes(cohort, genes)]
+        if lost := sorted(set(names) - set(table["gene"])):
+            raise DataError(f"{fit.path} has no gene {few(lost)}; name genes that were fitted.")
+        table = table.filter(pl.col("gene").is_in(names.implode()))
     chosen = people or [p for p, fold in zip(fit.people, fit.folds, strict=True) if fold >= 0]
     rows = people_rows(chosen, cohort.people, cohort.path)
     measured = fit.measured[:, people_rows(chosen, fit.people, fit.path)]
@@ -186,7 +190,7 @@ def find_drivers(
             n_agree = int(snps[-1]["agrees"].sum())
             counts.append((gene["gene"], part.height, len(found.snps), found.total, n_agree))
             ticker.advance()
-    return _summarize(snps, counts)
+    return _summarize(snps, counts, table["accepted"])
 
 
 def marginal_slopes(
@@ -290,7 +294,9 @@ def _signs(
     return [pl.Series(name, column) for name, column in values.items()]
 
 
-def _summarize(snps: list[pl.DataFrame], counts: list[tuple[str, int, int, float, int]]) -> Drivers:
+def _summarize(
+    snps: list[pl.DataFrame], counts: list[tuple[str, int, int, float, int]], accepted: pl.Series
+) -> Drivers:
     if not snps:
         raise DataError("the fit has no accepted gene to look at; name genes, or fit more.")
     together = pl.concat(snps)
@@ -301,7 +307,7 @@ def _summarize(snps: list[pl.DataFrame], counts: list[tuple[str, int, int, float
         "correlation": pl.Float64,
         "n_agree": pl.Int64,
     }
-    genes = pl.DataFrame(counts, schema=schema, orient="row")
+    genes = pl.DataFrame(counts, schema=schema, orient="row").with_columns(accepted)
     if together.is_empty():
         return Drivers(together, genes, Estimate(np.nan, np.nan, np.nan), np.nan)
     agreement = binomial_ci(int(together["agrees"].sum()), together.height)

@@ -142,7 +142,8 @@ def _detect(header: list[str], named: Mapping[str, str], path: Path | str) -> di
             f"GWAS table {path} has no column for {', '.join(lacks)} among {few(header, 20)}; "
             "give them these names."
         )
-    if "af_allele2" in lower and not named:  # SAIGE's effect is that of Allele2
+    saige = {"allele1", "allele2", "af_allele2"} <= set(lower)
+    if saige and not {"effect_allele", "other_allele"} & set(named):  # the effect is Allele2's
         found["effect_allele"], found["other_allele"] = lower["allele2"], lower["allele1"]
     return {role: found[role] for role in COLUMNS if role in found}
 

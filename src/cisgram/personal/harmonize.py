@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from cisgram.core.checks import DataError, check_choice, few
+from cisgram.core.checks import ConfigError, DataError, check_choice, few
 from cisgram.genome.chromosomes import ChromosomeNames
 from cisgram.personal.predictdb import WeightSet
 from cisgram.personal.predictdb_reader import assembly
@@ -17,15 +17,17 @@ from cisgram.personal.predictdb_reader import assembly
 Ambiguous = Literal["keep", "drop", "same-strand"]
 """What becomes of A/T and C/G SNPs, whose two strands look alike.
 
-`keep` uses them where the alleles stand in the model's order and leaves them out where
-they are swapped; `drop` leaves them all out; `same-strand` trusts that both sides are on the
-forward strand, treats them like any other SNP and never tries the other strand."""
+`keep` takes their alleles as they stand, used or swapped, as MetaXcan does; `drop` leaves them
+all out; `same-strand` trusts that both sides are on the forward strand and never tries the
+other strand for any SNP."""
 
 OUTCOMES = ("used", "swapped", "flipped", "flipped and swapped", "ambiguous", "mismatch", "absent")
 _USED, _SWAPPED, _FLIPPED, _BOTH, _AMBIGUOUS, _MISMATCH, _ABSENT = range(7)
 _COMPLEMENT = {"A": "T", "C": "G", "G": "C", "T": "A"}
 _FEWEST_MOVED = 3  # SNPs found elsewhere by ID before the positions are given up
-_FEWEST_PLACES = 20  # SNPs found by position before their alleles tell of a wrong build
+_FEWEST_FOUND = 20  # SNPs found before their alleles tell of a wrong build
+_WRONG_ALLELES = 0.25  # share of those; by chance nearly half, as most SNPs are transitions
+_CHANCE = 0.1  # share of the model that another assembly may still match
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,9 @@ def harmonize(
 ) -> Harmonized:
     """Match a model's SNPs with the rows of a table of variants.
 
-    A row found by position is preferred to one found by ID unless most SNPs that both ways
-    find lie elsewhere by ID, or both sides name different assemblies: then the positions are
-    of another assembly, and IDs alone are used. Alleles decide between rows of one place,
+    A usable row found by position is preferred to one found by ID unless most SNPs that both
+    ways find lie elsewhere by ID, or both sides name different assemblies: then the positions
+    are of another assembly, and IDs alone are used. Alleles decide between rows of one place,
     as at multi-allelic sites. Where several rows fit equally the first is taken.
 
     Args:
@@ -73,13 +75,15 @@ def harmonize(
         build: assembly of the target when known, such as `b37` or `GRCh38`.
 
     Raises:
-        ConfigError: `ambiguous` is none of the three.
-        DataError: not one SNP can be used; the message shows what both sides look like.
+        ConfigError: `ambiguous` is none of the three, or the model names no build to compare.
+        DataError: not one SNP can be used, or so few, and so many have other alleles, that the
+            positions must be of another assembly.
     """
+    build = comparable_build(weights, build)
     check_choice(ambiguous, get_args(Ambiguous), "ambiguous")
     names = target["chrom"].drop_nulls().unique()
     model = _in_names_of(weights.weights, ChromosomeNames(names.to_list())).with_row_index("snp")
-    candidates, notes = _candidates(model, target, assembly(build), weights=weights, what=what)
+    candidates, notes = _candidates(model, target, build, weights=weights, what=what)
     judged = candidates.with_columns(code=_allele_code(ambiguous))
     snps = _best(model, judged)
     n_used = int((snps["code"] <= _BOTH).sum())
@@ -90,6 +94,20 @@ def harmonize(
     account = _account(snps, weights.genes["gene"])
     snps = snps.with_columns(outcome=outcome, chrom=weights.weights["chrom"])
     return Harmonized(snps.drop("snp", "code"), account, tuple(notes))
+
+
+def comparable_build(weights: WeightSet, build: str) -> str:
+    """Return the usual name of a target's build, which the model's can be compared with.
+
+    Raises:
+        ConfigError: a build is given and the model names none.
+    """
+    if build and not weights.build:
+        raise ConfigError(
+            f"build {build} cannot be compared with {weights.source}, whose models name no "
+            "assembly; leave --build out, or export them with their build and use that file."
+        )
+    return assembly(build)
 
 
 def _in_names_of(weights: pl.DataFrame, names: ChromosomeNames) -> pl.DataFrame:
@@ -159,36 +177,36 @@ def _allele_code(ambiguous: str) -> pl.Expr:
         allele.replace_strict(_COMPLEMENT, default=None, return_dtype=pl.String)
         for allele in (ref, eff)
     )
-    palindrome = (other_ref == eff).fill_null(value=False)
     same = (ref == their_ref) & (eff == their_alt)
     swapped = (ref == their_alt) & (eff == their_ref)
     flipped = (other_ref == their_ref) & (other_eff == their_alt)
     both = (other_ref == their_alt) & (other_eff == their_ref)
     if ambiguous == "same-strand":
         return pl.when(same).then(_USED).when(swapped).then(_SWAPPED).otherwise(_MISMATCH)
-    unclear = swapped if ambiguous == "keep" else same | swapped
+    unclear = (other_ref == eff) & (same | swapped) & (ambiguous == "drop")
     return (
-        pl.when(palindrome & unclear)
+        pl.when(unclear)
         .then(_AMBIGUOUS)
         .when(same)
         .then(_USED)
         .when(swapped)
         .then(_SWAPPED)
-        .when(flipped & ~palindrome)
+        .when(flipped)
         .then(_FLIPPED)
-        .when(both & ~palindrome)
+        .when(both)
         .then(_BOTH)
         .otherwise(_MISMATCH)
     )
 
 
 def _best(model: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
-    """Give every SNP its best row: alleles first, then position before ID, then order."""
-    ranked = judged.sort("snp", "code", "way", "row")
+    """Give every SNP its best row: usable first, position before ID, then alleles and order."""
+    ranked = judged.sort("snp", pl.col("code") > _BOTH, "way", "code", "row")
+    rank = pl.struct("way", "code")
     first = ranked.group_by("snp", maintain_order=True).agg(
         pl.col("code").first(),
         pl.col("row").first(),
-        duplicate=(pl.col("code") == pl.col("code").first()).sum() > 1,
+        duplicate=(rank == rank.first()).sum() > 1,
     )
     snps = model.join(first, on="snp", how="left", maintain_order="left")
     snps = snps.with_columns(pl.col("code").fill_null(_ABSENT))
@@ -217,16 +235,23 @@ def _account(snps: pl.DataFrame, genes: pl.Series) -> pl.DataFrame:
 
 
 def _suspicions(judged: pl.DataFrame, snps: pl.DataFrame, what: str) -> list[str]:
-    """Say when few SNPs are used, or when places agree and alleles do not."""
+    """Say when few SNPs are used, or when places or IDs agree and alleles do not.
+
+    Raises:
+        DataError: both, so that those used agree by chance.
+    """
     notes: list[str] = []
-    by_place = judged.filter(pl.col("way") == 0).group_by("snp").agg(pl.col("code").min())
-    n_wrong = int((by_place["code"] == _MISMATCH).sum())
-    if by_place.height >= _FEWEST_PLACES and n_wrong > by_place.height / 2:
-        notes.append(
-            f"{n_wrong:,} of {by_place.height:,} SNPs found by position in {what} have other "
-            "alleles there: the model and the data are probably in different assemblies."
-        )
+    found = judged.group_by("snp").agg(pl.col("code").min())
+    n_wrong = int((found["code"] == _MISMATCH).sum())
     n_used = int((snps["code"] <= _BOTH).sum())
+    if found.height >= _FEWEST_FOUND and n_wrong > found.height * _WRONG_ALLELES:
+        clash = f"{n_wrong:,} of {found.height:,} SNPs found in {what} have other alleles there"
+        if n_used < snps.height * _CHANCE:
+            raise DataError(
+                f"{clash} and only {n_used:,} of the model's {snps.height:,} can be used, as by "
+                "chance between different assemblies; bring both to the same one."
+            )
+        notes.append(f"{clash}: the model and the data are probably in different assemblies.")
     if n_used < snps.height / 2:
         notes.append(f"Only {n_used:,} of the model's {snps.height:,} SNPs can be used in {what}.")
     return notes

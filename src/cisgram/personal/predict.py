@@ -19,7 +19,7 @@ from cisgram.core.checks import ConfigError
 from cisgram.core.progress import progress
 from cisgram.genome.genotypes import Genotypes, import_genotypes
 from cisgram.genome.interval import Interval
-from cisgram.personal.harmonize import Ambiguous, harmonize
+from cisgram.personal.harmonize import Ambiguous, comparable_build, harmonize
 from cisgram.personal.predictdb import WeightSet, people_rows
 
 _MARGIN = 5_000_000  # bases; a SNP's positions in two assemblies are rarely further apart
@@ -60,7 +60,7 @@ class PersonalPrediction:
         if suffix is None:
             raise ConfigError(f"{path} must end in {', '.join(_SUFFIXES)}; rename it.")
         account = path.with_name(path.name.removesuffix(suffix) + ".account.tsv")
-        table = self.genes.hstack(pl.DataFrame(self.values, schema=list(self.people)))
+        table = self.genes.hstack(pl.DataFrame(self.values, schema=self.people, orient="row"))
         with atomic_file(path) as values, atomic_file(account) as counts:
             self.account.write_csv(counts, separator="\t")
             if suffix == ".parquet":
@@ -107,7 +107,9 @@ def predict_people(
         build: assembly of the genotypes when known.
 
     Raises:
-        DataError: unknown people, or not one SNP of the models is among the genotypes.
+        ConfigError: a build is given and the models name none.
+        DataError: unknown people, or no more SNPs of the models than by chance are among the
+            genotypes.
     """
     chosen = None
     if people is not None:
@@ -139,9 +141,9 @@ def predict_file(
         build: assembly of the genotypes when known.
 
     Raises:
-        DataError: the file cannot be used, or as `predict_people` says.
+        ConfigError, DataError: the file cannot be used, or as `predict_people` says.
     """
-    source = Path(source)
+    source, build = Path(source), comparable_build(weights, build)
     with TemporaryDirectory(prefix="cisgram-") as directory:
         store = Path(directory)
         names, _ = import_genotypes(

@@ -20,7 +20,7 @@ from jaxtyping import Float64, Int64
 from scipy.stats import false_discovery_control
 
 from cisgram.core.artifact import atomic_file
-from cisgram.core.checks import DataError, few
+from cisgram.core.checks import ConfigError, DataError, few
 from cisgram.core.progress import progress
 from cisgram.genome.genotypes import Genotypes
 from cisgram.personal.cohort import Cohort
@@ -65,8 +65,9 @@ class WeightSet:
         """Take the final models of a fit; the effect allele is the alternate allele.
 
         Raises:
-            DataError: no gene is left.
+            DataError: no gene is left, or the fit is of permuted genotypes.
         """
+        check_real(fit)
         genes = fit.genes.with_columns(
             q_value=pl.Series(_q_values(fit.genes["p_value"].cast(pl.Float64).to_numpy()))
         )
@@ -135,11 +136,12 @@ def export_predictdb(
         build: assembly of the positions, such as `b37` or `GRCh38`.
 
     Raises:
+        ConfigError: the name does not end in .db.
         DataError: no gene to write, another cohort, permuted genotypes, or the disk is full.
     """
-    if fit.config.permutation is not None:
-        raise DataError(f"{fit.path} was fitted to permuted genotypes; export a real fit.")
     out_db = Path(out_db)
+    if out_db.suffix != ".db":
+        raise ConfigError(f"{out_db} must end in .db; rename it.")
     models = WeightSet.from_fit(fit, accepted_only=accepted_only)
     weights, n_renamed = _named(models.weights, cohort.genotypes, assembly(build), fit=fit)
     people = people_rows(training_people(fit), cohort.people, cohort.path)
@@ -152,6 +154,16 @@ def export_predictdb(
             raise DataError(f"cannot write {out_db} ({error}); free some space.") from error
         _write_covariances(text, weights, cohort.genotypes, people=people)
     return Exported(out_db, covariances, models.genes.height, weights.height, n_renamed)
+
+
+def check_real(fit: Fit) -> None:
+    """Refuse a null fit: it learnt other people's genotypes.
+
+    Raises:
+        DataError: the genotypes were permuted.
+    """
+    if fit.config.permutation is not None:
+        raise DataError(f"{fit.path} was fitted to permuted genotypes; name a real fit.")
 
 
 def _q_values(p: Float64[np.ndarray, "genes"]) -> Float64[np.ndarray, "genes"]:
@@ -287,7 +299,7 @@ def _write_tables(
 
 def _extra(models: WeightSet, fit: Fit) -> pl.DataFrame:
     """The gene table under PredictDB's names; NULL where nothing of the kind was measured."""
-    columns = ["gene", "strength", "pearson", "pearson_sd", "z", "cv_r2"]
+    columns = ["gene", "strength", "pearson", "pearson_sd", "z", "cv_r2", "fisher_p_value"]
     measured = fit.genes.select(*columns, test_r2="r2")
     genes = models.genes.join(measured, on="gene", how="left", maintain_order="left")
     nothing = pl.lit(None, pl.Float64)
@@ -304,7 +316,7 @@ def _extra(models: WeightSet, fit: Fit) -> pl.DataFrame:
         pl.col("cv_r2").alias("cv_R2_avg"),
         nothing.alias("cv_R2_sd"),
         nothing.alias("in_sample_R2"),
-        nothing.alias("nested_cv_fisher_pval"),
+        pl.col("fisher_p_value").alias("nested_cv_fisher_pval"),
         pl.col("pearson").alias("rho_avg"),
         pl.col("pearson_sd").alias("rho_se"),  # PredictDB's rho_se is the sd over folds
         pl.col("z").alias("rho_zscore"),

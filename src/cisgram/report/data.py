@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32, Float64
+from jaxtyping import Bool, Float32, Float64
 
 from cisgram.core.artifact import MANIFEST, is_artifact, open_artifact, sha256
 from cisgram.core.checks import ConfigError, DataError, check_file
@@ -69,6 +69,8 @@ class ReportData:
     people: tuple[str, ...]
     populations: tuple[str, ...]
     """A population for each person, "" when unknown."""
+    held_out: Bool[np.ndarray, "people"]
+    """Who was predicted: everybody, or the populations tested on."""
     genes: pl.DataFrame
     """Columns `PLACE`, a row a gene."""
     measured: Float32[np.ndarray, "genes people"]
@@ -79,7 +81,8 @@ class ReportData:
     comparison: ModelDifference | None
     """The baseline minus the first model: top SNP, or else the last model; None for one model."""
     null_rates: tuple[float | None, ...]
-    """Share of genes each model accepts when genotypes are permuted; None when not measured."""
+    """Share of genes each model accepts when genotypes are permuted, over all permutations
+    given; None when there is none."""
     other_tasks: tuple[ModelAccuracy, ...]
     covariates: tuple[str, ...]
     provenance: tuple[tuple[str, str], ...]
@@ -95,12 +98,13 @@ def gather(
     """Bring fits of one cohort together; the first is the one the page leads with.
 
     `evaluation` is what `cisgram personal evaluate --json` wrote for any tasks. Its
-    rows with permuted genotypes give the null acceptance rates; its rows of other
+    rows with permuted genotypes, pooled, give the null acceptance rates; its rows of other
     tasks are shown apart; those of the fits' own task are measured here anew.
 
     Raises:
         ConfigError: no fit, or two of the same model.
-        DataError: the fits differ in people, task or target, or `evaluation` lacks a column.
+        DataError: the fits differ in people, task or target, or `evaluation` lacks a column
+            or permutes other people.
     """
     if not fits:
         raise ConfigError("a report needs at least one fit; name a fit directory.")
@@ -110,7 +114,7 @@ def gather(
     evaluated = evaluate_fits(fits)
     task = fits[0].task
     rows = _read_accuracies(evaluation)
-    null = {row.model: row.accepted_rate for row in rows if row.task == task + _PERMUTED}
+    permuted = [row for row in rows if row.task == task + _PERMUTED]
     genes = pl.concat([fit.genes.select(PLACE) for fit in fits]).unique(
         "gene", keep="first", maintain_order=True
     )
@@ -121,12 +125,13 @@ def gather(
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
         people=fits[0].people,
         populations=fits[0].populations,
+        held_out=fits[0].folds >= 0,
         genes=genes,
         measured=_measured(fits, genes),
         models=tuple(_results(fit, genes) for fit in fits),
         accuracies=evaluated.models,
         comparison=_baseline(evaluated.differences),
-        null_rates=tuple(null.get(name) for name in names),
+        null_rates=tuple(_null_rate(model, permuted) for model in evaluated.models),
         other_tasks=tuple(row for row in rows if row.task not in (task, task + _PERMUTED)),
         covariates=_covariates(fits),
         provenance=_provenance(fits),
@@ -153,6 +158,22 @@ def read_evaluations(paths: Sequence[Path]) -> dict[str, Any]:
 def _baseline(differences: Sequence[ModelDifference]) -> ModelDifference | None:
     named = [difference for difference in differences if difference.model == _BASELINE]
     return (named or [*differences[-1:], None])[0]
+
+
+def _null_rate(model: ModelAccuracy, permuted: Sequence[ModelAccuracy]) -> float | None:
+    """Pool the genes that a model accepts over its permutations.
+
+    Raises:
+        DataError: a permutation holds out another number of people than the model.
+    """
+    rows = [row for row in permuted if row.model == model.model]
+    for row in rows:
+        if row.n_people != model.n_people:
+            raise DataError(
+                f"the evaluation's {row.model} with permuted genotypes predicts {row.n_people} "
+                f"people and the fit {model.n_people}; permute the cohort of the fit."
+            )
+    return sum(row.n_accepted for row in rows) / sum(row.n_genes for row in rows) if rows else None
 
 
 def _read_accuracies(evaluation: Mapping[str, Any] | None) -> list[ModelAccuracy]:

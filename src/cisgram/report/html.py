@@ -75,6 +75,7 @@ def render(data: ReportData) -> str:
         config=data.models[0].config,
         baseline=_baseline(data),
         settings=words.settings([model.config for model in data.models]),
+        choices=words.choices([model.config.model for model in data.models]),
         populations=words.population_counts(data.populations),
         chromosomes=words.chromosomes(data.genes["chrom"].to_list()),
         n_detailed=len(detail.genes),
@@ -94,6 +95,7 @@ def _baseline(data: ReportData) -> ModelAccuracy | None:
 def _figures(data: ReportData) -> dict[str, Any]:
     """Return what the figures over all genes draw."""
     return {
+        "overFolds": not data.models[0].config.train_populations,
         "labels": [words.model_label(accuracy.model) for accuracy in data.accuracies],
         "summaries": [
             _estimate(accuracy) | {"negative": _plain(accuracy.share_negative)}

@@ -15,7 +15,7 @@ from cisgram.report.data import ModelResults, ReportData
 _BYTES = 4_300_000
 """What all embedded data may take together."""
 _SCATTER_SHARE = 0.45
-_BYTES_A_GENE, _BYTES_A_SCORE_ROW, _BYTES_A_WEIGHT, _BYTES_A_POINT = 60, 26, 40, 4 / 3
+_BYTES_A_GENE, _BYTES_A_SCORE_ROW, _BYTES_A_WEIGHT, _BYTES_A_POINT = 60, 28, 40, 4 / 3
 _PEOPLE_SHOWN = 400
 _MOST_WEIGHTS = 150  # more than this on one locus cannot be told apart
 _MISSING_BYTE = 255
@@ -38,15 +38,15 @@ class Detail:
 def choose_detail(data: ReportData) -> Detail:
     """Fit the detail into the page: strongest genes first, people sampled when too many.
 
-    People are drawn in proportion to populations with a fixed seed.
+    People who were held out are drawn in proportion to populations with a fixed seed.
     """
-    n_models, n_people = len(data.models), len(data.people)
+    n_models = len(data.models)
     listed = data.genes.height * (_BYTES_A_GENE + _BYTES_A_SCORE_ROW * n_models)
     left = max(_BYTES - listed, _BYTES // 5)
     n_points = int(left * _SCATTER_SHARE / _BYTES_A_POINT)
-    people = np.arange(n_people)
-    if data.genes.height * n_people * (n_models + 1) > n_points and n_people > _PEOPLE_SHOWN:
-        people = _sample_people(data.populations)
+    people = np.flatnonzero(data.held_out)
+    if data.genes.height * len(people) * (n_models + 1) > n_points and len(people) > _PEOPLE_SHOWN:
+        people = people[_sample_people([data.populations[person] for person in people])]
     n_genes = min(data.genes.height, max(1, n_points // (len(people) * (n_models + 1))))
     strongest = np.nanmax(
         np.stack([np.nan_to_num(np.abs(m.column("pearson"))) for m in data.models]), axis=0
@@ -58,7 +58,8 @@ def choose_detail(data: ReportData) -> Detail:
 
 def pack(data: ReportData, detail: Detail) -> dict[str, Any]:
     """Return the page's data as JSON-ready values."""
-    names, codes = _codes(data.populations)
+    predicted = zip(data.populations, data.held_out, strict=True)
+    names, codes = _codes([population if held_out else "" for population, held_out in predicted])
     variants, weights = _weights(data, detail)
     return {
         "people": len(data.people),
@@ -131,7 +132,8 @@ def _scores(model: ModelResults) -> dict[str, Any]:
     scores = model.scores
     p_value = np.clip(model.column("p_value"), 1e-300, 1)
     return {
-        **{name: _short(model.column(name)) for name in ("pearson", "spearman", "r2")},
+        **{name: _short(model.column(name)) for name in ("pearson", "spearman")},
+        "r2": _array(model.column("r2").astype(np.float32)),
         "logP": _array(-np.log10(p_value).astype(np.float32)),
         "snpsWindow": _array(scores["n_snps_window"].fill_null(-1).cast(pl.Int32).to_numpy()),
         "snpsModel": _array(scores["n_snps_model"].fill_null(-1).cast(pl.Int32).to_numpy()),
@@ -238,9 +240,9 @@ def _quantised(values: Float32[np.ndarray, "genes people"]) -> dict[str, Any]:
 
 
 def _short(values: Float[np.ndarray, "n"]) -> dict[str, str]:
-    """Write numbers within +-3.27 in steps of 0.0001."""
-    rounded = np.rint(np.clip(values, -3.2767, 3.2767) * 1e4)
-    return _array(np.where(np.isnan(values), _MISSING_SHORT, rounded).astype(np.int16))
+    """Write correlations and frequencies, -1 to 1, in steps of 0.0001."""
+    steps = np.where(np.isnan(values), _MISSING_SHORT, np.rint(values * 1e4))
+    return _array(steps.astype(np.int16))
 
 
 def _array(values: np.ndarray) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Numbers and names in words: what the page says, apart from how it looks."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from cisgram.personal.fit_config import FitConfig
@@ -13,12 +13,19 @@ _LABELS = {
     "top-snp": "top SNP",
 }
 
+_CHOICES = {
+    "elastic-net": "the strength of {} by cross-validation",
+    "lasso": "the strength of {} by cross-validation",
+    "ridge": "the strength of {} by REML",
+    "top-snp": "the {} by its correlation with expression",
+}
+
 _SETTINGS = {
     "window": "Cis window, bp each side of the gene",
     "min_maf": "Least minor allele frequency",
     "max_missing": "Largest share of missing dosages",
     "n_outer_folds": "Folds that measure accuracy",
-    "n_inner_folds": "Folds that choose the strength",
+    "n_inner_folds": "Folds that choose the strength of elastic net and lasso",
     "transform": "Transformation of expression",
     "use_covariates": "Covariates regressed out",
     "n_expression_pcs": "Expression components regressed out",
@@ -45,6 +52,18 @@ def model_label(model: str) -> str:
     'top SNP'
     """
     return _LABELS.get(model, model.replace("-", " "))
+
+
+def choices(models: Sequence[str]) -> str:
+    """Say what each model chooses and how, models that choose alike together.
+
+    >>> choices(["lasso", "ridge"])
+    'the strength of lasso by cross-validation; the strength of ridge (BLUP) by REML'
+    """
+    alike: dict[str, list[str]] = {}
+    for model in models:
+        alike.setdefault(_CHOICES[model], []).append(model_label(model))
+    return "; ".join(how.format(" and ".join(names)) for how, names in alike.items())
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -137,7 +156,7 @@ def settings(configs: Sequence[FitConfig]) -> Settings:
     >>> settings([FitConfig(model="lasso"), FitConfig(model="ridge")]).rows[0]
     ('Cis window, bp each side of the gene', ('1,000,000',))
     """
-    values = [asdict(config) | {"model": ""} for config in configs]
+    values = [_values(config) for config in configs]
     columns = tuple(model_label(config.model) for config in configs)
     if all(value == values[0] for value in values):
         values, columns = values[:1], ("every model",)
@@ -147,6 +166,12 @@ def settings(configs: Sequence[FitConfig]) -> Settings:
         if name != "model"
     )
     return Settings(columns, tuple(rows))
+
+
+def _values(config: FitConfig) -> Mapping[str, object]:
+    """Return what was used: across populations there are no folds that measure."""
+    unused = {"n_outer_folds": None} if config.train_populations else {}
+    return asdict(config) | {"model": ""} | unused
 
 
 def _setting(value: object) -> str:

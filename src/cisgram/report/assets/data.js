@@ -33,7 +33,7 @@ function decodeModel(packed, label) {
     label,
     pearson: decodeShort(packed.pearson),
     spearman: decodeShort(packed.spearman),
-    r2: decodeShort(packed.r2),
+    r2: decode(packed.r2),
     logP: decode(packed.logP),
     snpsWindow: decode(packed.snpsWindow),
     snpsModel: decode(packed.snpsModel),
@@ -56,7 +56,7 @@ function loadData(text) {
   const rows = (packed) => decodeRows(packed, population.length);
   const detail = decode(raw.detail);
   return {
-    task: raw.task,
+    overFolds: raw.overFolds,
     mostWeights: raw.mostWeights,
     summaries: raw.summaries,
     byPopulation: raw.byPopulation,

@@ -75,7 +75,7 @@ function ticks([low, high], about) {
 }
 
 // A horizontal axis under a plot from `top` to `bottom`, with light grid lines.
-function axisX(x, { top, bottom, label, about = Math.max(3, Math.floor((x.range[1] - x.range[0]) / 75)) }) {
+function axisX(x, { top, bottom, label, about = Math.max(3, Math.floor((x.range[1] - x.range[0]) / 60)) }) {
   const axis = svg("g");
   for (const { value, text } of ticks(x.domain, about)) {
     const at = x(value);

@@ -53,10 +53,12 @@ class GenePanel {
     }
     const used = model.snpsModel[row];
     const passes = ["It is not accepted.", "It is accepted."][model.accepted[row]] ?? "";
-    const pooled = this.detail === undefined ? NaN : this.data.agreement[this.m].pooled[this.detail];
+    const { overFolds, agreement } = this.data;
+    const pooled = this.detail === undefined ? NaN : agreement[this.m].pooled[this.detail];
+    const people = Number.isFinite(pooled) ? `n = ${whole(agreement[this.m].n[this.detail])}` : "";
     words.replaceChildren(
-      `The ${model.label} predicts held-out people with `, italic("r"), ` = ${fixed(model.pearson[row])} on average over folds`,
-      Number.isFinite(pooled) ? ` (${fixed(pooled)} pooled, n = ${whole(this.data.agreement[this.m].n[this.detail])})` : "",
+      `The ${model.label} predicts held-out people with `, italic("r"), ` = ${fixed(model.pearson[row])}${overFolds ? " on average over folds" : ""}`,
+      people && ` (${overFolds ? `${fixed(pooled)} pooled, ` : ""}${people})`,
       `, from ${whole(used)} of ${whole(model.snpsWindow[row])} SNPs. ${passes}`,
       this.detail === undefined ? " Its people and SNPs are not in this file, which holds those of the strongest genes." : "",
     );
@@ -144,7 +146,7 @@ class GenePanel {
     this.xs = at.map((p) => x(p / 1e6));
     this.ys = snps.map((snp) => y(snp.weight));
     const parts = [
-      axisX(x, { top: 40, bottom, label: `position on chromosome ${genes.chroms[genes.chrom[row]].replace(/^chr/, "")}, Mb`, about: Math.max(2, Math.floor(width / 110)) }),
+      axisX(x, { top: 40, bottom, label: `position on chromosome ${genes.chroms[genes.chrom[row]].replace(/^chr/, "")}, Mb` }),
       axisY(y, { left: 48, right: width - 6, label: "weight, sd per copy", about: 4 }),
       ...this.drawGene(x, y),
     ];

@@ -1,5 +1,7 @@
 // Figures over all genes: means, distributions, populations, model against model.
 
+const EDGE = 14; // half a tick's label
+
 function whiskers(row, x, y, on) {
   if (row.mean === null) return svg("g");
   const group = svg("g", { class: on ? "on" : "" });
@@ -18,13 +20,13 @@ function domainOf(rows) {
 
 function drawMeans(data, shown, width) {
   const rows = data.summaries;
-  const x = scale(domainOf(rows), [8, width - 14]);
+  const x = scale(domainOf(rows), [EDGE, width - EDGE]);
   const bottom = rows.length * 46 + 6;
   const parts = [axisX(x, { top: 0, bottom, label: "mean Pearson r" })];
   rows.forEach((row, m) => {
     const y = m * 46 + 34;
     parts.push(
-      svg("text", { x: 14, y: y - 14, class: m === shown ? "strong" : "" }, `${data.models[m].label} ${fixed(row.mean ?? NaN)}`),
+      svg("text", { x: EDGE + 6, y: y - 14, class: m === shown ? "strong" : "" }, `${data.models[m].label} ${fixed(row.mean ?? NaN)}`),
       whiskers(row, x, y, m === shown),
     );
   });
@@ -52,7 +54,7 @@ function drawDistribution(data, shown, width) {
   const n = Math.max(1, Math.ceil(high / BIN - 1e-6) - first);
   const counts = data.models.map(({ pearson }) => histogram(pearson, first, n));
   const most = Math.max(...counts.flat());
-  const x = scale([first * BIN, (first + n) * BIN], [8, width - 14]);
+  const x = scale([first * BIN, (first + n) * BIN], [EDGE, width - EDGE]);
   const bottom = counts.length * 78 + 6;
   const parts = [axisX(x, { top: 0, bottom, label: "Pearson r across held-out people" })];
   counts.forEach((bins, m) => {
@@ -66,9 +68,9 @@ function drawDistribution(data, shown, width) {
     });
     const negative = `${percent(data.summaries[m].negative)} negative`;
     row.append(
-      svg("text", { x: 14, y: base - 58, class: m === shown ? "strong" : "" }, data.models[m].label),
-      svg("text", { x: width - 14, y: base - 58, "text-anchor": "end", class: "muted" }, negative),
-      svg("line", { x1: 8, x2: width - 14, y1: base, y2: base, class: "grid" }),
+      svg("text", { x: EDGE + 6, y: base - 58, class: m === shown ? "strong" : "" }, data.models[m].label),
+      svg("text", { x: width - EDGE, y: base - 58, "text-anchor": "end", class: "muted" }, negative),
+      svg("line", { x1: EDGE, x2: width - EDGE, y1: base, y2: base, class: "grid" }),
     );
     parts.push(row);
   });
@@ -81,7 +83,7 @@ function drawDistribution(data, shown, width) {
 
 function drawPopulations(data, shown, width) {
   const names = [...new Set(data.byPopulation.map((row) => row.population))];
-  const x = scale(domainOf(data.byPopulation), [8, width - 14]);
+  const x = scale(domainOf(data.byPopulation), [EDGE, width - EDGE]);
   const tall = 28 + data.models.length * 12;
   const bottom = names.length * tall + 6;
   const parts = [axisX(x, { top: 0, bottom, label: "mean Pearson r within the population" })];
@@ -89,7 +91,7 @@ function drawPopulations(data, shown, width) {
     const rows = data.byPopulation.filter((row) => row.population === name);
     const people = `${whole(Math.max(...rows.map((row) => row.people)))} people`;
     parts.push(
-      svg("text", { x: 14, y: p * tall + 16 }, svg("tspan", { class: "strong" }, name), svg("tspan", { class: "muted" }, `  ${people}`)),
+      svg("text", { x: EDGE + 6, y: p * tall + 16 }, svg("tspan", { class: "strong" }, name), svg("tspan", { class: "muted" }, `  ${people}`)),
     );
     rows.forEach((row) => parts.push(whiskers(row, x, p * tall + 30 + row.model * 12, row.model === shown)));
   });

@@ -1,0 +1,104 @@
+"""PLINK 2 filesets: they read as the VCF they were made of, and their tables are checked."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cisgram.core.checks import DataError
+from cisgram.genome.genotypes import genotype_people, import_genotypes
+from cisgram.genome.interval import Interval
+from genotype_files import load, write_pgen, write_vcf
+from toy import ToyGenome
+
+
+@pytest.mark.parametrize("suffix", [".pvar", ".pvar.gz"])
+def test_pgen_reads_as_the_vcf_it_was_made_of(toy: ToyGenome, tmp_path: Path, suffix: str) -> None:
+    vcf, _ = load(toy.vcf, tmp_path / "vcf")
+    source = write_pgen(vcf, tmp_path, suffix)
+    pgen, _ = load(source, tmp_path / "pgen", dosage_field=True)
+    everything = slice(0, vcf.variants.height)
+    assert pgen.variants.equals(vcf.variants)
+    assert (pgen.alleles(everything) == vcf.alleles(everything)).all()
+    np.testing.assert_array_equal(pgen.dosages(everything), vcf.dosages(everything))
+    assert pgen.phased == vcf.phased
+    some = [vcf.people[4], vcf.people[1]]
+    part, _ = load(source, tmp_path / "part", people=some, region=Interval("2", 500, 9_000))
+    rows = vcf.rows("chr2", 500, 9_000)
+    assert (part.alleles(slice(0, part.variants.height)) == vcf.alleles(rows)[[4, 1]]).all()
+
+
+def test_multiallelic_and_missing_calls_of_a_pgen(tmp_path: Path) -> None:
+    pgenlib = pytest.importorskip("pgenlib")
+    path = tmp_path / "calls.pgen"
+    writer = pgenlib.PgenWriter(
+        str(path).encode(),
+        3,
+        variant_ct=1,
+        nonref_flags=False,
+        allele_ct_limit=3,
+        hardcall_phase_present=True,
+    )
+    pairs = np.array([0, 2, 2, 1, -9, -9], dtype=np.int32)
+    writer.append_partially_phased(pairs, np.array([1, 0, 0], dtype=np.uint8), allele_ct=3)
+    writer.close()
+    (tmp_path / "calls.pvar").write_text("#CHROM\tPOS\tID\tREF\tALT\n1\t5\trs\tA\tG,T\n")
+    (tmp_path / "calls.psam").write_text("#FID\tIID\n0 ann\n0 bob\n0 eve\n")
+    genotypes, counts = load(path, tmp_path)
+    assert genotypes.variants["alt"].to_list() == ["G", "T"]
+    assert genotypes.alleles(slice(0, 2))[0].tolist() == [[0, 0], [0, 1]]
+    np.testing.assert_array_equal(
+        genotypes.dosages(slice(0, 2)).T, [[0, 1, np.nan], [1, 1, np.nan]]
+    )
+    assert (counts.n_multiallelic_split, counts.n_missing_calls) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        b"\xef\xbb\xbf#IID\tSEX\nann\t1\nbob\t2\n",
+        b"## made\r\n#FID\tIID\tSEX\r\n\tann\t1\r\n\tbob\t2\r\n",
+        b"#FID IID SEX\nf ann 1\n\ng  bob 2\n",
+        b"f\tann\t0\t0\t1\ng\tbob\t0\t0\t2\n",
+    ],
+)
+def test_layouts_of_the_same_people(tmp_path: Path, table: bytes) -> None:
+    (tmp_path / "calls.psam").write_bytes(table)
+    assert genotype_people(tmp_path / "calls.pgen") == ("ann", "bob")
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("#IID\nAndr\xe9\n".encode("latin-1"), "is not a text file"),
+        (b"#FID\tIID\nf\tann\ng\t\n", "names no people in a column IID"),
+        (b"#FID\tNAME\nf\tann\n", "names no people in a column IID"),
+        (b"#FID\tIID\n", "names no people in a column IID"),
+        (b"\n", "names no people in a column IID"),
+    ],
+)
+def test_people_tables_without_people_are_refused(tmp_path: Path, table: bytes, words: str) -> None:
+    (tmp_path / "calls.psam").write_bytes(table)
+    with pytest.raises(DataError, match=words):
+        import_genotypes(tmp_path / "calls.pgen", tmp_path / "store")
+
+
+def test_a_region_under_another_name(tmp_path: Path) -> None:
+    rows = [f"{chrom} 5 A G GT 0|1 0|0 1|1" for chrom in ("22", "X")]
+    source = write_pgen(load(write_vcf(tmp_path, *rows), tmp_path)[0], tmp_path, ".pvar")
+    part, _ = load(source, tmp_path / "part", region=Interval("chr23", 0, 10))
+    assert part.variants["chrom"].to_list() == ["X"]
+
+
+def test_what_did_not_pass_is_kept_and_counted(tmp_path: Path) -> None:
+    rows = [f"1 {n} A G GT 0|1 0|0 1|1" for n in (5, 6, 7, 8)]
+    source = write_pgen(load(write_vcf(tmp_path, *rows), tmp_path)[0], tmp_path, ".pvar")
+    verdicts = iter(("FILTER", "PASS", "Low", ".", ""))
+    table = source.with_suffix(".pvar")
+    lines = [
+        line if line.startswith("##") else f"{line}\t{next(verdicts)}"
+        for line in table.read_text().splitlines()
+    ]
+    table.write_text("\n".join(lines) + "\n")
+    counts = load(source, tmp_path / "part")[1]
+    assert (counts.n_read, counts.n_kept, counts.n_not_passed) == (4, 4, 1)
