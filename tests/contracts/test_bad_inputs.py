@@ -24,6 +24,7 @@ from contracts.bad_inputs import COHORT_CASES
 from contracts.bad_models import MODEL_CASES
 from contracts.spoilers import REFUSED, Case
 
+pytestmark = pytest.mark.whole
 PAGE = Path(__file__).parents[2] / "docs" / "bad-inputs.md"
 PREAMBLE = """# What cisgram says about bad input
 

@@ -33,6 +33,7 @@ def test_commands_are_understood(path: Path) -> None:
         app.parse_args(shlex.split(command)[1:], exit_on_error=False, print_error=False)
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(600)
 def test_readme_runs(tmp_path: Path) -> None:
     for file in (ROOT / "src" / "cisgram" / "demo").iterdir():

@@ -307,6 +307,7 @@ def test_missing_ray_is_answered_with_its_install_command(monkeypatch):
 
 
 @needs_ray
+@pytest.mark.whole
 def test_ray_address_where_nothing_listens_is_told_at_once(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -326,6 +327,7 @@ def test_ray_address_where_nothing_listens_is_told_at_once(tmp_path):
 
 
 @needs_ray
+@pytest.mark.whole
 def test_ray_tries_again_initializes_and_passes_exceptions_on(tmp_path):
     out = run(
         """

@@ -14,7 +14,10 @@ from cisgram.genome.haplotype import HaplotypeWindows
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
 
-pytestmark = pytest.mark.skipif(shutil.which("bcftools") is None, reason="needs bcftools")
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.skipif(shutil.which("bcftools") is None, reason="needs bcftools"),
+]
 
 
 @dataclass(frozen=True)

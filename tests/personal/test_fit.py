@@ -115,6 +115,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(cohort, some_genes, tmp_pa
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+@pytest.mark.whole
 def test_a_killed_run_resumes(cohort, tmp_path):
     out = tmp_path / "fit"
     command = [sys.executable, "-m", "cisgram", "personal", "fit", str(cohort.path)]
@@ -144,6 +145,7 @@ def test_a_finished_fit_is_reused_and_another_refused(cohort, some_genes, tmp_pa
         fit_cohort(cohort.path, replace(QUICK, seed=2), out, genes=some_genes)
 
 
+@pytest.mark.whole
 def test_permuted_genotypes_predict_nothing(cohort, tmp_path):
     null = fit_cohort(cohort.path, replace(QUICK, permutation=1), tmp_path / "null")
     real = fit_cohort(cohort.path, QUICK, tmp_path / "real")

@@ -14,6 +14,7 @@ from cisgram.report.data import gather
 from cisgram.report.html import build_report, render
 from report.synthetic import across_populations
 
+pytestmark = pytest.mark.whole
 DESKTOP, PHONE = (1320, 900), (390, 844)
 LIMIT = 5_000_000
 
