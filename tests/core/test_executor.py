@@ -13,9 +13,8 @@ import pytest
 from cisgram.core.checks import ConfigError
 from cisgram.core.executor import ONE_THREAD, map_work
 
-needs_ray = pytest.mark.skipif(
-    importlib.util.find_spec("ray") is None, reason="ray is not installed"
-)
+_HAS_RAY = importlib.util.find_spec("ray") is not None
+needs_ray = pytest.mark.skipif(not _HAS_RAY, reason="ray is not installed")
 
 # A worker finds the functions of this file by the module's name, so they live in a script that
 # is run whole, as people run theirs.
