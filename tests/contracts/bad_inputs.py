@@ -14,6 +14,7 @@ from contracts.spoilers import (
     HANDLED,
     SNPS,
     Case,
+    all_of,
     cut,
     drop,
     further,
@@ -36,8 +37,7 @@ ANNOTATION = f"{IMPORT} --annotation genes.gtf --out new"
 SHOW = "cohort show cohort"
 NAMES = slice(0, 1)
 """The row with the names of the people, but in the VCF."""
-EMPTY_BLOCK = 28
-"""Bytes that end a bgzipped file."""
+EMPTY_BLOCK = 28  # bytes that end a bgzipped file
 MEGABASES = further(20_000_000)
 
 
@@ -226,6 +226,16 @@ PEOPLE = (
         COVARIATES,
         r"covariates +5: .*\(left out: 1 the same in everybody\)",
         put("covariates.txt", "1", rows=slice(1, 2), columns=slice(1, None)),
+        HANDLED,
+    ),
+    Case(
+        "covariate that varies only in people left out",
+        COVARIATES,
+        r"covariates +5: .*\(left out: 1 the same in everybody\)",
+        all_of(
+            put("covariates.txt", "1", rows=slice(1, 2), columns=slice(1, 91)),
+            put("covariates.txt", "NA", rows=slice(2, 3), columns=slice(91, None)),
+        ),
         HANDLED,
     ),
     Case(

@@ -83,7 +83,7 @@ FITS = (
         r"no gene ENSG99999999999; it has ENSG00000100314\.3",
         write("list.txt", "ENSG00000100314.3\nENSG99999999999\n"),
     ),
-    Case("no such list of genes", LISTED, "does not exist"),
+    Case("no such list of genes", LISTED, "no file and no number"),
     Case("empty list of genes", LISTED, "is empty", write("list.txt", "")),
     Case("list of genes with comments only", LISTED, "names no gene", write("list.txt", "# 1\n")),
     Case("list of genes that is no text", f"{FIT} --genes weights.txt.gz --out new", "not a text"),
@@ -321,7 +321,7 @@ OTHERS = (
     Case("demo inside a file", "demo --out gwas.tsv", "a part of the path is a file"),
     Case("unknown command", "cohort imprt", 'Did you mean "import"'),
     Case("unknown option", "cohort import --genotype genotypes.vcf", "instead of --genotype"),
-    Case("option without a value", "personal fit cohort", "--out requires an argument"),
+    Case("option left out", "personal fit cohort", "--out is missing"),
     Case("text for a number", f"{NEW} --window far", 'unable to convert "far"'),
 )
 MODEL_CASES = (*FITS, *EVALUATIONS, *WEIGHTS, *ASSOCIATIONS, *OTHERS)

@@ -80,8 +80,11 @@ def test_different_tasks_or_people_never_share_a_table(fits, cohort, tmp_path):
     narrow = fit_cohort(
         cohort.path, replace(RIDGE, window=20_000), tmp_path / "w", genes=genes, executor="serial"
     )
-    with pytest.raises(DataError, match="were fitted with different window; compare fits that"):
+    with pytest.raises(DataError, match=r"has 2 genes and .* 49, or others; fit the same --genes"):
         evaluate_fits([fits[0], narrow])
+    wide = fit_cohort(cohort.path, RIDGE, tmp_path / "v", genes=genes, executor="serial")
+    with pytest.raises(DataError, match="were fitted with different window; compare fits that"):
+        evaluate_fits([wide, narrow])
     with pytest.raises(DataError, match="name at least one fit"):
         evaluate_fits([])
 

@@ -56,6 +56,17 @@ def test_models_of_a_fit_predict_z_scores(
     assert done.account["missing"].to_list() == [0.0, 0.0]
 
 
+def test_people_who_were_learnt_from_are_told(
+    tmp_path: Path, models: WeightSet, store: Genotypes, dosages: np.ndarray
+) -> None:
+    assert any(
+        "30 of 30 people were learnt from" in note for note in predict_people(models, store).notes
+    )
+    strangers = make_store(tmp_path / "b", SITES, dosages)
+    others = replace(models, learnt_from=frozenset({"somebody else"}))
+    assert not any("learnt from" in note for note in predict_people(others, strangers).notes)
+
+
 def test_swapped_and_flipped_alleles_predict_the_same(
     tmp_path: Path, models: WeightSet, store: Genotypes, dosages: np.ndarray
 ) -> None:

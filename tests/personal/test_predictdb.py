@@ -179,6 +179,8 @@ def test_export_keeps_its_covariances_apart(
     with pytest.raises(ConfigError, match=rf"{name} must end in \.db"):
         export_predictdb(fit, cohort, tmp_path / "out" / name, build="b37")
     assert not (tmp_path / "out").exists()
+    with pytest.raises(ConfigError, match="'banana' is no assembly; name one such as b37"):
+        export_predictdb(fit, cohort, tmp_path / "x.db", build="banana")
     blood = export_predictdb(fit, cohort, tmp_path / "x.Blood.db", build="b37")
     assert blood.covariances == tmp_path / "x.Blood.txt.gz"
 

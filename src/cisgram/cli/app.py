@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from cisgram import __doc__ as description
 from cisgram import __version__
@@ -25,6 +25,7 @@ app = App(
     help_format="plaintext",
     result_action="return_value",
     suppress_keyboard_interrupt=False,
+    default_parameter=Parameter(negative_iterable=()),
 )
 app.command(
     "cisgram.cli.demo:demo",
@@ -72,11 +73,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         app(words, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
-        return _refuse(f"{error} {_where_to_read(error)}")
+        return _refuse(f"{_wording(error, words)} {_where_to_read(error)}")
     except CisgramError as error:
         return _refuse(str(error))
     except KeyboardInterrupt:
-        _complain("interrupted; run the same command again to go on.")
+        _complain(
+            "interrupted; run the same command again, which goes on where a fit or download was."
+        )
         return INTERRUPTED
     except BrokenPipeError:
         # The reader left; what Python still holds for it must not be written at exit.
@@ -87,6 +90,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _refuse(f"{error.filename}: {error.strerror}; check the path.")
     return 0
+
+
+def _wording(error: CycloptsError, words: Sequence[str]) -> str:
+    """Say of an option nobody typed that it is missing, not that it lacks a value."""
+    said = str(error)
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        if not any(word.partition("=")[0] == error.argument.name for word in words):
+            return said.replace("requires an argument", "is missing")
+    return said
 
 
 def _where_to_read(error: CycloptsError) -> str:

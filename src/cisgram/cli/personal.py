@@ -71,7 +71,8 @@ def evaluate(
 ) -> None:
     """Compare fits over genes, with bootstrap intervals; the first is the baseline.
 
-    With populations named, each model is trained anew on some and scored in others.
+    With populations named, each model is trained anew on some and scored in others; the new
+    fits are kept beside the old ones.
 
     Args:
         fits: directories made by `cisgram personal fit` on one cohort.
@@ -293,6 +294,12 @@ def show_evaluation(evaluation: "Evaluation") -> None:
         )
     console = Console()
     console.print(table)
+    if first.n_train and "cross-population" in first.task:
+        console.print(
+            "R2 far below 0 beside a positive r is a shifted level: covariates were regressed out "
+            "with coefficients of other populations.",
+            highlight=False,
+        )
     for difference in evaluation.differences:
         console.print(
             f"{difference.model} - {difference.baseline}: {difference.mean_difference:+.3f} "

@@ -233,11 +233,13 @@ def _write_covariates(
         return {"names": [], "sources": [], "constant": []}
     row = {person: i for i, person in enumerate(covariates.people)}
     values = covariates.values[[row[person] for person in people]]
-    np.save(building / "covariates.npy", np.ascontiguousarray(values))
+    varies = values.min(axis=0) < values.max(axis=0)
+    np.save(building / "covariates.npy", np.ascontiguousarray(values[:, varies]))
+    named = list(zip(covariates.names, covariates.sources, varies, strict=True))
     return {
-        "names": covariates.names,
-        "sources": covariates.sources,
-        "constant": covariates.constant,
+        "names": tuple(name for name, _, varied in named if varied),
+        "sources": tuple(source for _, source, varied in named if varied),
+        "constant": (*covariates.constant, *(name for name, _, varied in named if not varied)),
     }
 
 

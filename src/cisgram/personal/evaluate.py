@@ -103,7 +103,7 @@ def evaluate_fits(fits: Sequence[Fit]) -> Evaluation:
     """Summarise fits of the same cohort and task.
 
     Raises:
-        DataError: no fit, fits of different tasks, people or settings other than the
+        DataError: no fit, fits of different tasks, people, genes or settings other than the
             model, or none scored.
     """
     if not fits:
@@ -118,6 +118,11 @@ def evaluate_fits(fits: Sequence[Fit]) -> Evaluation:
             raise DataError(
                 f"{fit.path} and {fits[0].path} hold out different people; "
                 "fit them on the same cohort with the same seed."
+            )
+        if fit.genes["gene"].to_list() != fits[0].genes["gene"].to_list():
+            raise DataError(
+                f"{fit.path} has {fit.genes.height:,} genes and {fits[0].path} "
+                f"{fits[0].genes.height:,}, or others; fit the same --genes to compare."
             )
         _check_settings(fit, fits[0])
     return Evaluation(

@@ -203,6 +203,8 @@ def read_gene_list(genes: str, known: pl.Series) -> list[str]:
     if genes.isdecimal():
         check_range(int(genes), "--genes", low=1)
         return known.head(int(genes)).to_list()
+    if not Path(genes).exists():
+        raise DataError(f"--genes {genes} is no file and no number; give one of the two.")
     lines = read_text(genes, "the list of genes").splitlines()
     names = [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
     if not names:

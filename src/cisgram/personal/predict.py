@@ -193,7 +193,19 @@ def _predict(
             values[index], missing[index] = total, n_unknown / (part.height * len(chosen))
             ticker.advance()
     account = found.account.with_columns(missing=pl.Series(missing, nan_to_null=True))
-    return PersonalPrediction(genes, chosen, values, account, weights.centred, found.notes)
+    notes = (*found.notes, *_on_training_people(weights, chosen))
+    return PersonalPrediction(genes, chosen, values, account, weights.centred, notes)
+
+
+def _on_training_people(weights: WeightSet, people: tuple[str, ...]) -> tuple[str, ...]:
+    """Warn where accuracy could be read off people whose expression is known to the models."""
+    n_known = len(weights.learnt_from.intersection(people))
+    if not n_known:
+        return ()
+    return (
+        f"{n_known:,} of {len(people):,} people were learnt from: accuracy in them would flatter; "
+        "the fit holds their held-out predictions.",
+    )
 
 
 def _gene_snps(part: pl.DataFrame) -> _GeneSnps:

@@ -7,6 +7,7 @@ al. 2018, https://doi.org/10.1038/s41467-018-03621-1). Names with dots are quote
 
 import gzip
 import itertools
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -54,6 +55,8 @@ class WeightSet:
     """Assembly named by the variant IDs, `b37` or `b38`; empty when they name none."""
     source: str = ""
     """Where the models are from, for messages."""
+    learnt_from: frozenset[str] = frozenset()
+    """People whose expression the models learnt; empty where unknown."""
 
     @property
     def centred(self) -> bool:
@@ -88,7 +91,11 @@ class WeightSet:
             ref=pl.col("ref").str.to_uppercase(),
             eff=pl.col("alt").str.to_uppercase(),
         )
-        return cls(_with_counts(genes, weights), _shaped(weights), source=str(fit.path))
+        learnt_from = frozenset(training_people(fit))
+        where = str(fit.path)
+        return cls(
+            _with_counts(genes, weights), _shaped(weights), source=where, learnt_from=learnt_from
+        )
 
     @classmethod
     def read(cls, path: Path | str) -> "WeightSet":
@@ -136,12 +143,14 @@ def export_predictdb(
         build: assembly of the positions, such as `b37` or `GRCh38`.
 
     Raises:
-        ConfigError: the name does not end in .db.
+        ConfigError: the name does not end in .db, or the build is no assembly.
         DataError: no gene to write, another cohort, permuted genotypes, or the disk is full.
     """
     out_db = Path(out_db)
     if out_db.suffix != ".db":
         raise ConfigError(f"{out_db} must end in .db; rename it.")
+    if not re.fullmatch(r"b\d+|[A-Za-z]+\d[\w.]*", assembly(build)):
+        raise ConfigError(f"{build!r} is no assembly; name one such as b37, hg38 or sacCer3.")
     models = WeightSet.from_fit(fit, accepted_only=accepted_only)
     weights, n_renamed = _named(models.weights, cohort.genotypes, assembly(build), fit=fit)
     people = people_rows(training_people(fit), cohort.people, cohort.path)
