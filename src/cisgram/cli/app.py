@@ -94,11 +94,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _wording(error: CycloptsError, words: Sequence[str]) -> str:
     """Say of an option nobody typed that it is missing, not that it lacks a value."""
-    said = str(error)
-    if isinstance(error, MissingArgumentError) and error.argument is not None:
-        if not any(word.partition("=")[0] == error.argument.name for word in words):
-            return said.replace("requires an argument", "is missing")
-    return said
+    if not isinstance(error, MissingArgumentError) or error.argument is None:
+        return str(error)
+    typed = any(word.partition("=")[0] == error.argument.name for word in words)
+    return str(error) if typed else str(error).replace("requires an argument", "is missing")
 
 
 def _where_to_read(error: CycloptsError) -> str:
