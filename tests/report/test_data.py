@@ -18,17 +18,11 @@ def fits(make_fits) -> list[Fit]:
     return make_fits(n_genes=30, n_people=120)
 
 
-def test_lines_up_models_that_have_different_genes(fits: list[Fit]) -> None:
+def test_models_of_different_genes_are_refused(fits: list[Fit]) -> None:
     first, second = _rows(fits[0], slice(0, 20)), _rows(fits[3], slice(10, 30))
-    data = gather([first, second])
-    assert data.genes["gene"].to_list() == fits[0].genes["gene"].to_list()
-    np.testing.assert_array_equal(data.measured, fits[0].measured)
-    assert np.isnan(data.models[0].predictions[20:]).all()
-    np.testing.assert_array_equal(data.models[1].predictions[10:], second.predictions)
-    assert data.models[0].scores["pearson"].null_count() == 10
-    assert data.models[1].scores["pearson"][29] == second.genes["pearson"][19]
-    assert data.comparison is not None
-    assert data.comparison.n_genes == 10
+    with pytest.raises(DataError, match="has 20 genes and .* 20, or others; fit the same --genes"):
+        gather([first, second])
+    assert gather([first]).genes["gene"].to_list() == first.genes["gene"].to_list()
 
 
 def test_sets_the_first_model_beside_top_snp(fits: list[Fit]) -> None:
