@@ -20,7 +20,7 @@ def fits(make_fits) -> list[Fit]:
 
 def test_models_of_different_genes_are_refused(fits: list[Fit]) -> None:
     first, second = _rows(fits[0], slice(0, 20)), _rows(fits[3], slice(10, 30))
-    with pytest.raises(DataError, match="has 20 genes and .* 20, or others; fit the same --genes"):
+    with pytest.raises(DataError, match=r"has 20 genes and .* 20, or others; fit the same --genes"):
         gather([first, second])
     assert gather([first]).genes["gene"].to_list() == first.genes["gene"].to_list()
 
