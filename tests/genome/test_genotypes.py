@@ -215,6 +215,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(genotypes.dosages(slice(3_999, None))[:4, 0], [0, 1, 2, 1])
 
 
+@pytest.mark.whole
 def test_geuvadis(geuvadis: object, tmp_path: Path) -> None:
     source = geuvadis.genotypes  # type: ignore[attr-defined]
     genotypes, counts = load(source, tmp_path)

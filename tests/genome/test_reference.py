@@ -96,6 +96,7 @@ def test_truncated_gzip_leaves_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["genome.fa.gz"]
 
 
+@pytest.mark.whole
 def test_a_hundred_thousand_tiny_contigs(tmp_path: Path) -> None:
     n = 100_000
     reference = build(tmp_path, "".join(f">scaffold_{i}\nACG\nT\n" for i in range(n)))
