@@ -290,7 +290,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--people", type=int, nargs="+", default=PEOPLE)
     parser.add_argument("--length", type=int, default=LENGTH, help="bases simulated")
-    parser.add_argument("--budget", type=float, default=20, help="seconds a model and cohort")
+    parser.add_argument("--budget", type=float, default=10, help="seconds a model and cohort")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--genotypes", type=Path, help="real VCF to measure beside")
     parser.add_argument("--expression", type=Path, help="its BED")

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import textwrap
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -46,15 +47,20 @@ def made(tmp_path) -> Path:
     return _make(tmp_path / "fit")
 
 
-@pytest.fixture
-def small_files():
-    """Let no file grow beyond 4,000 bytes, as a full disk would."""
+@contextmanager
+def _small_files() -> Generator[None]:
+    """Let no file grow beyond 4,000 bytes, as a full disk would.
+
+    No fixture: pytest reports a test while its fixtures last, to a log that may be longer.
+    """
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limit[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_artifact_describes_itself_and_its_files(made):
@@ -140,17 +146,18 @@ def test_older_artifact_survives_a_replacement_that_cannot_be_published(made, mo
     assert (made / "genes/weights.bin").read_bytes() == b"weights"
 
 
-def test_full_disk_is_one_sentence_and_leaves_nothing(tmp_path, small_files):
-    with pytest.raises(DataError, match=r"^cannot write .*fit: the file may not grow"):
+def test_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
+    refused = pytest.raises(DataError, match=r"^cannot write .*fit: the file may not grow")
+    with refused, _small_files():
         _make(tmp_path / "fit", content=bytes(5000))
-    with pytest.raises(DataError, match=r"^cannot write .*table\.json: "):
+    with pytest.raises(DataError, match=r"^cannot write .*table\.json: "), _small_files():
         write_json(tmp_path / "table.json", list(range(5000)))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_disk_that_fills_up_at_the_manifest_leaves_nothing(tmp_path, small_files):
+def test_disk_that_fills_up_at_the_manifest_leaves_nothing(tmp_path):
     full = pytest.raises(DataError, match=r"^cannot write .*fit: ")
-    with full, _building(tmp_path / "fit", long="x" * 5000) as building:
+    with full, _small_files(), _building(tmp_path / "fit", long="x" * 5000) as building:
         (building / "file").write_text("short")
     assert list(tmp_path.iterdir()) == []
 

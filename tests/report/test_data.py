@@ -54,8 +54,9 @@ def test_refuses_fits_that_do_not_belong_together(fits: list[Fit]) -> None:
         gather([])
     with pytest.raises(ConfigError, match="two fits are of one model"):
         gather([fits[0], fits[0]])
-    with pytest.raises(DataError, match="different targets"):
-        gather([fits[0], replace(fits[1], measured=fits[1].measured + 1)])
+    raw = replace(fits[1], config=replace(fits[1].config, use_covariates=False))
+    with pytest.raises(DataError, match="fitted with different use_covariates"):
+        gather([fits[0], raw])
     with pytest.raises(DataError, match="different people"):
         gather([fits[0], replace(fits[1], folds=np.roll(fits[1].folds, 1))])
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from cisgram.personal.fit_config import FitConfig
+from cisgram.personal.fit_config import CROSS_POPULATION, FitConfig
 
 if TYPE_CHECKING:
     from cisgram.personal.evaluate import Evaluation
@@ -52,8 +52,9 @@ def fit(
     from cisgram.personal.cohort import Cohort
     from cisgram.personal.fit import fit_cohort, read_gene_list
 
-    known = Cohort.open(cohort).genes["gene"]
-    chosen = read_gene_list(genes, known) if genes is not None else None
+    chosen = None
+    if genes is not None:
+        chosen = read_gene_list(genes, Cohort.open(cohort).genes["gene"])
     result = fit_cohort(cohort, config, out, genes=chosen, executor=executor, workers=workers)
     if json is not None:
         write_json(json, {"task": result.task, "genes": result.genes.to_dicts()})
@@ -294,9 +295,9 @@ def show_evaluation(evaluation: "Evaluation") -> None:
         )
     console = Console()
     console.print(table)
-    if first.n_train and "cross-population" in first.task:
+    if first.task.startswith(CROSS_POPULATION) and first.mean_r2 < 0:
         console.print(
-            "R2 far below 0 beside a positive r is a shifted level: covariates were regressed out "
+            "R2 below 0 beside a positive r is a shifted level: covariates were regressed out "
             "with coefficients of other populations.",
             highlight=False,
         )

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -18,15 +19,14 @@ from rich.progress import (
 _SECONDS_BETWEEN_LINES = 30.0
 
 
-class Ticker:
+class Ticker(Protocol):
     """Counts finished pieces of work and shows how far it is."""
 
     def advance(self, n: int = 1) -> None:
         """Count `n` more pieces as done."""
-        raise NotImplementedError
 
 
-class _Bar(Ticker):
+class _Bar:
     def __init__(
         self, progress: Progress, description: str, *, total: int | None, done: int
     ) -> None:
@@ -37,7 +37,7 @@ class _Bar(Ticker):
         self._progress.advance(self._task, n)
 
 
-class _Lines(Ticker):
+class _Lines:
     """For logs: one line every half minute, none for work shorter than that."""
 
     def __init__(self, description: str, total: int | None, done: int) -> None:

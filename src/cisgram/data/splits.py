@@ -9,18 +9,13 @@ from jaxtyping import Bool, Float32, Float64, Int, Int8
 
 from cisgram.core.checks import ConfigError, check_range, check_unique, few
 from cisgram.core.progress import progress
-from cisgram.genome.chromosomes import canonical
-from cisgram.genome.genotypes import Genotypes
+from cisgram.genome.genotypes import Genotypes, allele_frequency, missing_rate
 
 _MIN_FREQUENCY = 0.05
 _MAX_MISSING = 0.05
 _APART = 10_000
 _GENOME_BINS = 1 << 32
 _MIN_SNPS = 500
-_NOT_AUTOSOMES = ("X", "Y", "MT", "XY", "25", "PAR1", "PAR2")
-"""PLINK's numbers of the first three, where they are that, are `genome.chromosomes`' to know."""
-_SEX_ACCESSIONS = ("NC_000023.", "NC_000024.", "NC_012920.", "NC_060947.", "NC_060948.")
-"""RefSeq's X, Y and mitochondrion of GRCh37 and GRCh38, then X and Y of T2T-CHM13."""
 _READ_SNPS = 500
 _ROUNDS = 16
 _BLOCK_PEOPLE = 500
@@ -283,13 +278,7 @@ def _candidates(
     genotypes: Genotypes,
 ) -> tuple[Int[np.ndarray, "rows"], Int[np.ndarray, "rows"]]:
     """Return the rows of autosomal SNPs, and the number of the 10,000 bases each lies in."""
-    variants, names = genotypes.variants, genotypes.names
-    others = {canonical(names.resolve(name) or name) for name in _NOT_AUTOSOMES}
-    autosomes = [
-        name
-        for name in names.known
-        if canonical(name) not in others and not name.startswith(_SEX_ACCESSIONS)
-    ]
+    variants, autosomes = genotypes.variants, genotypes.names.autosomes
     is_snp = (variants["ref"].str.len_bytes() == 1) & (variants["alt"].str.len_bytes() == 1)
     rows = np.flatnonzero((is_snp & variants["chrom"].is_in(autosomes)).to_numpy())
     chromosome = variants["chrom"].rank("dense").to_numpy().astype(np.int64)
@@ -302,10 +291,8 @@ def _counts(
 ) -> tuple[Int8[np.ndarray, "people rows"], Bool[np.ndarray, "rows"]]:
     """Read the allele counts of those rows, and say which are common and seldom missing."""
     dosages = genotypes.dosages(rows)
-    missing = np.isnan(dosages)
-    called = np.maximum((~missing).sum(axis=0), 1)
-    frequency = np.where(missing, 0, dosages).sum(axis=0) / (2 * called)
+    frequency = allele_frequency(dosages)
     common = (np.minimum(frequency, 1 - frequency) >= _MIN_FREQUENCY) & (
-        missing.mean(axis=0) <= _MAX_MISSING
+        missing_rate(dosages) <= _MAX_MISSING
     )
-    return np.where(missing, -1, np.rint(dosages)).astype(np.int8), common
+    return np.nan_to_num(np.rint(dosages), nan=-1).astype(np.int8), common

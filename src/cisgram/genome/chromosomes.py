@@ -18,6 +18,9 @@ _MITOCHONDRION = {"m", "mt", "mito", "mtdna", "mitochondrion", "mitochondrion_ge
 _PLINK = {"23": "X", "24": "Y", "26": "MT"}
 _FROM_PLINK = {letter: number for number, letter in _PLINK.items()}
 _LAST_HUMAN_AUTOSOME, _LAST_PLINK_CODE = 22, 26
+_NOT_AUTOSOMES = ("X", "Y", "MT", "XY", "25", "PAR1", "PAR2")
+_SEX_ACCESSIONS = ("NC_000023.", "NC_000024.", "NC_012920.", "NC_060947.", "NC_060948.")
+"""RefSeq's X, Y and mitochondrion of GRCh37 and GRCh38, then X and Y of T2T-CHM13."""
 
 
 @lru_cache(maxsize=1 << 16)
@@ -81,6 +84,20 @@ class ChromosomeNames:
                 "use its names or another file."
             )
         return found
+
+    @property
+    def autosomes(self) -> tuple[str, ...]:
+        """The known names but those of sex chromosomes and mitochondria, human ones by any name.
+
+        >>> ChromosomeNames(["chr1", "chrX", "chrM"]).autosomes
+        ('chr1',)
+        """
+        others = {canonical(self.resolve(name) or name) for name in _NOT_AUTOSOMES}
+        return tuple(
+            name
+            for name in self.known
+            if canonical(name) not in others and not name.startswith(_SEX_ACCESSIONS)
+        )
 
     def _human(self, key: str) -> str:
         """Translate between PLINK's numbers and letters, for human chromosomes only."""

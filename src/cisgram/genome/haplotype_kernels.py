@@ -29,7 +29,7 @@ _ALTERNATE, _MISSING, _PHASED = 1, 2, 16
 @intrinsic
 def _move(
     _context: Any, target: Any, line: Any, at: Any, source: Any, first: Any, n: Any
-) -> tuple[Any, Any]:  # pragma: no cover - runs in the compiler
+) -> tuple[Any, Any]:
     """Copy `n` bases to a line of `target` by memcpy, which spares reading what is overwritten."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:

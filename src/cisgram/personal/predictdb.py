@@ -149,7 +149,7 @@ def export_predictdb(
     out_db = Path(out_db)
     if out_db.suffix != ".db":
         raise ConfigError(f"{out_db} must end in .db; rename it.")
-    if not re.fullmatch(r"b\d+|[A-Za-z]+\d[\w.]*", assembly(build)):
+    if not re.fullmatch(r"b\d+|[A-Za-z]+\d[\w.-]*", assembly(build)):
         raise ConfigError(f"{build!r} is no assembly; name one such as b37, hg38 or sacCer3.")
     models = WeightSet.from_fit(fit, accepted_only=accepted_only)
     weights, n_renamed = _named(models.weights, cohort.genotypes, assembly(build), fit=fit)

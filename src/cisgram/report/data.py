@@ -37,13 +37,11 @@ SCORES = (
 """Columns a model has for each gene, across held-out people."""
 _BASELINE = "top-snp"
 _PERMUTED = ", genotypes permuted"
-_ROUNDING = 1e-3  # sd; two fits of one target differ by less
-_BLOCK = 512  # genes compared at once
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelResults:
-    """One model's rows, in the order of `ReportData.genes`; null where it has no such gene."""
+    """One model's rows, in the order of `ReportData.genes`."""
 
     config: FitConfig
     scores: pl.DataFrame
@@ -103,7 +101,7 @@ def gather(
 
     Raises:
         ConfigError: no fit, or two of the same model.
-        DataError: the fits differ in people, task or target, or `evaluation` lacks a column
+        DataError: the fits differ in more than the model, or `evaluation` lacks a column
             or permutes other people.
     """
     if not fits:
@@ -115,9 +113,6 @@ def gather(
     task = fits[0].task
     rows = _read_accuracies(evaluation)
     permuted = [row for row in rows if row.task == task + _PERMUTED]
-    genes = pl.concat([fit.genes.select(PLACE) for fit in fits]).unique(
-        "gene", keep="first", maintain_order=True
-    )
     return ReportData(
         title=title,
         notes=tuple(notes),
@@ -126,9 +121,17 @@ def gather(
         people=fits[0].people,
         populations=fits[0].populations,
         held_out=fits[0].folds >= 0,
-        genes=genes,
-        measured=_measured(fits, genes),
-        models=tuple(_results(fit, genes) for fit in fits),
+        genes=fits[0].genes.select(PLACE),
+        measured=fits[0].measured,
+        models=tuple(
+            ModelResults(
+                config=fit.config,
+                scores=fit.genes.select(SCORES),
+                predictions=fit.predictions,
+                weights=fit.weights,
+            )
+            for fit in fits
+        ),
         accuracies=evaluated.models,
         comparison=_baseline(evaluated.differences),
         null_rates=tuple(_null_rate(model, permuted) for model in evaluated.models),
@@ -195,61 +198,6 @@ def _read_accuracies(evaluation: Mapping[str, Any] | None) -> list[ModelAccuracy
         known["populations"] = tuple(PopulationAccuracy(**part) for part in row["populations"])
         read.append(ModelAccuracy(**known))
     return read
-
-
-def _measured(fits: Sequence[Fit], genes: pl.DataFrame) -> Float32[np.ndarray, "genes people"]:
-    """Join the fits' targets; where two have a gene they must agree.
-
-    Raises:
-        DataError: they do not.
-    """
-    rows = _rows_in(fits[0], genes)
-    measured = _in_rows(fits[0].measured, rows, genes.height)
-    seen = np.zeros(genes.height, dtype=bool)
-    seen[rows] = True
-    for fit in fits[1:]:
-        rows = _rows_in(fit, genes)
-        shared = np.flatnonzero(seen[rows])
-        for block in np.array_split(shared, len(shared) // _BLOCK + 1):
-            if not np.allclose(
-                measured[rows[block]], fit.measured[block], atol=_ROUNDING, equal_nan=True
-            ):
-                raise DataError(
-                    f"{fits[0].path} and {fit.path} were fitted to different targets "
-                    "(normalisation or covariates differ); make one report of each."
-                )
-        new = np.flatnonzero(~seen[rows])
-        if len(new):
-            measured[rows[new]] = fit.measured[new]
-            seen[rows] = True
-    return measured
-
-
-def _rows_in(fit: Fit, genes: pl.DataFrame) -> np.ndarray:
-    """Return the row in `genes` of each gene of `fit`."""
-    row_of = {gene: row for row, gene in enumerate(genes["gene"])}
-    return np.array([row_of[gene] for gene in fit.genes["gene"]], dtype=np.int64)
-
-
-def _in_rows(
-    values: Float32[np.ndarray, "genes people"], rows: np.ndarray, n: int
-) -> Float32[np.ndarray, "rows people"]:
-    """Lay out rows among `n`, NaN elsewhere; without a copy when they are all there in order."""
-    if np.array_equal(rows, np.arange(n)):
-        return values
-    spread = np.full((n, values.shape[1]), np.nan, dtype=np.float32)
-    spread[rows] = values
-    return spread
-
-
-def _results(fit: Fit, genes: pl.DataFrame) -> ModelResults:
-    scores = genes.select("gene").join(fit.genes, on="gene", how="left", maintain_order="left")
-    return ModelResults(
-        config=fit.config,
-        scores=scores.select(SCORES),
-        predictions=_in_rows(fit.predictions, _rows_in(fit, genes), genes.height),
-        weights=fit.weights,
-    )
 
 
 def _covariates(fits: Sequence[Fit]) -> tuple[str, ...]:
