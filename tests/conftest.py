@@ -9,6 +9,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 from jaxtyping import config, install_import_hook
 
 from toy import ToyGenome, write_toy_genome
@@ -31,6 +32,8 @@ def _checked_modules() -> list[str]:
 
 
 install_import_hook(_checked_modules(), "shapes.check_arrays")
+# Small networks lose more to waiting threads than they win.
+torch.set_num_threads(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

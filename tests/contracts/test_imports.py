@@ -8,13 +8,23 @@ import sys
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src"
-HEAVY = {"numpy", "scipy", "numba", "polars", "pyarrow", "torch", "cyvcf2", "ray", "jinja2"}
+HEAVY = {
+    "numpy",
+    "scipy",
+    "numba",
+    "polars",
+    "torch",
+    "lightning_fabric",
+    "cyvcf2",
+    "ray",
+    "jinja2",
+}
 HELP_SECONDS = 0.3
 
 WATCH = """
 import importlib, json, os, random, signal, sys
 # These leave harmless traces of their own: variables for an allocator and OpenMP, random numbers.
-import numpy, polars, rich.progress, threadpoolctl
+import lightning_fabric, numpy, polars, rich.progress, threadpoolctl, torch
 environment, path, warnings = dict(os.environ), list(sys.path), numpy.geterr()
 state, handler = random.getstate(), signal.getsignal(signal.SIGINT)
 for name in {names}:

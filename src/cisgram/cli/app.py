@@ -52,10 +52,22 @@ app.command(
     sort_key=3,
 )
 app.command(
+    "cisgram.cli.lm:app",
+    name="lm",
+    help="Train, evaluate and use language models of DNA.",
+    sort_key=4,
+)
+app.command(
+    "cisgram.cli.models:app",
+    name="models",
+    help="List and show models; convert published weights.",
+    sort_key=5,
+)
+app.command(
     "cisgram.cli.report:report",
     name="report",
     help="Write one self-contained HTML page about fitted models.",
-    sort_key=4,
+    sort_key=6,
 )
 
 

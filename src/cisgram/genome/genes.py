@@ -1,4 +1,4 @@
-"""Genes, transcripts and exons of a GTF or GFF3 file."""
+"""Genes, transcripts, exons and all other lines of a GTF or GFF3 file."""
 
 import re
 from dataclasses import dataclass
@@ -66,8 +66,52 @@ def read_genes(path: Path | str) -> Annotation:
     return annotation
 
 
-def _read(path: Path | str) -> pl.DataFrame:
-    """Return the lines of genes, transcripts and exons as nine columns of text."""
+def read_features(path: Path | str) -> pl.DataFrame:
+    """Read every line of a GTF or GFF3, whatever it stands for.
+
+    Two liberties that tools take are put right: positions written `12.0`, and the
+    larger one first on strand `-`.
+
+    Returns:
+        chrom, feature (its third column), start and end (0-based, half-open), strand,
+        id (GFF3 only), parents (their `Parent`, or the transcript's id in a GTF, else the
+        gene's) and biotype (null where not given), in the order of the file.
+
+    Raises:
+        DataError: the file is damaged, holds no line, or has one that cannot be read.
+    """
+    lines = _read(path, every=True)
+    if not lines.height:
+        raise DataError(f"annotation {path} holds no line; give a GTF or GFF3.")
+    first, second = (
+        pl.col(name).str.replace(r"^(\d+)\.0*$", "${1}").cast(pl.Int64, strict=False)
+        for name in ("start", "end")
+    )
+    backwards = (first > second) & (pl.col("strand") == "-")
+    text = pl.col("attributes")
+    quoted = text.str.starts_with('"') & text.str.contains('""', literal=True)
+    lines = lines.with_columns(
+        start=pl.when(backwards).then(second).otherwise(first).cast(pl.String),
+        end=pl.when(backwards).then(first).otherwise(second).cast(pl.String),
+        attributes=pl.when(quoted)
+        .then(text.str.strip_chars('"').str.replace_all('""', '"', literal=True))
+        .otherwise(text),
+    )
+    table = _positions(lines, path)
+    if _is_gff3(lines):
+        id, parents = _gff3_says("ID"), _gff3_says("Parent")
+        biotype = _gff3_says("biotype", "gene_biotype", "gene_type")
+    else:
+        id, parents = pl.lit(None, dtype=pl.String), _gtf_says("transcript_id", "gene_id")
+        biotype = _gtf_says("gene_biotype", "gene_type", "transcript_biotype", "transcript_type")
+    return table.select(
+        "chrom", "feature", "start", "end", "strand",
+        id=id, parents=parents.str.split(","), biotype=biotype,
+    )  # fmt: skip
+
+
+def _read(path: Path | str, *, every: bool = False) -> pl.DataFrame:
+    """Return the lines of genes, transcripts and exons, or all, as nine columns of text."""
     tables: list[pl.DataFrame] = []
     for text in read_lines(path, "annotation"):
         lines, fasta, _ = text.partition(b"##FASTA")
@@ -88,9 +132,8 @@ def _read(path: Path | str) -> pl.DataFrame:
                 f"annotation {path} is not a table of nine columns between tabs; "
                 "give a GTF or GFF3."
             ) from None
-        tables.append(
-            table.filter(pl.col("feature").str.contains(f"{_GFF3_GENE}|{_TRANSCRIPT}|{_EXON}"))
-        )
+        wanted = pl.col("feature").str.contains(f"{_GFF3_GENE}|{_TRANSCRIPT}|{_EXON}")
+        tables.append(table if every else table.filter(wanted))
         if fasta:
             break
     return pl.concat(tables)
@@ -126,21 +169,28 @@ def _is_gff3(lines: pl.DataFrame) -> bool:
     return bool(lines.height) and re.match(r"\s*[^\s;=]+=", lines["attributes"][0]) is not None
 
 
-def _read_gtf(lines: pl.DataFrame) -> Annotation:
-    def said(*names: str) -> pl.Expr:
-        pattern = r'(?:^|;)\s*{}\s+"?([^";]+)'
-        return pl.coalesce(pl.col("attributes").str.extract(pattern.format(name)) for name in names)
+def _gtf_says(*names: str) -> pl.Expr:
+    """Return the first attribute of these that a line has."""
+    pattern = r'(?:^|;)\s*{}\s+"?([^";]+)'
+    return pl.coalesce(pl.col("attributes").str.extract(pattern.format(name)) for name in names)
 
+
+def _gff3_says(*names: str) -> pl.Expr:
+    pattern = r"(?:^|;)\s*{}=([^;]+)"
+    return pl.coalesce(pl.col("attributes").str.extract(pattern.format(name)) for name in names)
+
+
+def _read_gtf(lines: pl.DataFrame) -> Annotation:
     table = lines.with_columns(
-        gene=_with_version(said("gene_id"), said("gene_version")),
-        transcript=_with_version(said("transcript_id"), said("transcript_version")),
+        gene=_with_version(_gtf_says("gene_id"), _gtf_says("gene_version")),
+        transcript=_with_version(_gtf_says("transcript_id"), _gtf_says("transcript_version")),
     )
     feature = pl.col("feature")
     genes = table.filter(feature.str.contains(_GTF_GENE)).with_columns(
-        name=said("gene_name", "gene_id"), biotype=said("gene_biotype", "gene_type")
+        name=_gtf_says("gene_name", "gene_id"), biotype=_gtf_says("gene_biotype", "gene_type")
     )
     transcripts = table.filter(feature.is_in(["transcript", "mRNA"])).with_columns(
-        biotype=said("transcript_biotype", "transcript_type")
+        biotype=_gtf_says("transcript_biotype", "transcript_type")
     )
     exons = table.filter(feature == "exon")
     return Annotation(
@@ -152,21 +202,18 @@ def _read_gtf(lines: pl.DataFrame) -> Annotation:
 
 def _read_gff3(lines: pl.DataFrame) -> Annotation:
     """Follow `Parent` from exons to transcripts to genes."""
-
-    def said(*names: str) -> pl.Expr:
-        pattern = r"(?:^|;)\s*{}=([^;]+)"
-        return pl.coalesce(pl.col("attributes").str.extract(pattern.format(name)) for name in names)
-
     # An ID of digits is the file's own bookkeeping; the name is what people know.
     label = (
-        pl.when(said("ID").str.contains(r"^\d+$")).then(said("Name")).otherwise(said("ID"))
+        pl.when(_gff3_says("ID").str.contains(r"^\d+$"))
+        .then(_gff3_says("Name"))
+        .otherwise(_gff3_says("ID"))
     ).str.replace(_PREFIX, "")
     table = lines.with_columns(
-        id=said("ID"),
-        parent=said("Parent").str.split(","),
-        label=_with_version(label, said("version")),
-        biotype=said("biotype", "gene_biotype", "gene_type"),
-        name=pl.coalesce(said("gene_name", "gene", "Name"), label),
+        id=_gff3_says("ID"),
+        parent=_gff3_says("Parent").str.split(","),
+        label=_with_version(label, _gff3_says("version")),
+        biotype=_gff3_says("biotype", "gene_biotype", "gene_type"),
+        name=pl.coalesce(_gff3_says("gene_name", "gene", "Name"), label),
     )
     feature = pl.col("feature")
     genes = (
@@ -180,7 +227,7 @@ def _read_gff3(lines: pl.DataFrame) -> Annotation:
         .join(genes.select("gene", parent="id"), on="parent", maintain_order="left")
         .rename({"label": "transcript"})
         .with_columns(
-            _decoded("transcript"), biotype=pl.coalesce(said("transcript_type"), "biotype")
+            _decoded("transcript"), biotype=pl.coalesce(_gff3_says("transcript_type"), "biotype")
         )
     )
     exons = (

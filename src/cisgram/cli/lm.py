@@ -1,0 +1,133 @@
+"""`cisgram lm`: language models of DNA."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from cyclopts import App
+
+if TYPE_CHECKING:
+    from cisgram.predict.evaluate_lm import LMEvaluation
+
+app = App(name="lm", help="Train, evaluate and use language models of DNA.")
+
+
+@app.command
+def pretrain(recipe: Path, /, *, out: Path, resume: bool = False, devices: int = 1) -> None:
+    """Pretrain a masked language model as a recipe says.
+
+    Args:
+        recipe: TOML file; recipes/ in the repository holds examples.
+        out: directory of the run: corpus, checkpoint, metrics.jsonl and, in model, the weights of
+            the lowest validation loss.
+        resume: go on with the run in `out`; steps and decay may have changed.
+        devices: processes on CPU, or GPUs; each takes its own batches.
+    """
+    from cisgram.train.pretrain import pretrain
+    from cisgram.train.recipe import Recipe
+
+    state = pretrain(Recipe.read(recipe), out, resume=resume, devices=devices)
+    from rich.console import Console
+
+    Console().print(
+        f"{state.step:,} steps in {state.seconds:,.0f} s; best validation loss "
+        f"{state.best_loss:.4f} nats at step {state.best_step:,}. The model is in {out / 'model'}.",
+        highlight=False,
+    )
+
+
+@app.command
+def evaluate(
+    *,
+    model: str,
+    fasta: Path,
+    annotation: Path | None = None,
+    chromosomes: tuple[str, ...] = (),
+    baseline_chromosomes: tuple[str, ...] = (),
+    passes: int = 7,
+    both_strands: bool = False,
+    json: Path | None = None,
+) -> None:
+    """Measure perplexity, every base hidden once, beside Markov and two-sided k-mer models.
+
+    Args:
+        model: packaged weights such as cisgram/yeast-lm, a model directory, or a run.
+        fasta: genome, plain or compressed.
+        annotation: its GTF or GFF3, for perplexity by region.
+        chromosomes: contigs to evaluate, as in chrXII,chrXIV; all by default.
+        baseline_chromosomes: contigs the baselines learn from; all that are not evaluated by
+            default.
+        passes: times each window is read, hiding 1 / passes of it.
+        both_strands: average the logits of both strands.
+        json: also write the result as data.
+    """
+    from cisgram.core.artifact import write_json
+    from cisgram.predict.evaluate_lm import evaluate_lm
+    from cisgram.predict.perplexity import PerplexityConfig
+
+    result = evaluate_lm(
+        model,
+        fasta,
+        annotation=annotation,
+        chromosomes=_split(chromosomes),
+        baseline_chromosomes=_split(baseline_chromosomes),
+        config=PerplexityConfig(n_passes=passes, strands="both" if both_strands else "forward"),
+    )
+    if json is not None:
+        write_json(json, result.plain())
+    show_evaluation(result)
+
+
+@app.command
+def embed(
+    *,
+    model: str,
+    fasta: Path,
+    bed: Path | None = None,
+    pool: Literal["mean", "none"] = "mean",
+    out: Path,
+) -> None:
+    """Write hidden positions of a language model for the records of a FASTA, or regions of it.
+
+    Args:
+        model: packaged weights such as cisgram/yeast-lm, a model directory, or a run.
+        fasta: sequences, or the genome that the regions are of.
+        bed: regions, each read with the DNA around it; whole records by default.
+        pool: one row a region, or one row a position.
+        out: .npz file with values, names, and the span of bases of each row.
+    """
+    from cisgram.predict.embed_files import embed_file
+
+    n, channels = embed_file(model, fasta, out, bed=bed, pool=pool)
+    from rich.console import Console
+
+    Console().print(f"{n:,} rows of {channels} channels are in {out}.", highlight=False)
+
+
+def show_evaluation(result: "LMEvaluation") -> None:
+    """Print perplexity by region beside the baselines'."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(box=None, pad_edge=False)
+    table.add_column("region")
+    table.add_column("bases", justify="right")
+    models = list(result.perplexity)
+    for name in models:
+        table.add_column(name, justify="right")
+    for region, n in result.n_bases.items():
+        cells = [f"{result.perplexity[name].get(region, float('nan')):.3f}" for name in models]
+        table.add_row(region, f"{n:,}", *cells)
+    console.print(table)
+    interval = result.interval
+    console.print(
+        f"Overall {interval.value:.4f} (95 % {interval.low:.4f} to {interval.high:.4f}, blocks of "
+        "10,000 bases drawn); uniform guessing gives 4.",
+        highlight=False,
+    )
+    if result.note:
+        console.print(result.note, highlight=False)
+
+
+def _split(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(part.strip() for name in names for part in name.split(",") if part.strip())

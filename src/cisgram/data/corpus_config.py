@@ -1,0 +1,160 @@
+"""What a pretraining corpus is made of: genomes, windows, filters and held-out contigs."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from cisgram.core.checks import ConfigError, check_choice, check_range, few
+from cisgram.core.config import from_plain
+from cisgram.data.homology import PRESETS
+
+_NAME = re.compile(r"\w[\w.-]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenomeSource:
+    """One genome of a corpus."""
+
+    name: str
+    """What tables call it: letters, digits, `_`, `.` and `-`."""
+    fasta: str
+    """FASTA, plain or compressed; a relative path starts where the recipe is."""
+    annotation: str | None = None
+    """GTF or GFF3; without one no cap applies and no base counts as exon."""
+    exclude: tuple[str, ...] = ()
+    """Contigs to leave out, such as the mitochondrion."""
+
+    def __post_init__(self) -> None:
+        """Check the name."""
+        if not _NAME.fullmatch(self.name):
+            raise ConfigError(
+                "a genome's name must consist of letters, digits, '_', '.' and '-'; "
+                f"got {self.name!r}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldOut:
+    """Contigs of one genome that are no training data."""
+
+    genome: str
+    """Name of the genome."""
+    contigs: tuple[str, ...] = ()
+    """Names of the contigs; none stands for the whole genome."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HomologyConfig:
+    """Which training windows resemble held-out contigs too much, on either strand."""
+
+    enabled: bool = True
+    """Whether such windows are removed."""
+    min_identity: float = 0.8
+    """A window goes when more than this share of the columns of an alignment of it match."""
+    max_matched: float = 0.1
+    """A window goes when more than this share of its bases match, all alignments together."""
+    preset: str = "asm20"
+    """minimap2's preset; `map-ont` finds more distant relatives."""
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        check_range(self.min_identity, "min_identity", low=0, high=1)
+        check_range(self.max_matched, "max_matched", low=0, high=1)
+        check_choice(self.preset, PRESETS, "preset")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusConfig:
+    """How a corpus is made; the defaults are those published for Shorkie."""
+
+    genomes: tuple[GenomeSource, ...]
+    """The genomes, in the order of their species numbers."""
+    window: int = 16_384
+    """Bases of a window."""
+    stride: int | None = None
+    """Bases from one training window to the next; a quarter of `window` by default."""
+    held_out_stride: int | None = None
+    """The same for validation and test windows; `window` by default, so that none overlap."""
+    margin: int = 512
+    """Bases left out at each end of a contig."""
+    min_contig: int | None = None
+    """Shorter contigs are skipped; twice `window` by default."""
+    max_unknown: float = 0.001
+    """Largest share of N in a training window."""
+    max_exon: float = 0.925
+    """Largest share of exons in a training window, where there is an annotation."""
+    max_protein_coding: float = 0.875
+    """The same of exons of protein-coding genes."""
+    max_rrna: float = 0.03125
+    """The same of rRNA."""
+    max_trna: float = 0.03125
+    """The same of tRNA."""
+    max_repeat: float = 0.07
+    """Largest share of repeats and N in a window of any split."""
+    soft_mask: bool = True
+    """Count lower case as repeats, unless a FASTA has nothing else."""
+    dust: bool = True
+    """Count low-complexity DNA, as DUST finds it, as repeats."""
+    valid: HoldOut | None = None
+    """Contigs for validation."""
+    test: HoldOut | None = None
+    """Contigs for the test."""
+    homology: HomologyConfig = field(default_factory=HomologyConfig)
+    """Filter between training windows and held-out contigs."""
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        check_range(self.window, "window", low=1)
+        check_range(self.training_stride, "stride", low=1)
+        check_range(self.evaluation_stride, "held_out_stride", low=1)
+        check_range(self.margin, "margin", low=0)
+        check_range(self.shortest_contig, "min_contig", low=1)
+        for cap in ("unknown", "exon", "protein_coding", "rrna", "trna", "repeat"):
+            check_range(getattr(self, f"max_{cap}"), f"max_{cap}", low=0, high=1)
+        names = [genome.name for genome in self.genomes]
+        if not names:
+            raise ConfigError("genomes must name at least one genome; add one.")
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ConfigError(
+                f"genomes names {few(sorted(twice))} more than once; give each its own name."
+            )
+        for split, held_out in self.held_out.items():
+            if held_out.genome not in names:
+                raise ConfigError(
+                    f"genome of {split} must be one of {few(names, 20)}; got {held_out.genome!r}."
+                )
+
+    @property
+    def training_stride(self) -> int:
+        """Bases from one training window to the next."""
+        return max(self.window // 4, 1) if self.stride is None else self.stride
+
+    @property
+    def evaluation_stride(self) -> int:
+        """Bases from one validation or test window to the next."""
+        return self.window if self.held_out_stride is None else self.held_out_stride
+
+    @property
+    def shortest_contig(self) -> int:
+        """Bases of the shortest contig that is used: one window and its margins at least."""
+        wanted = 2 * self.window if self.min_contig is None else self.min_contig
+        return max(wanted, self.window + 2 * self.margin)
+
+    @property
+    def held_out(self) -> dict[str, HoldOut]:
+        """What is held out, by split."""
+        splits = {"valid": self.valid, "test": self.test}
+        return {name: held_out for name, held_out in splits.items() if held_out is not None}
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> Self:
+        """Read a recipe's table, or what a corpus says of itself.
+
+        Raises:
+            ConfigError: a field is unknown, missing or cannot be used.
+
+        >>> CorpusConfig.from_plain({"genomes": [{"name": "x", "fasta": "x.fa"}]}).window
+        16384
+        """
+        return from_plain(cls, values, "the corpus")

@@ -1,0 +1,138 @@
+"""Alignments of stretches of DNA with sequences, by minimap2 (Li 2018, Bioinformatics 34:3094)."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import UInt8
+
+from cisgram.core.checks import check_choice, missing_extra
+from cisgram.core.executor import map_work
+from cisgram.core.progress import progress
+from cisgram.genome.alphabet import decode
+
+PRESETS = ("asm5", "asm10", "asm20", "map-hifi", "map-pb", "map-ont")
+"""Of minimap2's presets, those for long stretches of DNA; mappy takes any other word for none."""
+_SCHEMA = {
+    "query": pl.Int64,
+    "start": pl.Int64,
+    "end": pl.Int64,
+    "target": pl.String,
+    "target_start": pl.Int64,
+    "target_end": pl.Int64,
+    "strand": pl.Int64,
+    "matches": pl.Int64,
+    "columns": pl.Int64,
+}
+_AT_ONCE = 64
+_FEW = 512
+"""Queries that are aligned sooner than other processes start."""
+
+_Hit = tuple[int, int, int, str, int, int, int, int, int]
+
+
+def homology_hits(
+    queries: Sequence[UInt8[np.ndarray, "_"]],
+    targets: Mapping[str, UInt8[np.ndarray, "_"]],
+    *,
+    preset: str = "asm20",
+    executor: str = "processes",
+) -> pl.DataFrame:
+    """Align stretches of DNA with named sequences, on both strands.
+
+    Args:
+        queries: tokens of each stretch.
+        targets: tokens of each sequence.
+        preset: one of `PRESETS`; `asm20` finds what is 80% identical or more.
+        executor: as of `core.executor.map_work`.
+
+    Returns:
+        One row an alignment, by query: query (its number), start, end (in the query), target,
+        target_start, target_end, strand (1 or -1), matches (identical bases), columns (of
+        the alignment, with gaps, without N).
+
+    Raises:
+        ConfigError: mappy is not installed, or there is no such preset.
+    """
+    check_choice(preset, PRESETS, "preset")
+    if not len(queries) or not targets:
+        return pl.DataFrame(schema=_SCHEMA)
+    parts = [(i, queries[i : i + _AT_ONCE]) for i in range(0, len(queries), _AT_ONCE)]
+    rows: list[_Hit] = []
+    with tempfile.TemporaryDirectory() as place:
+        fasta = Path(place) / "targets.fa"
+        with fasta.open("w") as stream:
+            for number, tokens in enumerate(targets.values()):
+                stream.write(f">{number}\n{decode(tokens)}\n")
+        found = map_work(
+            _Aligner(fasta, preset),
+            parts,
+            executor=executor if len(queries) > _FEW else "serial",
+        )
+        with progress("aligning windows", len(queries)) as ticker:
+            for part, hits in found:
+                rows += hits
+                ticker.advance(len(parts[part][1]))
+    table = pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+    names = dict(enumerate(targets))
+    return table.sort("query", maintain_order=True).with_columns(
+        pl.col("target").cast(pl.Int64).replace_strict(names, return_dtype=pl.String)
+    )
+
+
+def matched_bases(hits: pl.DataFrame) -> pl.DataFrame:
+    """Sum up the alignments of each query.
+
+    Returns:
+        One row a query that has any: query, identity (the highest of its alignments: matches
+        per column) and matched (matching bases of all its alignments, at most the bases that
+        they cover together).
+    """
+    reached = pl.col("end").cum_max().shift(1, fill_value=0).over("query")
+    fresh = (pl.col("end") - pl.max_horizontal("start", reached)).clip(lower_bound=0)
+    return (
+        hits.sort("query", "start")
+        .with_columns(fresh=fresh)
+        .group_by("query", maintain_order=True)
+        .agg(
+            identity=(pl.col("matches") / pl.col("columns")).max(),
+            matched=pl.min_horizontal(pl.col("matches").sum(), pl.col("fresh").sum()),
+        )
+    )
+
+
+@dataclass
+class _Aligner:
+    """Aligns parts of the queries; each process makes its own index of the targets."""
+
+    fasta: Path
+    preset: str
+    index: Any = None
+
+    def __call__(self, part: tuple[int, Sequence[UInt8[np.ndarray, "_"]]]) -> list[_Hit]:
+        """Align some queries, numbered from the first."""
+        if self.index is None:
+            self.index = _index(self.fasta, self.preset)
+        first, queries = part
+        return [
+            (n, h.q_st, h.q_en, h.ctg, h.r_st, h.r_en, h.strand, h.mlen, h.blen)
+            for n, tokens in enumerate(queries, first)
+            for h in self.index.map(decode(tokens))
+        ]
+
+
+def _index(fasta: Path, preset: str) -> Any:
+    """Index the sequences of a FASTA.
+
+    Raises:
+        ConfigError: mappy is not installed.
+    """
+    try:
+        import mappy
+    except ImportError:
+        missing_extra("mappy", "lm")
+    return mappy.Aligner(str(fasta), preset=preset)

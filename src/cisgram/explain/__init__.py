@@ -1,0 +1,1 @@
+"""Why models say what they say: motifs in their predictions and where these stand."""

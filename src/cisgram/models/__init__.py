@@ -1,0 +1,1 @@
+"""Networks and count models of DNA, and their files."""

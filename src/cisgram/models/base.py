@@ -1,0 +1,104 @@
+"""What every language model of DNA can be asked."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, NamedTuple
+
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor, nn
+
+from cisgram.core.checks import ConfigError
+
+MASK = 5
+"""The token of a base hidden from the model, after A C G T N = 0 1 2 3 4."""
+
+
+class Embedding(NamedTuple):
+    """Hidden positions of each window and the bases they stand for."""
+
+    values: Float[Tensor, "batch positions channels"]
+    spans: Int[Tensor, "batch positions 2"]
+    """First base and the one after the last, 0-based, within the window."""
+
+
+class Model(nn.Module):
+    """A network that knows what it was built from."""
+
+    kind: ClassVar[str]
+    """Name of the architecture in recipes and files."""
+    config: Any
+    """The frozen dataclass it was built from."""
+    window: int
+    """Bases it was made for."""
+    multiple: int
+    """The length of a window must be a multiple of this."""
+
+    @property
+    def n_parameters(self) -> int:
+        """Numbers the model holds, running moments of batch norms included."""
+        moments = sum(
+            value.numel()
+            for name, value in self.named_buffers()
+            if name.endswith(("_mean", "_var"))
+        )
+        return sum(value.numel() for value in self.parameters()) + moments
+
+    def check_length(self, length: int) -> None:
+        """Refuse windows that the architecture cannot take.
+
+        Raises:
+            ConfigError: `length` is no multiple of `multiple`.
+        """
+        if length < 1 or length % self.multiple:
+            raise ConfigError(
+                f"{self.kind} takes windows of a multiple of {self.multiple:,} bases; "
+                f"got {length:,}."
+            )
+
+
+class LanguageModel(Model, ABC):
+    """Predicts every base of a window from the others.
+
+    Windows are (batch, length) of tokens; `mask` says which bases are hidden from the model and
+    flagged as hidden, which is not the same as N, a base nobody knows. `species` is a number
+    below `n_species`, zero where it is not given.
+    """
+
+    resolution: int
+    """Bases that a hidden position of `embed` stands for."""
+    receptive_field: int | None
+    """Bases that one prediction can depend on; None is the whole window."""
+    causal: bool = False
+    """Whether a base is predicted from those before it alone; then nothing need be hidden."""
+
+    @abstractmethod
+    def logits(
+        self,
+        tokens: UInt8[Tensor, "batch length"],
+        mask: Bool[Tensor, "batch length"] | None = None,
+        species: Int[Tensor, "batch"] | None = None,
+    ) -> Float[Tensor, "batch length 4"]:
+        """Return unnormalised log-probabilities of A, C, G and T at every base."""
+
+    @abstractmethod
+    def embed(
+        self,
+        tokens: UInt8[Tensor, "batch length"],
+        species: Int[Tensor, "batch"] | None = None,
+    ) -> Embedding:
+        """Return hidden positions, nothing masked."""
+
+    def forward(
+        self,
+        tokens: UInt8[Tensor, "batch length"],
+        mask: Bool[Tensor, "batch length"] | None = None,
+        species: Int[Tensor, "batch"] | None = None,
+    ) -> Float[Tensor, "batch length 4"]:
+        """Return `logits`; what wrappers of training call."""
+        return self.logits(tokens, mask, species)
+
+
+def hide(
+    tokens: UInt8[Tensor, "batch length"], mask: Bool[Tensor, "batch length"] | None
+) -> UInt8[Tensor, "batch length"]:
+    """Put `MASK` where the mask is set."""
+    return tokens if mask is None else tokens.masked_fill(mask, MASK)

@@ -1,0 +1,267 @@
+"""Shorkie's multi-resolution networks (Chao et al. 2025, bioRxiv 10.1101/2025.09.19.677475).
+
+A stem at one base, residual blocks that halve the resolution, attention at the coarsest, and
+U-Net blocks back up: to one base for the masked language model, to bins for tracks. The
+defaults are the published sizes; anything smaller is the same network with other numbers.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor, nn
+
+from cisgram.core.checks import ConfigError, check_range
+from cisgram.models.base import MASK, Embedding, LanguageModel, Model, hide
+from cisgram.nn.attention import TransformerBlock
+from cisgram.nn.conv import Conv, ResidualBlock, UpBlock, gelu, max_pool
+from cisgram.nn.init import lecun_normal_
+
+_N_LETTERS = 5
+"""Input channels of the sequence itself: A, C, G, T and the flag of a masked base."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShorkieConfig:
+    """Sizes of the trunk; the published ones by default."""
+
+    n_species: int = 165
+    """Genomes that the input can name."""
+    window: int = 16_384
+    """Bases the model is made for; distances are told apart up to this."""
+    stem_channels: int = 96
+    """Filters of the first convolution, 11 bases wide."""
+    channels: tuple[int, ...] = (96, 128, 160, 192, 256, 320, 384)
+    """Of the residual blocks, each of which halves the resolution."""
+    n_layers: int = 8
+    """Transformer blocks."""
+    n_heads: int = 4
+    """Of attention."""
+    key_size: int = 64
+    """Of each head."""
+    decoder_channels: tuple[int, ...] = (384, 384, 384, 384, 384, 384, 384)
+    """Of the U-Net blocks, coarsest first; as many as residual blocks in a language model."""
+    conv_dropout: float = 0.05
+    """In the residual blocks."""
+    dropout: float = 0.2
+    """In the transformer blocks."""
+
+    def __post_init__(self) -> None:
+        """Check every field; lists become tuples."""
+        for name in ("channels", "decoder_channels"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+            for size in getattr(self, name):
+                check_range(size, name, low=1)
+        if not self.channels:
+            raise ConfigError("channels must name at least one residual block; got none.")
+        if not 1 <= len(self.decoder_channels) <= len(self.channels):
+            raise ConfigError(
+                f"decoder_channels must have 1 to {len(self.channels)} entries, as many as "
+                f"channels at most; got {len(self.decoder_channels)}."
+            )
+        for name in ("stem_channels", "n_layers", "n_heads", "key_size"):
+            check_range(getattr(self, name), name, low=1)
+        check_range(self.n_species, "n_species", low=0)
+        if self.channels[-1] % self.n_heads:
+            raise ConfigError(
+                f"the last of channels must be a multiple of n_heads ({self.n_heads}); "
+                f"got {self.channels[-1]}."
+            )
+        if self.window < 1 or self.window % self.pool:
+            raise ConfigError(f"window must be a multiple of {self.pool}; got {self.window}.")
+
+    @property
+    def pool(self) -> int:
+        """Bases of one position of attention."""
+        return int(2 ** len(self.channels))
+
+
+class ShorkieTrunk(nn.Module):
+    """Everything up to the last U-Net block."""
+
+    def __init__(self, config: ShorkieConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stem = Stem(config.stem_channels, config.n_species)
+        sizes = (config.stem_channels, *config.channels)
+        self.encoder = nn.ModuleList(
+            ResidualBlock(n_in, n_out, dropout=config.conv_dropout)
+            for n_in, n_out in zip(sizes, config.channels, strict=False)
+        )
+        self.transformer = nn.ModuleList(
+            TransformerBlock(
+                config.channels[-1],
+                n_heads=config.n_heads,
+                key_size=config.key_size,
+                n_positions=config.window // config.pool,
+                dropout=config.dropout,
+            )
+            for _ in range(config.n_layers)
+        )
+        sizes = (config.channels[-1], *config.decoder_channels)
+        self.decoder = nn.ModuleList(
+            UpBlock(n_in, n_skip, n_out)
+            for n_in, n_skip, n_out in zip(
+                sizes, reversed(config.channels), config.decoder_channels, strict=False
+            )
+        )
+
+    def forward(
+        self, tokens: UInt8[Tensor, "batch length"], species: Int[Tensor, "batch"] | None
+    ) -> Float[Tensor, "batch bins channels"]:
+        """Return features at the resolution of the last U-Net block."""
+        x, skips = self.encode(tokens, species)
+        for block, skip in zip(self.decoder, reversed(skips), strict=False):
+            x = block(x, skip)
+        return x
+
+    def encode(
+        self, tokens: UInt8[Tensor, "batch length"], species: Int[Tensor, "batch"] | None
+    ) -> tuple[Float[Tensor, "batch positions channels"], list[Tensor]]:
+        """Return the positions after attention, and each block's output before its pooling."""
+        x = self.stem(tokens, species)
+        skips: list[Tensor] = []
+        for block in self.encoder:
+            skips.append(block(x))
+            x = max_pool(skips[-1])
+        for block in self.transformer:
+            x = block(x)
+        return x, skips
+
+
+class Stem(nn.Module):
+    """The first convolution, over bases, mask flag and species.
+
+    A species is a channel that is one everywhere. Its share of the output is the same at every
+    base but for the window's ends, so it is worked out there and in one base between them.
+    """
+
+    width: ClassVar[int] = 11
+
+    def __init__(self, channels: int, n_species: int) -> None:
+        super().__init__()
+        kernel = torch.empty(channels, _N_LETTERS + n_species, self.width)
+        self.weight = nn.Parameter(lecun_normal_(kernel))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        letters = torch.zeros(MASK + 1, _N_LETTERS)
+        letters[:4, :4] = torch.eye(4)
+        letters[MASK, 4] = 1
+        self.letters: Tensor
+        self.register_buffer("letters", letters, persistent=False)
+
+    def forward(
+        self, tokens: UInt8[Tensor, "batch length"], species: Int[Tensor, "batch"] | None
+    ) -> Float[Tensor, "batch length channels"]:
+        """Return one row of channels a base; N is a row of zeros, `MASK` its flag alone."""
+        image = self.letters[tokens.int()].transpose(1, 2).unsqueeze(2)
+        kernel = self.weight[:, :_N_LETTERS].unsqueeze(2)
+        x = F.conv2d(image, kernel, self.bias, padding=(0, self.width // 2))
+        x = x.squeeze(2).transpose(1, 2)
+        if self.weight.shape[1] == _N_LETTERS:
+            return x
+        if species is None:
+            species = torch.zeros(len(tokens), dtype=torch.int64, device=tokens.device)
+        return x + self._of_species(species, tokens.shape[1]).to(x.dtype)
+
+    def _of_species(
+        self, species: Int[Tensor, "batch"], length: int
+    ) -> Float[Tensor, "batch length channels"]:
+        """Convolve a channel of ones by summing the taps that lie within the window."""
+        taps = self.weight[:, _N_LETTERS:].permute(2, 1, 0)[:, species]
+        margin, n = self.width // 2, min(length, self.width)
+        inside = F.pad(taps.new_ones(n), (margin, margin)).unfold(0, self.width, 1)
+        ends = torch.einsum("pt,tsc->spc", inside, taps)
+        if n == length:
+            return ends
+        inner = ends[:, margin : margin + 1].expand(-1, length - 2 * margin, -1)
+        return torch.cat([ends[:, :margin], inner, ends[:, margin + 1 :]], dim=1)
+
+
+class ShorkieLM(LanguageModel):
+    """The masked language model; 13,665,828 numbers at 165 species."""
+
+    kind = "shorkie-lm"
+
+    def __init__(self, config: ShorkieConfig) -> None:
+        super().__init__()
+        if len(config.decoder_channels) != len(config.channels):
+            raise ConfigError(
+                f"a language model needs a decoder block for each of the {len(config.channels)} "
+                f"channels; got {len(config.decoder_channels)} decoder_channels."
+            )
+        self.config = config
+        self.window, self.multiple, self.resolution = config.window, config.pool, config.pool
+        self.receptive_field = None
+        self.trunk = ShorkieTrunk(config)
+        self.head = Conv(config.decoder_channels[-1], 4)
+
+    def logits(
+        self,
+        tokens: UInt8[Tensor, "batch length"],
+        mask: Bool[Tensor, "batch length"] | None = None,
+        species: Int[Tensor, "batch"] | None = None,
+    ) -> Float[Tensor, "batch length 4"]:
+        """Return unnormalised log-probabilities of A, C, G and T at every base."""
+        self.check_length(tokens.shape[1])
+        return self.head(gelu(self.trunk(hide(tokens, mask), species)))
+
+    def embed(
+        self,
+        tokens: UInt8[Tensor, "batch length"],
+        species: Int[Tensor, "batch"] | None = None,
+    ) -> Embedding:
+        """Return the positions after attention, nothing masked."""
+        self.check_length(tokens.shape[1])
+        values, _ = self.trunk.encode(tokens, species)
+        starts = torch.arange(0, tokens.shape[1], self.resolution, device=tokens.device)
+        spans = torch.stack([starts, starts + self.resolution], dim=-1)
+        return Embedding(values, spans.expand(len(tokens), -1, -1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShorkieTracksConfig(ShorkieConfig):
+    """Sizes of the model of tracks; the published ones by default."""
+
+    decoder_channels: tuple[int, ...] = (384, 384, 384)
+    """Of the U-Net blocks, coarsest first; three of them end at bins of 16 bases."""
+    crop: int = 64
+    """Bins left out at each end."""
+    n_tracks: int = 5_215
+    """Predicted for every bin."""
+
+    def __post_init__(self) -> None:
+        """Check every field; lists become tuples."""
+        super().__post_init__()
+        check_range(self.crop, "crop", low=0)
+        check_range(self.n_tracks, "n_tracks", low=1)
+
+
+class ShorkieTracks(Model):
+    """Predicts tracks in bins from sequence; 14,253,567 numbers at 5,215 tracks."""
+
+    kind = "shorkie"
+
+    def __init__(self, config: ShorkieTracksConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.window, self.multiple = config.window, config.pool
+        self.resolution = int(2 ** (len(config.channels) - len(config.decoder_channels)))
+        if 2 * config.crop * self.resolution >= config.window:
+            raise ConfigError(
+                f"crop must leave bins of the window of {config.window:,} bases; got {config.crop}."
+            )
+        self.trunk = ShorkieTrunk(config)
+        self.head = Conv(config.decoder_channels[-1], config.n_tracks)
+
+    def forward(
+        self,
+        tokens: UInt8[Tensor, "batch length"],
+        species: Int[Tensor, "batch"] | None = None,
+    ) -> Float[Tensor, "batch bins tracks"]:
+        """Return the expected sum of each track in each bin, at least 0."""
+        self.check_length(tokens.shape[1])
+        x = self.trunk(tokens, species)
+        crop = self.config.crop
+        return F.softplus(self.head(gelu(x[:, crop : x.shape[1] - crop])))

@@ -1,0 +1,1 @@
+"""Blocks of networks, free of genomes: plain keywords in, channels last throughout."""

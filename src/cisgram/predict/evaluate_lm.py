@@ -1,0 +1,170 @@
+"""Perplexity of a language model on chosen contigs, by region, beside count-based baselines."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from cisgram.core.checks import DataError, few
+from cisgram.core.metrics import Estimate
+from cisgram.data.regions import REGIONS, region_classes
+from cisgram.genome.reference import Reference, open_reference
+from cisgram.models.checkpoint import load_language_model
+from cisgram.models.markov import FlankModel, MarkovModel
+from cisgram.predict.perplexity import (
+    PerplexityConfig,
+    perplexity,
+    perplexity_interval,
+    ratio_interval,
+    surprise,
+)
+
+OVERALL = "overall"
+MARKOV, FLANKS = "markov", "two-sided k-mer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LMEvaluation:
+    """Perplexities; the model's own is named after it."""
+
+    model: str
+    contigs: tuple[str, ...]
+    n_bases: dict[str, int]
+    """Known bases, overall and in each region class."""
+    perplexity: dict[str, dict[str, float]]
+    """By model, then by region."""
+    interval: Estimate
+    """Of the model's overall perplexity."""
+    ratio: dict[str, Estimate]
+    """The model's perplexity over each baseline's, on the same bases."""
+    config: PerplexityConfig
+    note: str
+    """What could not be done, and why; empty where all was."""
+
+    def plain(self) -> dict[str, Any]:
+        """Return the result as JSON holds it."""
+        own = self.perplexity[self.model]
+        return {
+            "model": self.model,
+            "contigs": list(self.contigs),
+            "perplexity": {
+                "overall": own[OVERALL],
+                "interval": [self.interval.low, self.interval.high],
+                "by_region": {name: own[name] for name in own if name != OVERALL},
+            },
+            "n_bases": self.n_bases[OVERALL],
+            "n_bases_by_region": {n: v for n, v in self.n_bases.items() if n != OVERALL},
+            "baselines": {
+                name: {
+                    "perplexity": values[OVERALL],
+                    "by_region": {n: v for n, v in values.items() if n != OVERALL},
+                    "ratio": list(self.ratio[name]),
+                }
+                for name, values in self.perplexity.items()
+                if name != self.model
+            },
+            "protocol": {
+                "n_passes": self.config.n_passes,
+                "strands": self.config.strands,
+                "masking": self.config.masking,
+                "weights": "none",
+            },
+            "note": self.note,
+        }
+
+
+def evaluate_lm(
+    model: str,
+    fasta: Path,
+    *,
+    annotation: Path | None = None,
+    chromosomes: Sequence[str] = (),
+    baseline_chromosomes: Sequence[str] = (),
+    species: int = 0,
+    config: PerplexityConfig | None = None,
+) -> LMEvaluation:
+    """Measure a model and the baselines on the same bases.
+
+    Args:
+        model: what `load_language_model` takes.
+        fasta: genome.
+        annotation: its genes, for perplexity by region.
+        chromosomes: contigs to evaluate; all where none is named.
+        baseline_chromosomes: contigs the baselines learn from; where none is named, all that are
+            not evaluated.
+        species: number that the model knows the genome by.
+        config: how perplexity is measured.
+
+    Raises:
+        DataError: a file cannot be used, a contig is unknown, or one would be learnt from and
+            evaluated.
+    """
+    config = config or PerplexityConfig()
+    network, _ = load_language_model(model)
+    reference = open_reference(fasta)
+    evaluated = _named(reference, chromosomes) or tuple(reference.contigs)
+    learnt = _named(reference, baseline_chromosomes) or tuple(
+        name for name in reference.contigs if name not in evaluated
+    )
+    if both := set(evaluated) & set(learnt):
+        raise DataError(
+            f"contigs {few(sorted(both))} are both evaluated and learnt from by the baselines; "
+            "name different ones."
+        )
+    contigs = {name: reference.contig(name) for name in evaluated}
+    nats = {model: surprise(network, contigs, species=species, config=config)}
+    if learnt:
+        training = [reference.contig(name) for name in learnt]
+        nats |= baseline_surprise(training, contigs)
+    regions = region_classes(annotation, reference.contigs) if annotation else {}
+    return LMEvaluation(
+        model=model,
+        contigs=evaluated,
+        n_bases={name: int(n) for name, (n, _) in _by_region(nats[model], regions).items()},
+        perplexity={
+            name: {region: value for region, (_, value) in _by_region(own, regions).items()}
+            for name, own in nats.items()
+        },
+        interval=perplexity_interval(nats[model]),
+        ratio={name: ratio_interval(nats[model], nats[name]) for name in nats if name != model},
+        config=config,
+        note=""
+        if learnt
+        else "No baselines: they need contigs that are not evaluated; name some with "
+        "--chromosomes.",
+    )
+
+
+def baseline_surprise(
+    training: Sequence[UInt8[np.ndarray, "_"]], contigs: Mapping[str, UInt8[np.ndarray, "_"]]
+) -> dict[str, dict[str, Float64[np.ndarray, "_"]]]:
+    """Return -log p of every base under count models fitted to other contigs."""
+    fitted = {MARKOV: MarkovModel.fit(training), FLANKS: FlankModel.fit(training)}
+    return {
+        name: {contig: counts.nll(tokens) for contig, tokens in contigs.items()}
+        for name, counts in fitted.items()
+    }
+
+
+def _named(reference: Reference, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(reference.names.require(name, f"reference {reference.name}") for name in names)
+
+
+def _by_region(
+    nats: Mapping[str, Float64[np.ndarray, "_"]],
+    regions: Mapping[str, UInt8[np.ndarray, "_"]],
+) -> dict[str, tuple[int, float]]:
+    """Return known bases and perplexity, overall and in each region class that has any."""
+    every = np.concatenate(list(nats.values()))
+    found = {OVERALL: (int((~np.isnan(every)).sum()), perplexity(every))}
+    if regions:
+        classes = np.concatenate([regions[name] for name in nats])
+        for number, region in enumerate(REGIONS):
+            part = every[classes == number]
+            known = int((~np.isnan(part)).sum())
+            if known:
+                found[region] = (known, perplexity(part))
+    return found

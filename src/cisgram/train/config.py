@@ -1,0 +1,75 @@
+"""How a model is trained, whatever it learns."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cisgram.core.checks import check_choice, check_range
+
+Precision = Literal["32-true", "bf16-mixed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimConfig:
+    """The optimiser, AdamW (Loshchilov & Hutter 2019), and its learning rate."""
+
+    lr: float = 1e-3
+    """Learning rate between warm-up and decay."""
+    warmup: int = 500
+    """First steps, over which the learning rate rises from 0."""
+    decay: int = 0
+    """Last steps, over which it falls to 0; what comes before does not depend on the run's length,
+    so a run can be made longer and resumed."""
+    beta1: float = 0.9
+    """Memory of the gradient's mean."""
+    beta2: float = 0.98
+    """Memory of the gradient's square."""
+    epsilon: float = 1e-7
+    """Added to the root of the square."""
+    weight_decay: float = 0.01
+    """Of matrices and kernels; norms, scales and biases have none."""
+    clip: float = 1.0
+    """Largest norm of the gradient of all parameters together."""
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        check_range(self.lr, "lr", low=0)
+        check_range(self.warmup, "warmup", low=0)
+        check_range(self.decay, "decay", low=0)
+        for name in ("beta1", "beta2"):
+            check_range(getattr(self, name), name, low=0, high=1)
+        check_range(self.epsilon, "epsilon", low=0)
+        check_range(self.weight_decay, "weight_decay", low=0)
+        check_range(self.clip, "clip", low=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How long, on what, and how often to look."""
+
+    steps: int = 10_000
+    """Updates of the weights."""
+    batch: int = 8
+    """Windows in memory at once, on each device."""
+    accumulate: int = 1
+    """Batches whose gradients make one update."""
+    precision: Precision = "32-true"
+    """`bf16-mixed` computes in bfloat16 and keeps weights in single precision."""
+    validate_every: int = 1_000
+    """Steps between validations."""
+    patience: int | None = None
+    """Validations without a better loss before training stops; never by default."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints, which a resumed run goes on from."""
+    log_every: int = 50
+    """Steps between lines of metrics.jsonl."""
+    seed: int = 1
+    """Of the data's order, masks and dropout, and of the first weights."""
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        check_choice(self.precision, ("32-true", "bf16-mixed"), "precision")
+        names = ("steps", "batch", "accumulate", "validate_every", "checkpoint_every", "log_every")
+        for name in names:
+            check_range(getattr(self, name), name, low=1)
+        if self.patience is not None:
+            check_range(self.patience, "patience", low=1)

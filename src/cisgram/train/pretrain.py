@@ -1,0 +1,137 @@
+"""Pretraining from a recipe: corpus, model, task and loop."""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cisgram import __version__
+from cisgram.core.artifact import sha256, write_json
+from cisgram.core.checks import ConfigError, DataError
+from cisgram.core.config import to_plain
+from cisgram.data.corpus import Corpus
+from cisgram.data.corpus_build import build_corpus
+from cisgram.models.registry import build_model, require_language_model
+from cisgram.train.checkpoint import RunState
+from cisgram.train.loop import train
+from cisgram.train.recipe import Recipe
+from cisgram.train.tasks import LanguageTask
+
+RUN, CORPUS = "run.json", "corpus"
+_MAY_CHANGE = {"train": ("steps", "checkpoint_every", "log_every"), "optim": ("decay",)}
+"""Fields that do not alter what a run did before its end."""
+
+
+def pretrain(
+    recipe: Recipe, out: Path | str, *, resume: bool = False, devices: int = 1
+) -> RunState:
+    """Pretrain a language model as the recipe says.
+
+    `out` gets the corpus, `run.json` (settings, versions, hashes of the genomes) and what
+    `train.loop.train` writes.
+
+    Args:
+        recipe: what to do.
+        out: directory of the run.
+        resume: go on with the run in `out`; its recipe may differ only in length and rhythm.
+        devices: processes on CPU, or GPUs.
+
+    Raises:
+        DataError: `out` holds a run and `resume` is false, or a genome cannot be used.
+        ConfigError: the recipe is not the one of the run, or cannot be used.
+    """
+    out = Path(out)
+    sizes = {name: value for name, value in recipe.model.items() if name != "kind"}
+    torch.manual_seed(recipe.train.seed)
+    model = require_language_model(build_model(recipe.model["kind"], sizes, "[model]"), "[model]")
+    if model.causal != (recipe.objective.kind == "autoregressive"):
+        raise ConfigError(
+            "the autoregressive objective and a causal model go together; got the "
+            f"{recipe.objective.kind} objective and a {model.kind} that is "
+            f"{'' if model.causal else 'not '}causal."
+        )
+    if model.window != recipe.corpus.window:
+        raise ConfigError(
+            f"[model] window must be that of [corpus], {recipe.corpus.window:,}; "
+            f"got {model.window:,}."
+        )
+    _prepare(recipe, out, resume=resume)
+    corpus = (
+        Corpus.open(out / CORPUS)
+        if (out / CORPUS).exists()
+        else build_corpus(recipe.corpus, out / CORPUS, directory=recipe.directory)
+    )
+    objective = recipe.objective
+    task = LanguageTask(
+        corpus,
+        recipe.masking if objective.kind == "masked" else None,
+        exon_weight=objective.exon_weight,
+        repeat_weight=objective.repeat_weight,
+        max_validation=objective.max_validation,
+    )
+    return train(
+        model,
+        task,
+        out,
+        config=recipe.train,
+        optim=recipe.optim,
+        card=_card(recipe, out),
+        devices=devices,
+    )
+
+
+def _prepare(recipe: Recipe, out: Path, *, resume: bool) -> None:
+    """Begin a run, or check that the one in `out` is this recipe's."""
+    plain = _plain(recipe)
+    place = out / RUN
+    if not place.exists():
+        if out.exists() and any(out.iterdir()):
+            raise DataError(f"{out} is no run and not empty; choose another --out.")
+        genomes = {
+            genome.name: sha256(recipe.directory / genome.fasta) for genome in recipe.corpus.genomes
+        }
+        write_json(place, {"recipe": plain, "genomes": genomes, **_versions()})
+        return
+    if not resume:
+        raise DataError(
+            f"{out} holds a run already; add --resume to go on, or choose another --out."
+        )
+    before = json.loads(place.read_text())["recipe"]
+    for table, fields in plain.items():
+        for name, value in fields.items():
+            if name not in _MAY_CHANGE.get(table, ()) and before[table].get(name) != value:
+                raise ConfigError(
+                    f"{name} in [{table}] is {value!r} and was {before[table].get(name)!r} when "
+                    f"{out} began; set it back, or choose another --out."
+                )
+
+
+def _plain(recipe: Recipe) -> dict[str, Mapping[str, Any]]:
+    return {
+        "corpus": to_plain(recipe.corpus),
+        "model": dict(recipe.model),
+        "objective": asdict(recipe.objective),
+        "masking": asdict(recipe.masking),
+        "train": asdict(recipe.train),
+        "optim": asdict(recipe.optim),
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {"cisgram": __version__, "torch": torch.__version__, "python": platform.python_version()}
+
+
+def _card(recipe: Recipe, out: Path) -> dict[str, Any]:
+    began = json.loads((out / RUN).read_text())
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
+    return {
+        "recipe": _plain(recipe),
+        "genomes": began["genomes"],
+        "hardware": f"{device}, {torch.get_num_threads()} threads",
+        "torch": torch.__version__,
+        "cisgram": __version__,
+    }

@@ -1,0 +1,140 @@
+"""What models learn: a task gives batches, the loss of one, and a validation."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor, nn
+
+from cisgram.core.checks import few
+from cisgram.core.device import evaluating
+from cisgram.data.corpus import Corpus, CorpusBatch
+from cisgram.data.masking import MaskConfig, MaskedWindows, corrupt
+from cisgram.genome.alphabet import N, reverse_complement
+from cisgram.genome.interval import Interval
+
+
+class Task(Protocol):
+    """What the training loop needs to know of a task; `Batch` is any tuple of tensors."""
+
+    n_train: int
+    """Examples of training."""
+
+    def batch(self, examples: Int[np.ndarray, "batch"], rng: np.random.Generator) -> "LMBatch":
+        """Return training examples by number, corrupted and augmented with `rng`."""
+        ...
+
+    def loss(self, model: nn.Module, batch: "LMBatch") -> Float[Tensor, ""]:
+        """Return the mean loss of a batch."""
+        ...
+
+    def describe(self, examples: Int[np.ndarray, "batch"]) -> str:
+        """Name training examples for a message."""
+        ...
+
+    def validate(self, model: nn.Module, batch: int) -> float:
+        """Return the mean loss over the validation examples, the same at every call."""
+        ...
+
+
+class LMBatch(NamedTuple):
+    """Windows with bases to be guessed."""
+
+    shown: UInt8[Tensor, "batch length"]
+    hidden: Bool[Tensor, "batch length"]
+    asked: Bool[Tensor, "batch length"]
+    truth: UInt8[Tensor, "batch length"]
+    weights: Float[Tensor, "batch length"]
+    species: Int[Tensor, "batch"]
+
+    def to(self, device: torch.device) -> "LMBatch":
+        """Return the same on another device."""
+        return LMBatch(*(value.to(device, non_blocking=True) for value in self))
+
+
+class LanguageTask:
+    """Guess bases; cross-entropy, weighted by what the bases are part of.
+
+    With `masking` the bases asked are hidden, as BERT's are; without, every base is asked of a
+    causal model, which sees those before it. As published for Shorkie the sum of weighted losses
+    is divided by the number of bases asked, not by the sum of weights.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        masking: MaskConfig | None,
+        *,
+        exon_weight: float = 1.0,
+        repeat_weight: float = 1.0,
+        max_validation: int | None = None,
+    ) -> None:
+        self.corpus, self.masking = corpus, masking
+        self._weights = (exon_weight, repeat_weight)
+        self._train = corpus.split("train")
+        self._valid = corpus.split("valid")[:max_validation]
+        self.n_train = len(self._train)
+
+    def batch(self, examples: Int[np.ndarray, "batch"], rng: np.random.Generator) -> LMBatch:
+        """Return windows, each reverse complemented with probability one half, and masked."""
+        windows = self.corpus.batch(self._train[examples])
+        turned = rng.random(len(examples)) < 0.5
+        return self._corrupted(turn(windows, turned), rng)
+
+    def loss(self, model: nn.Module, batch: LMBatch) -> Float[Tensor, ""]:
+        """Return the weighted cross-entropy in nats, averaged over the bases asked."""
+        logits = model(batch.shown, batch.hidden, batch.species)[batch.asked]
+        nats = F.cross_entropy(logits.float(), batch.truth[batch.asked].long(), reduction="none")
+        return (nats * batch.weights[batch.asked]).mean()
+
+    def describe(self, examples: Int[np.ndarray, "batch"]) -> str:
+        """Name windows by genome, contig and position."""
+        rows = self.corpus.windows[self._train[examples]].select("genome", "chrom", "start")
+        places = [
+            f"{self.corpus.genomes[genome]} "
+            f"{Interval(chrom, start, start + self.corpus.config.window)}"
+            for genome, chrom, start in rows.iter_rows()
+        ]
+        return f"windows {few(places)}"
+
+    def validate(self, model: nn.Module, batch: int) -> float:
+        """Return the weighted cross-entropy over the validation windows, always masked alike."""
+        rng = np.random.default_rng(0)
+        total, n_asked = 0.0, 0
+        with evaluating(model) as device:
+            for first in range(0, len(self._valid), batch):
+                rows = self._valid[first : first + batch]
+                windows = self._corrupted(self.corpus.batch(rows), rng)
+                n = int(windows.asked.sum())
+                total += self.loss(model, windows.to(device)).item() * n
+                n_asked += n
+        return total / n_asked
+
+    def _corrupted(self, windows: CorpusBatch, rng: np.random.Generator) -> LMBatch:
+        masked = (
+            corrupt(windows.tokens, self.masking, rng)
+            if self.masking
+            else MaskedWindows(windows.tokens, np.zeros_like(windows.exon), windows.tokens != N)
+        )
+        exon, repeat = self._weights
+        weights = np.where(windows.exon, np.float32(exon), np.float32(1))
+        weights = weights * np.where(windows.repeat, np.float32(repeat), np.float32(1))
+        return LMBatch(
+            *(
+                torch.from_numpy(np.ascontiguousarray(value))
+                for value in (*masked, windows.tokens, weights, windows.species)
+            )
+        )
+
+
+def turn(windows: CorpusBatch, turned: Bool[np.ndarray, "batch"]) -> CorpusBatch:
+    """Reverse complement some windows, with what is known of each of their bases."""
+    pick = turned[:, None]
+    return CorpusBatch(
+        np.where(pick, reverse_complement(windows.tokens), windows.tokens),
+        np.where(pick, windows.exon[:, ::-1], windows.exon),
+        np.where(pick, windows.repeat[:, ::-1], windows.repeat),
+        windows.species,
+    )

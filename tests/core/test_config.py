@@ -1,0 +1,58 @@
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from cisgram.core.checks import ConfigError
+from cisgram.core.config import from_plain, read_toml, to_plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    name: str
+    size: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whole:
+    parts: tuple[Part, ...]
+    n: int = 3
+    mode: Literal["a", "b"] = "a"
+    at: Path | None = None
+    on: bool = False
+    part: Part = field(default_factory=lambda: Part(name="p"))
+
+
+def test_nested_tables_round_trip():
+    plain = {"parts": [{"name": "x", "size": 2}], "at": "somewhere", "part": {"name": "y"}}
+    whole = from_plain(Whole, plain, "[whole]")
+    assert whole == Whole(
+        parts=(Part(name="x", size=2.0),), at=Path("somewhere"), part=Part(name="y")
+    )
+    assert from_plain(Whole, to_plain(whole), "[whole]") == whole
+
+
+@pytest.mark.parametrize(
+    ("plain", "sentence"),
+    [
+        ({}, r"\[whole\] lacks the field 'parts'; add it\."),
+        ({"parts": [], "m": 1}, r"\[whole\] has no field 'm'; it knows parts, n, mode"),
+        ({"parts": 3}, r"parts in \[whole\] must be a list; got 3\."),
+        ({"parts": [1]}, r"parts in \[whole\] must be a table; got 1\."),
+        ({"parts": [{}]}, r"parts in \[whole\] lacks the field 'name'"),
+        ({"parts": [], "n": 1.5}, r"n in \[whole\] must be a whole number; got 1\.5\."),
+        ({"parts": [], "n": True}, r"n in \[whole\] must be a whole number; got True\."),
+        ({"parts": [], "mode": "c"}, r"mode in \[whole\] must be one of a, b; got 'c'\."),
+        ({"parts": [], "on": 1}, r"on in \[whole\] must be true or false; got 1\."),
+    ],
+)
+def test_what_does_not_fit_is_named(plain, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        from_plain(Whole, plain, "[whole]")
+
+
+def test_broken_toml_is_one_sentence(tmp_path):
+    (tmp_path / "r.toml").write_text("a = ")
+    with pytest.raises(ConfigError, match=r"r\.toml is no TOML: .*; correct it\."):
+        read_toml(tmp_path / "r.toml")

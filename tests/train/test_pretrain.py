@@ -1,0 +1,145 @@
+import json
+
+import pytest
+
+from cisgram.core.checks import ConfigError, DataError
+from cisgram.models.checkpoint import load_language_model
+from cisgram.train.pretrain import pretrain
+from cisgram.train.recipe import Recipe
+from train.small_corpus import WINDOW, write_genome
+
+RECIPE = f"""
+[corpus]
+window = {WINDOW}
+margin = 0
+min_contig = 100
+max_repeat = 1.0
+dust = false
+homology = {{ enabled = false }}
+valid = {{ genome = "toy", contigs = ["c2"] }}
+test = {{ genome = "toy", contigs = ["c3"] }}
+
+[[corpus.genomes]]
+name = "toy"
+fasta = "toy.fa"
+
+[model]
+kind = "shorkie-lm"
+n_species = 1
+window = {WINDOW}
+stem_channels = 8
+channels = [8, 8]
+decoder_channels = [8, 8]
+n_layers = 1
+n_heads = 2
+key_size = 4
+
+[train]
+steps = 4
+batch = 2
+validate_every = 2
+
+[optim]
+warmup = 1
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    write_genome(tmp_path / "toy.fa")
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+def test_a_run_says_what_it_was_made_from(recipe, tmp_path):
+    state = pretrain(Recipe.read(recipe), tmp_path / "run")
+    assert state.step == 4
+    began = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert set(began["genomes"]) == {"toy"}
+    assert began["recipe"]["train"]["steps"] == 4
+    model, card = load_language_model(tmp_path / "run")
+    assert model.window == WINDOW
+    assert card["genomes"] == began["genomes"]
+    assert card["steps"] in (2, 4)
+
+
+def test_a_run_is_resumed_only_when_told(recipe, tmp_path):
+    pretrain(Recipe.read(recipe), tmp_path / "run")
+    with pytest.raises(DataError, match="holds a run already; add --resume to go on"):
+        pretrain(Recipe.read(recipe), tmp_path / "run")
+    recipe.write_text(RECIPE.replace("steps = 4", "steps = 6"))
+    assert pretrain(Recipe.read(recipe), tmp_path / "run", resume=True).step == 6
+
+
+def test_a_resumed_run_keeps_its_recipe(recipe, tmp_path):
+    pretrain(Recipe.read(recipe), tmp_path / "run")
+    recipe.write_text(RECIPE.replace("batch = 2", "batch = 3"))
+    with pytest.raises(ConfigError, match=r"batch in \[train\] is 3 and was 2 when .*run began"):
+        pretrain(Recipe.read(recipe), tmp_path / "run", resume=True)
+
+
+def test_a_directory_with_other_things_is_left_alone(recipe, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.txt").write_text("years")
+    with pytest.raises(DataError, match="is no run and not empty"):
+        pretrain(Recipe.read(recipe), tmp_path / "home")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("[optim]", "[optimizer]", r"has no table 'optimizer'; a recipe knows corpus, model"),
+        ("warmup", "warm", r"\[optim\] of .* has no field 'warm'; it knows lr, warmup"),
+        ('kind = "shorkie-lm"', "", r"\[model\] of .* lacks kind, the architecture"),
+        ("shorkie-lm", "shorky", r"kind in \[model\] must be one of shorkie-lm"),
+        ("steps = 4", 'steps = "4"', r"steps in \[train\] of .* must be a whole number; got '4'"),
+        ("window = 64\nstem", "window = 128\nstem", r"\[model\] window must be that of \[corpus\]"),
+        (
+            "[optim]",
+            '[objective]\nkind = "autoregressive"\n[optim]',
+            "a shorkie-lm that is not caus",
+        ),
+    ],
+)
+def test_recipes_that_cannot_be_used_are_one_sentence(recipe, tmp_path, old, new, sentence):
+    assert old in RECIPE
+    recipe.write_text(RECIPE.replace(old, new))
+    with pytest.raises(ConfigError, match=sentence):
+        pretrain(Recipe.read(recipe), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_recipe_extends_the_one_beside_it(recipe, tmp_path):
+    two = '[[corpus.genomes]]\nname = "other"\nfasta = "other.fa"\n\n[model]'
+    recipe.write_text(RECIPE.replace("[model]", two))
+    tier = tmp_path / "tier.toml"
+    tier.write_text('extends = "recipe.toml"\ngenomes = ["toy"]\n[train]\nsteps = 9\n')
+    read = Recipe.read(tier)
+    assert [genome.name for genome in read.corpus.genomes] == ["toy"]
+    assert (read.train.steps, read.train.batch) == (9, 2)
+    assert read.model == Recipe.read(recipe).model
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('extends = "tier.toml"', "tier.toml extends itself"),
+        ('extends = "../recipe.toml"', "must name a recipe beside it"),
+        ('genomes = ["toy"]', "must name a recipe beside it"),
+        ('extends = "recipe.toml"\ngenomes = ["x"]', r"a list of some of toy; got \['x'\]"),
+    ],
+)
+def test_what_cannot_be_extended_is_one_sentence(recipe, tmp_path, text, sentence):
+    (tmp_path / "tier.toml").write_text(text)
+    with pytest.raises(ConfigError, match=sentence):
+        Recipe.read(tmp_path / "tier.toml")
+
+
+def test_model_of_tracks_cannot_be_pretrained(recipe, tmp_path):
+    plain = RECIPE.replace("shorkie-lm", "shorkie").replace(
+        "decoder_channels = [8, 8]", "decoder_channels = [8]\ncrop = 1\nn_tracks = 2"
+    )
+    recipe.write_text(plain.replace("n_species = 1\n", ""))
+    with pytest.raises(ConfigError, match="is a shorkie, no language model"):
+        pretrain(Recipe.read(recipe), tmp_path / "run")
