@@ -60,9 +60,7 @@ class Genome:
     """Bases in a gene of any kind."""
 
 
-def read_genome(
-    reference: Reference, gff: Path, tss: Path, chromosomes: Sequence[str]
-) -> Genome:
+def read_genome(reference: Reference, gff: Path, tss: Path, chromosomes: Sequence[str]) -> Genome:
     """Read genes, introns and transcript starts of the chromosomes."""
     tokens = {
         reference.names.require(name, reference.name): np.array(reference.contig(name))
@@ -243,9 +241,7 @@ def _shifts(
         path.append(int(came[i, path[-1]]))
     places = np.array([anchor.start for anchor in anchors])
     at_anchor = np.array(path[::-1]) - FARTHEST
-    return {
-        site.start: int(at_anchor[np.abs(places - site.start).argmin()]) for site in sites
-    }
+    return {site.start: int(at_anchor[np.abs(places - site.start).argmin()]) for site in sites}
 
 
 def _fit_at_shifts(tokens: np.ndarray, site: OldSite, motif: Motif) -> np.ndarray:

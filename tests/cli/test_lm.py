@@ -77,13 +77,13 @@ def test_embed(place, capsys):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("lm evaluate --model nowhere --fasta toy.fa", "nowhere is no cisgram model"),
+        ("lm evaluate --model nowhere --fasta toy.fa", "there is no model 'nowhere'"),
         ("lm evaluate --model m --fasta none.fa", "none.fa does not exist"),
         ("lm evaluate --model m --fasta toy.fa --chromosomes c9", "c9"),
         ("lm evaluate --model m --fasta toy.fa --passes 0", "n_passes must be at least 1"),
         ("lm embed --model m --fasta toy.fa --out e.txt", "must end in .npz"),
         ("lm pretrain none.toml --out run", "none.toml does not exist"),
-        ("models show shorky", "shorky is no cisgram model"),
+        ("models show shorky", "there is no model 'shorky'"),
         ("models convert toy.fa --out c", "toy.fa"),
     ],
 )

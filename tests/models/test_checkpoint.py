@@ -38,8 +38,10 @@ def test_a_run_is_named_like_its_model(tmp_path):
 
 
 def test_what_is_no_model_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"nowhere is no cisgram model"):
+    with pytest.raises(DataError, match=r"there is no model '.*nowhere'; name a directory of"):
         load_model(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"is no cisgram model \(it has no manifest"):
+        load_model(tmp_path)
 
 
 def test_weights_of_another_size_are_refused(tmp_path):

@@ -188,6 +188,16 @@ def write_json(path: Path | str, content: Any) -> None:
         temporary.write_text(json.dumps(_plain(content), indent=2, allow_nan=False) + "\n")
 
 
+def read_json(path: Path | str) -> Any:
+    """Return what `write_json` wrote.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    with damage_errors(Path(path)):
+        return json.loads(Path(path).read_text())
+
+
 class _DiskError(DataError):
     """A place that cannot be written, and why."""
 

@@ -10,7 +10,12 @@ from cisgram.core.artifact import create_artifact, damage_errors, open_artifact
 from cisgram.core.checks import DataError
 from cisgram.core.config import to_plain
 from cisgram.models.base import LanguageModel, Model
-from cisgram.models.registry import build_model, packaged_model, require_language_model
+from cisgram.models.registry import (
+    build_model,
+    model_names,
+    packaged_model,
+    require_language_model,
+)
 
 KIND, VERSION, WEIGHTS = "model", 1, "weights.safetensors"
 
@@ -82,8 +87,17 @@ def load_language_model(name: Path | str) -> tuple[LanguageModel, dict[str, Any]
 
 
 def model_directory(name: Path | str) -> Path:
-    """Return where the weights of that name are: in the package, a run, or a directory."""
+    """Return where the weights of that name are: in the package, a run, or a directory.
+
+    Raises:
+        DataError: there is nothing of that name.
+    """
     path = packaged_model(str(name)) or Path(name)
+    if not path.is_dir():
+        raise DataError(
+            f"there is no model {str(name)!r}; name a directory of a model or a run, or one of "
+            f"{', '.join(model_names())}."
+        )
     return path / "model" if (path / "model").is_dir() else path
 
 

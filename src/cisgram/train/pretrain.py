@@ -1,8 +1,8 @@
 """Pretraining from a recipe: corpus, model, task and loop."""
 
-import json
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from cisgram import __version__
-from cisgram.core.artifact import sha256, write_json
+from cisgram.core.artifact import read_json, sha256, write_json
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.core.config import to_plain
 from cisgram.data.corpus import Corpus
@@ -59,12 +59,10 @@ def pretrain(
             f"[model] window must be that of [corpus], {recipe.corpus.window:,}; "
             f"got {model.window:,}."
         )
-    _prepare(recipe, out, resume=resume)
-    corpus = (
-        Corpus.open(out / CORPUS)
-        if (out / CORPUS).exists()
-        else build_corpus(recipe.corpus, out / CORPUS, directory=recipe.directory)
-    )
+    _check_place(recipe, out, resume=resume)
+    corpus = _corpus(recipe, out)
+    if not (out / RUN).exists():
+        _begin(recipe, out)
     objective = recipe.objective
     task = LanguageTask(
         corpus,
@@ -84,30 +82,47 @@ def pretrain(
     )
 
 
-def _prepare(recipe: Recipe, out: Path, *, resume: bool) -> None:
-    """Begin a run, or check that the one in `out` is this recipe's."""
-    plain = _plain(recipe)
-    place = out / RUN
-    if not place.exists():
-        if out.exists() and any(out.iterdir()):
+def _check_place(recipe: Recipe, out: Path, *, resume: bool) -> None:
+    """Refuse a place that holds something else, or a run of another recipe."""
+    if not (out / RUN).exists():
+        if out.exists() and {path.name for path in out.iterdir()} - {CORPUS}:
             raise DataError(f"{out} is no run and not empty; choose another --out.")
-        genomes = {
-            genome.name: sha256(recipe.directory / genome.fasta) for genome in recipe.corpus.genomes
-        }
-        write_json(place, {"recipe": plain, "genomes": genomes, **_versions()})
         return
     if not resume:
         raise DataError(
             f"{out} holds a run already; add --resume to go on, or choose another --out."
         )
-    before = json.loads(place.read_text())["recipe"]
-    for table, fields in plain.items():
+    before = read_json(out / RUN)["recipe"]
+    for table, fields in _plain(recipe).items():
         for name, value in fields.items():
             if name not in _MAY_CHANGE.get(table, ()) and before[table].get(name) != value:
                 raise ConfigError(
                     f"{name} in [{table}] is {value!r} and was {before[table].get(name)!r} when "
                     f"{out} began; set it back, or choose another --out."
                 )
+
+
+def _corpus(recipe: Recipe, out: Path) -> Corpus:
+    """Open the run's corpus, or build it; a failed build leaves no empty directory."""
+    if (out / CORPUS).exists():
+        corpus = Corpus.open(out / CORPUS)
+        if corpus.config != recipe.corpus:
+            raise DataError(f"{out / CORPUS} is of another recipe; choose another --out.")
+        return corpus
+    try:
+        return build_corpus(recipe.corpus, out / CORPUS, directory=recipe.directory)
+    except BaseException:
+        with suppress(OSError):
+            out.rmdir()
+        raise
+
+
+def _begin(recipe: Recipe, out: Path) -> None:
+    """Write down what the run is made from."""
+    genomes = {
+        genome.name: sha256(recipe.directory / genome.fasta) for genome in recipe.corpus.genomes
+    }
+    write_json(out / RUN, {"recipe": _plain(recipe), "genomes": genomes, **_versions()})
 
 
 def _plain(recipe: Recipe) -> dict[str, Mapping[str, Any]]:
@@ -126,7 +141,7 @@ def _versions() -> dict[str, str]:
 
 
 def _card(recipe: Recipe, out: Path) -> dict[str, Any]:
-    began = json.loads((out / RUN).read_text())
+    began = read_json(out / RUN)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
     return {
         "recipe": _plain(recipe),

@@ -1,0 +1,226 @@
+"""Bad inputs of `cisgram lm` and `cisgram models`."""
+
+import gzip
+
+import torch
+
+from cisgram.models.checkpoint import save_model
+from cisgram.models.shorkie import ShorkieConfig, ShorkieLM, ShorkieTracks, ShorkieTracksConfig
+from contracts.bad_files import Place
+from contracts.spoilers import (
+    HANDLED,
+    Case,
+    all_of,
+    cut,
+    directory,
+    replace,
+    write,
+)
+
+RECIPE = """[corpus]
+window = 64
+margin = 0
+min_contig = 100
+max_repeat = 1.0
+dust = false
+homology = { enabled = false }
+valid = { genome = "toy", contigs = ["c2"] }
+test = { genome = "toy", contigs = ["c3"] }
+[[corpus.genomes]]
+name = "toy"
+fasta = "dna.fa"
+[model]
+kind = "shorkie-lm"
+n_species = 1
+window = 64
+stem_channels = 8
+channels = [8, 8]
+decoder_channels = [8, 8]
+n_layers = 1
+n_heads = 2
+key_size = 4
+[train]
+steps = 2
+batch = 2
+[optim]
+warmup = 1
+"""
+SIZES = {"stem_channels": 8, "channels": (8, 8), "n_layers": 1, "n_heads": 2, "key_size": 4}
+GFF = "##gff-version 3\n{}\tx\tgene\t101\t400\t.\t+\t.\tID=gene:A;biotype=protein_coding\n"
+PRETRAIN = "lm pretrain recipe.toml --out new"
+RESUME = "lm pretrain recipe.toml --out run --resume"
+EVALUATE = "lm evaluate --model lm --fasta dna.fa --chromosomes c3"
+EMBED = "lm embed --model lm --fasta dna.fa --out new.npz"
+REGIONS = f"{EMBED} --bed regions.bed"
+CONVERT = "models convert dna.fa --out new"
+
+
+def write_language_files(place: Place) -> None:
+    """Write a genome, its recipe and a run of it, regions, a language model and one of tracks."""
+    sequence = (place.path / "reference.fa").read_text().partition("\n")[2].strip()
+    contigs = (f">c{i}\n{sequence[i * 1000 : (i + 1) * 1000]}\n" for i in range(4))
+    place.text("dna.fa", "".join(contigs))
+    place.text("recipe.toml", RECIPE)
+    place.text("regions.bed", "c0\t100\t164\tone\t0\t+\nc1\t0\t32\ttwo\t0\t-\n")
+    torch.manual_seed(0)
+    model = ShorkieLM(ShorkieConfig(n_species=1, window=64, decoder_channels=(8, 8), **SIZES))
+    save_model(place.path / "lm", model, card={})
+    tracks = ShorkieTracksConfig(
+        n_species=1, window=64, decoder_channels=(8,), crop=1, n_tracks=2, **SIZES
+    )
+    save_model(place.path / "tracks", ShorkieTracks(tracks), card={})
+    place.run("lm pretrain recipe.toml --out run")
+
+
+def in_recipe(old: str, new: str) -> object:
+    return replace("recipe.toml", old, new)
+
+
+def tiny_contigs(place: Place) -> None:
+    place.text("dna.fa", "".join(f">c{i}\nACGTTGCAGGTC\n" for i in range(50)))
+
+
+def messy(place: Place) -> None:
+    """Pack a genome in lower case, with IUPAC letters and contigs too short for a window."""
+    text = (place.path / "dna.fa").read_text().lower().replace("acga", "rcgw")
+    small = "".join(f">s{i}\nacgt\n" for i in range(20))
+    (place.path / "dna.fa.gz").write_bytes(gzip.compress((text + small).encode()))
+
+
+PRETRAININGS = (
+    Case("recipe that does not exist", "lm pretrain r.toml --out new", "does not exist"),
+    Case("recipe that is no TOML", PRETRAIN, "is no TOML", write("recipe.toml", "steps: 3")),
+    Case(
+        "recipe with an unknown table",
+        PRETRAIN,
+        "no table 'optimizer'",
+        in_recipe("[optim]", "[optimizer]"),
+    ),
+    Case("recipe with an unknown field", PRETRAIN, "no field 'warm'", in_recipe("warmup", "warm")),
+    Case(
+        "recipe without a model",
+        PRETRAIN,
+        r"lacks the table \[model\]",
+        write("recipe.toml", RECIPE.partition("[model]")[0]),
+    ),
+    Case(
+        "recipe without genomes",
+        PRETRAIN,
+        "genomes",
+        in_recipe('[[corpus.genomes]]\nname = "toy"\nfasta = "dna.fa"\n', ""),
+    ),
+    Case(
+        "recipe with an unknown architecture",
+        PRETRAIN,
+        "must be one of shorkie-lm",
+        in_recipe("shorkie-lm", "shorky"),
+    ),
+    Case(
+        "recipe with text for a number",
+        PRETRAIN,
+        "must be a whole number; got 'two'",
+        in_recipe("steps = 2", 'steps = "two"'),
+    ),
+    Case(
+        "model of another window than the corpus",
+        PRETRAIN,
+        "must be that of",
+        in_recipe("window = 64\nstem", "window = 128\nstem"),
+    ),
+    Case(
+        "autoregressive objective for a masked model",
+        PRETRAIN,
+        "go together",
+        in_recipe("[optim]", '[objective]\nkind = "autoregressive"\n[optim]'),
+    ),
+    Case("genome that does not exist", PRETRAIN, "none.fa", in_recipe('"dna.fa"', '"none.fa"')),
+    Case(
+        "genome that is a protein",
+        PRETRAIN,
+        "stands for no nucleotide",
+        write("dna.fa", ">c0\nMKLVEELP\n"),
+    ),
+    Case("genome of contigs all too short", PRETRAIN, "window", tiny_contigs),
+    Case("held-out contig that is unknown", PRETRAIN, "c9", in_recipe('["c3"]', '["c9"]')),
+    Case("contig held out twice", PRETRAIN, "c2", in_recipe('["c3"]', '["c2"]')),
+    Case(
+        "nothing left to train on",
+        PRETRAIN,
+        "train",
+        in_recipe('["c3"]', '["c0", "c1", "c3"]'),
+    ),
+    Case(
+        "messy genome without annotation",
+        PRETRAIN,
+        "2 steps in",
+        all_of(messy, in_recipe('"dna.fa"', '"dna.fa.gz"')),
+        HANDLED,
+    ),
+    Case("run that is there already", "lm pretrain recipe.toml --out run", "--resume"),
+    Case(
+        "resumed run with another recipe",
+        RESUME,
+        r"batch in \[train\] is 3 and was 2",
+        in_recipe("batch = 2", "batch = 3"),
+    ),
+    Case(
+        "checkpoint cut short",
+        RESUME,
+        "make it again",
+        cut("run/checkpoint.safetensors", 0.5),
+    ),
+    Case(
+        "run in a directory of other things",
+        PRETRAIN,
+        "no run and not empty",
+        directory("new/thesis"),
+    ),
+)
+USES = (
+    Case("model that does not exist", EVALUATE.replace("lm --f", "m --f"), "there is no model"),
+    Case("model with weights cut short", EVALUATE, "cut short", cut("lm/weights.safetensors", 0.5)),
+    Case(
+        "model of tracks as a language model",
+        EVALUATE.replace("lm --f", "tracks --f"),
+        "no language model",
+    ),
+    Case("contig that is unknown", EVALUATE.replace("c3", "c9"), "c9"),
+    Case(
+        "baselines that learn from what is evaluated",
+        f"{EVALUATE} --baseline-chromosomes c3",
+        "both evaluated and learnt from",
+    ),
+    Case(
+        "genome without a known base",
+        "lm evaluate --model lm --fasta dna.fa",
+        "the sequence holds none",
+        write("dna.fa", f">c0\n{'N' * 200}\n"),
+    ),
+    Case(
+        "annotation of other contigs",
+        f"{EVALUATE} --annotation genes.gff",
+        "genes.gff",
+        write("genes.gff", GFF.format("chr7")),
+    ),
+    Case("no passes", f"{EVALUATE} --passes 0", "n_passes must be at least 1"),
+    Case("embeddings into a text file", EMBED.replace("npz", "txt"), r"must end in \.npz"),
+    Case("BED without positions", REGIONS, "no table of contig", write("regions.bed", "c0\n")),
+    Case(
+        "BED with words for numbers",
+        REGIONS,
+        "no table of contig",
+        write("regions.bed", "c0\tx\ty\n"),
+    ),
+    Case("BED of another genome", REGIONS, "chr7", write("regions.bed", "chr7\t1\t9\n")),
+    Case("BED that is empty", REGIONS, "is empty", write("regions.bed", "")),
+    Case(
+        "BED with an end before its start",
+        REGIONS,
+        "regions.bed|c0",
+        write("regions.bed", "c0\t9\t1\n"),
+    ),
+    Case("weights that are no Keras file", CONVERT, "dna.fa"),
+    Case("weights that do not exist", "models convert m.h5 --out new", "does not exist"),
+    Case("model that nobody knows", "models show shorky", "there is no model"),
+)
+LM_CASES = (*PRETRAININGS, *USES)
