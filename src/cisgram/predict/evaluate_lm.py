@@ -123,9 +123,9 @@ def evaluate_lm(
     return LMEvaluation(
         model=model,
         contigs=evaluated,
-        n_bases={name: int(n) for name, (n, _) in _by_region(nats[model], regions).items()},
+        n_bases={name: int(n) for name, (n, _) in by_region(nats[model], regions).items()},
         perplexity={
-            name: {region: value for region, (_, value) in _by_region(own, regions).items()}
+            name: {region: value for region, (_, value) in by_region(own, regions).items()}
             for name, own in nats.items()
         },
         interval=perplexity_interval(nats[model]),
@@ -149,15 +149,16 @@ def baseline_surprise(
     }
 
 
-def _named(reference: Reference, names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(reference.names.require(name, f"reference {reference.name}") for name in names)
-
-
-def _by_region(
+def by_region(
     nats: Mapping[str, Float64[np.ndarray, "_"]],
     regions: Mapping[str, UInt8[np.ndarray, "_"]],
 ) -> dict[str, tuple[int, float]]:
-    """Return known bases and perplexity, overall and in each region class that has any."""
+    """Return the number of known bases and their perplexity, overall and in each region class.
+
+    Args:
+        nats: surprise of every base, by contig.
+        regions: class of every base as a number into `REGIONS`, by contig; empty for none.
+    """
     every = np.concatenate(list(nats.values()))
     found = {OVERALL: (int((~np.isnan(every)).sum()), perplexity(every))}
     if regions:
@@ -168,3 +169,7 @@ def _by_region(
             if known:
                 found[region] = (known, perplexity(part))
     return found
+
+
+def _named(reference: Reference, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(reference.names.require(name, f"reference {reference.name}") for name in names)
