@@ -1,17 +1,22 @@
 """Measure masked language models of yeast on chromosomes they never saw, beside count models.
 
-    python benchmarks/yeast_lm.py --genome DIR --models cisgram/yeast-lm RUN ... \
-        --json benchmarks/results/yeast_lm.json
+    python benchmarks/yeast_lm.py --genome DIR --corpus RUN/corpus \
+        --models cisgram/yeast-lm RUN ... --json benchmarks/results/yeast_lm.json
 
 `DIR` holds sacCer3.fa.gz and the Ensembl R64-1-1 GFF3. Every base of chrXII, XIV and XVI is hidden
-once, in seven passes, and perplexity is unweighted. Baselines learn from R64 chrI to X. Intervals
-are of blocks of 10,000 bases, drawn with replacement.
+once, in seven passes, and perplexity is unweighted. Baselines learn from R64 chrI to X, where they
+may copy repeats and duplicated genes, and again from what the networks learn from, the training
+windows of R64 after the homology filter. Intervals are of blocks of 10,000 bases, drawn with
+replacement.
 
 Keys of the JSON:
 
 - `models`: by name, the card's facts (`n_parameters`, `steps`, `seconds`, `genomes`), and
   `perplexity` (`overall`, `low`, `high`) and `by_region`.
-- `baselines`: by name, the same; `composition` knows only how often each base occurs.
+- `baselines`: by name, the same; `composition` knows only how often each base occurs, those
+  called `filtered` learnt from the training windows.
+- `without_relatives`: perplexity of every model and baseline on the stretches of the test
+  chromosomes, 1,000 bases each, that minimap2 (map-ont) aligns nowhere on chrI to X; `n_bases`.
 - `ratios`: perplexity of the first over that of the second on the same bases, `value`, `low`,
   `high`; of each model over the baselines, and of each over the next.
 - `protocols`: of the first model: other numbers of passes, both strands, bases hidden as N.
@@ -28,10 +33,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 from machine import machine
 
 from cisgram.core.artifact import write_json
+from cisgram.data.corpus import Corpus
+from cisgram.data.homology import homology_hits
 from cisgram.data.regions import region_classes
 from cisgram.genome.alphabet import N
 from cisgram.genome.reference import Reference, open_reference
@@ -71,6 +79,8 @@ PUBLISHED = {
     ],
 }
 
+STRETCH = 1_000
+
 Nats = dict[str, np.ndarray]
 
 
@@ -91,6 +101,20 @@ def composition(training: list[np.ndarray], contigs: Nats) -> Nats:
     return {name: table[np.minimum(tokens, N)] for name, tokens in contigs.items()}
 
 
+def windows_of(corpus: Corpus, genome: int) -> list[np.ndarray]:
+    """Return the stretches of a genome that training windows cover, overlaps joined."""
+    rows = corpus.windows.filter((pl.col("genome") == genome) & (pl.col("split") == "train"))
+    stretches: list[tuple[str, int, int]] = []
+    for chrom, start in rows.sort("chrom", "start").select("chrom", "start").iter_rows():
+        end = start + corpus.config.window
+        if stretches and stretches[-1][0] == chrom and start <= stretches[-1][2]:
+            stretches[-1] = (chrom, stretches[-1][1], end)
+        else:
+            stretches.append((chrom, start, end))
+    reference = corpus.reference(genome)
+    return [np.asarray(reference.contig(chrom)[start:end]) for chrom, start, end in stretches]
+
+
 def facts(name: str) -> dict[str, Any]:
     model, card = load_language_model(name)
     return {
@@ -104,6 +128,27 @@ def facts(name: str) -> dict[str, Any]:
 def measure(name: str, contigs: Nats, config: PerplexityConfig) -> Nats:
     model, _ = load_language_model(name)
     return surprise(model, contigs, config=config)
+
+
+def without_relatives(training: list[np.ndarray], contigs: Nats) -> Nats:
+    """Say of every test base whether its stretch aligns nowhere with what was learnt from."""
+    places = [
+        (name, start)
+        for name, tokens in contigs.items()
+        for start in range(0, len(tokens), STRETCH)
+    ]
+    stretches = [contigs[name][start : start + STRETCH] for name, start in places]
+    targets = {str(number): tokens for number, tokens in enumerate(training)}
+    hits = homology_hits(stretches, targets, preset="map-ont", executor="serial")
+    alone = {name: np.ones(len(tokens), dtype=bool) for name, tokens in contigs.items()}
+    for number in hits["query"].unique():
+        name, start = places[number]
+        alone[name][start : start + STRETCH] = False
+    return alone
+
+
+def on(nats: Nats, chosen: Nats) -> Nats:
+    return {name: np.where(chosen[name], values, np.nan) for name, values in nats.items()}
 
 
 def compare(nats: dict[str, Nats], models: list[str]) -> list[dict[str, Any]]:
@@ -124,6 +169,7 @@ def contigs_of(reference: Reference, names: tuple[str, ...]) -> Nats:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--genome", type=Path, required=True)
+    parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--models", nargs="+", required=True)
     parser.add_argument("--json", type=Path, default=Path("yeast_lm.json"))
     options = parser.parse_args()
@@ -135,6 +181,9 @@ def main() -> None:
     started = time.perf_counter()
     baselines = {"composition": composition(training, contigs)}
     baselines |= baseline_surprise(training, contigs)
+    filtered = windows_of(Corpus.open(options.corpus), 0)
+    for name, found in baseline_surprise(filtered, contigs).items():
+        baselines[f"{name}, filtered"] = found
     seconds = {"baselines": time.perf_counter() - started}
     nats = {}
     for name in options.models:
@@ -147,7 +196,15 @@ def main() -> None:
         found = measure(options.models[0], contigs, config)
         protocols[what] = summary(found, regions)
         print(what, protocols[what]["perplexity"], flush=True)
+    alone = without_relatives(training, contigs)
     result = {
+        "without_relatives": {
+            "n_bases": int(sum(chosen.sum() for chosen in alone.values())),
+            **{
+                name: perplexity_interval(on(found, alone))._asdict()
+                for name, found in (nats | baselines).items()
+            },
+        },
         "models": {name: facts(name) | summary(nats[name], regions) for name in options.models},
         "baselines": {name: summary(found, regions) for name, found in baselines.items()},
         "ratios": compare(nats | baselines, options.models),

@@ -164,6 +164,17 @@ def test_copies_what_it_has_seen(fit: Fit, rng: np.random.Generator) -> None:
     assert nll[250] > 3
 
 
+def test_validation_sets_weights_and_is_not_counted(rng: np.random.Generator) -> None:
+    """A sequence that is there three times teaches its blocks to copy, which serves no other."""
+    strain, validation, other = (random_dna(rng, 20_000) for _ in range(3))
+    deluded = MarkovModel.fit([strain] * 3, 8)
+    sober = MarkovModel.fit([strain] * 3, 8, validation=[validation[:99], validation[99:]])
+    assert perplexity(deluded, other) > 4.3 > 4.05 > perplexity(sober, other)
+    flank = FlankModel.fit([strain] * 3, 16, validation=[validation])
+    assert not flank.copied(validation).any()
+    assert flank.copied(strain).all()
+
+
 def test_sees_what_it_should(rng: np.random.Generator) -> None:
     training = chain(rng, 20_000)[0]
     tokens = chain(rng, 200)[0]

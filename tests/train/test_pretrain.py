@@ -3,6 +3,8 @@ import json
 import pytest
 
 from cisgram.core.checks import ConfigError, DataError
+from cisgram.data.tokenizer import save_tokenizer, train_bpe
+from cisgram.genome.alphabet import encode
 from cisgram.models.checkpoint import load_language_model
 from cisgram.train.pretrain import pretrain
 from cisgram.train.recipe import Recipe
@@ -108,6 +110,33 @@ def test_recipes_that_cannot_be_used_are_one_sentence(recipe, tmp_path, old, new
     with pytest.raises(ConfigError, match=sentence):
         pretrain(Recipe.read(recipe), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "objective"),
+    [('kind = "bpe"\nfile = "bpe.json"', "masked-tokens"), ('kind = "base"', "masked")],
+)
+def test_models_of_tokens_are_pretrained(recipe, tmp_path, monkeypatch, tokenizer, objective):
+    monkeypatch.chdir(tmp_path)
+    contigs = [encode(line) for line in (tmp_path / "toy.fa").read_text().split("\n")[1::2]]
+    save_tokenizer(tmp_path / "bpe.json", train_bpe(contigs, vocabulary_size=40))
+    head, _, tail = RECIPE.partition("[model]")
+    sizes = "channels = 8\nn_layers = 1\nn_heads = 2\nfeed_channels = 8"
+    model = f'[model]\nkind = "bert-lm"\nwindow = {WINDOW}\n{sizes}\n[model.tokenizer]\n{tokenizer}'
+    tail = tail[tail.index("[train]") :]
+    recipe.write_text(f'{head}{model}\n[objective]\nkind = "{objective}"\n{tail}')
+    state = pretrain(Recipe.read(recipe), tmp_path / "run")
+    assert state.step == 4
+    assert load_language_model(tmp_path / "run")[0].kind == "bert-lm"
+
+
+def test_a_causal_model_learns_every_base_from_those_before(recipe, tmp_path):
+    head, _, tail = RECIPE.partition("[model]")
+    sizes = "channels = 8\nn_layers = 2\nfeed_channels = 8\ncausal = true"
+    model = f'[model]\nkind = "dilated-lm"\nwindow = {WINDOW}\n{sizes}'
+    tail = tail[tail.index("[train]") :]
+    recipe.write_text(f'{head}{model}\n[objective]\nkind = "autoregressive"\n{tail}')
+    assert pretrain(Recipe.read(recipe), tmp_path / "run").step == 4
 
 
 def test_a_recipe_extends_the_one_beside_it(recipe, tmp_path):

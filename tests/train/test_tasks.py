@@ -7,8 +7,10 @@ import torch.nn.functional as F
 
 from cisgram.data.corpus import Corpus, CorpusBatch
 from cisgram.data.masking import MaskConfig
+from cisgram.data.tokenizer import Special, TokenizerConfig
 from cisgram.genome.alphabet import reverse_complement
-from cisgram.train.tasks import LanguageTask, LMBatch, turn
+from cisgram.models.bert import BertConfig, BertLM
+from cisgram.train.tasks import LanguageTask, LMBatch, guess_tokens, turn
 from train.small_corpus import WINDOW, small_corpus
 
 
@@ -96,3 +98,22 @@ def test_windows_are_named_with_one_based_positions(corpus):
     chrom, start = row["chrom"][0], row["start"][0]
     expected = f"windows toy {chrom}:{start + 1:,}-{start + WINDOW:,}"
     assert task.describe(np.array([0])) == expected
+
+
+def test_tokens_are_asked_by_their_first_base_and_hidden_whole(corpus):
+    torch.manual_seed(0)
+    sizes = {"channels": 8, "n_layers": 1, "n_heads": 2, "feed_channels": 8, "dropout": 0.0}
+    model = BertLM(BertConfig(tokenizer=TokenizerConfig(kind="kmer", k=4), window=WINDOW, **sizes))
+    seen = []
+    model.words.register_forward_hook(lambda _layer, given, _out: seen.append(given[0]))
+    asked = torch.zeros(1, 8, dtype=torch.bool)
+    asked[0, [1, 4]] = True
+    tokens = torch.tensor([[0, 1, 2, 3, 3, 2, 1, 0]], dtype=torch.uint8)
+    weights = torch.arange(8.0)[None]
+    batch = LMBatch(tokens, asked, asked, tokens, weights, torch.zeros(1, dtype=torch.int64))
+    guesses = guess_tokens(model, batch)
+    # Of the two 4-mers only the second begins at an asked base.
+    assert guesses.weights.tolist() == [4.0]
+    assert (seen[0] == Special.MASK).sum() == 1
+    assert guesses.truth.tolist() == [model.tokenize(tokens).ids[0, 2].item()]
+    assert guesses.logits.shape == (1, model.tokenizer.vocabulary_size)

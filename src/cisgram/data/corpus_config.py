@@ -56,6 +56,9 @@ class HomologyConfig:
     """A window goes when more than this share of its bases match, all alignments together."""
     preset: str = "asm20"
     """minimap2's preset; `map-ont` finds more distant relatives."""
+    own_genome: bool = True
+    """Whether such windows of the held-out contigs' own genome go too; else its other contigs are
+    kept whole, with the repeats and duplicated genes that they share with held-out ones."""
 
     def __post_init__(self) -> None:
         """Check every field."""

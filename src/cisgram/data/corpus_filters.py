@@ -51,7 +51,10 @@ def drop_homologues(
     """
 
     def alike(split: str, targets: HeldOut) -> Int64[np.ndarray, "rows"]:
-        asked = np.flatnonzero(windows["dropped"].is_null() & (windows["split"] == split))
+        is_asked = windows["dropped"].is_null() & (windows["split"] == split)
+        if split == "train" and not config.homology.own_genome:
+            is_asked &= ~windows["genome"].is_in({genome for _, genome, _ in targets})
+        asked = np.flatnonzero(is_asked)
         queries = [
             references[genome].contig(chrom)[start : start + config.window]
             for genome, chrom, start in windows[asked].select("genome", "chrom", "start").rows()

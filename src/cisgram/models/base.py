@@ -1,7 +1,7 @@
 """What every language model of DNA can be asked."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
@@ -31,6 +31,8 @@ class Model(nn.Module):
     """Bases it was made for."""
     multiple: int
     """The length of a window must be a multiple of this."""
+    forward_methods: ClassVar[tuple[str, ...]] = ()
+    """Methods that training may call in place of `forward`."""
 
     @property
     def n_parameters(self) -> int:
@@ -95,6 +97,18 @@ class LanguageModel(Model, ABC):
     ) -> Float[Tensor, "batch length 4"]:
         """Return `logits`; what wrappers of training call."""
         return self.logits(tokens, mask, species)
+
+
+class TokenModel(Protocol):
+    """A language model that reads tokens of one or more bases."""
+
+    def tokenize(self, tokens: UInt8[Tensor, "batch length"]) -> tuple[Tensor, Tensor]:
+        """Return ids, (batch, positions), and the bases each covers, (batch, positions, 2)."""
+        ...
+
+    def token_logits(self, ids: Tensor, species: Tensor | None = None) -> Tensor:
+        """Return unnormalised log-probabilities of every token, (batch, positions, vocabulary)."""
+        ...
 
 
 def hide(

@@ -78,6 +78,7 @@ class BertLM(LanguageModel):
     """
 
     kind = "bert-lm"
+    forward_methods = ("token_logits",)
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()

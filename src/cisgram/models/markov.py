@@ -4,8 +4,8 @@ Both predict a base from how often each of A, C, G and T stood in the same conte
 training sequence, contexts of many lengths at once. The log counts of all contexts are added
 up, each with a weight for how often it was seen there (a log-linear pool, which includes
 backing off: a long context that is rare weighs little), and normalised. Weights come from
-blocks of the training sequence that are not counted until the weights are known. With long
-contexts the models also copy: what they win on repeats is theirs to win.
+a sequence for validation, or from blocks of the training sequence that are not counted until
+the weights are known. With long contexts the models also copy, which on repeats is hard to beat.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float64, UInt8, UInt32
 from scipy.optimize import minimize
 
 from cisgram.core.checks import DataError, check_range
-from cisgram.core.progress import progress
+from cisgram.core.progress import Ticker, progress
 from cisgram.genome.alphabet import N, reverse_complement
 from cisgram.models.markov_kernels import (
     N_LEVELS,
@@ -68,6 +68,7 @@ class MarkovModel:
         contigs: Sequence[UInt8[np.ndarray, "_"]],
         order: int = _DEFAULT,
         *,
+        validation: Sequence[UInt8[np.ndarray, "_"]] = (),
         both_strands: bool = True,
     ) -> Self:
         """Count the contexts of all lengths up to `order` (at most 24) and weigh them.
@@ -77,6 +78,9 @@ class MarkovModel:
         Args:
             contigs: tokens of the training sequence; contexts do not reach over N or ends.
             order: bases of the longest context.
+            validation: tokens of a sequence that is not counted and gives the weights; without
+                one, blocks of `contigs` do. Give one where `contigs` hold a sequence several
+                times, as the genomes of several strains do: their blocks are then no news.
             both_strands: count the reverse complement of each contig too.
 
         Raises:
@@ -86,7 +90,9 @@ class MarkovModel:
         check_range(order, "order", low=0, high=_MOST)
         lengths = sorted({*range(min(order, 12) + 1), *range(16, order + 1, 4), order})
         contexts = [(length, 0) for length in lengths]
-        mixture = _Mixture.fit(contexts, contigs, both_strands=both_strands, two_sided=False)
+        mixture = _Mixture.fit(
+            contexts, contigs, validation, both_strands=both_strands, two_sided=False
+        )
         return cls(order, mixture)
 
     def nll(self, tokens: UInt8[np.ndarray, "bases"]) -> Float64[np.ndarray, "bases"]:
@@ -119,12 +125,19 @@ class FlankModel:
         self._mixture = mixture
 
     @classmethod
-    def fit(cls, contigs: Sequence[UInt8[np.ndarray, "_"]], flank: int = _DEFAULT) -> Self:
+    def fit(
+        cls,
+        contigs: Sequence[UInt8[np.ndarray, "_"]],
+        flank: int = _DEFAULT,
+        *,
+        validation: Sequence[UInt8[np.ndarray, "_"]] = (),
+    ) -> Self:
         """Count contexts of up to `flank` bases a side (at most 24) and weigh them.
 
         Args:
             contigs: tokens of the training sequence; contexts do not reach over N or ends.
             flank: bases on either side that are looked at.
+            validation: as for `MarkovModel.fit`.
 
         Raises:
             ConfigError: `flank` is out of range.
@@ -134,7 +147,8 @@ class FlankModel:
         both = {(length, length) for length in (*_BOTH_SIDED, min(flank, 12))}
         one = {(length, 0) for length in (*_ONE_SIDED, flank)}
         contexts = sorted(pair for pair in both | one | {*_LOPSIDED} if pair[0] <= flank)
-        return cls(flank, _Mixture.fit(contexts, contigs, both_strands=True, two_sided=True))
+        mixture = _Mixture.fit(contexts, contigs, validation, both_strands=True, two_sided=True)
+        return cls(flank, mixture)
 
     def nll(self, tokens: UInt8[np.ndarray, "bases"]) -> Float64[np.ndarray, "bases"]:
         """Return the negative log-likelihood of each base given all others, in nats; NaN at N."""
@@ -200,9 +214,9 @@ class _Table:
 class _Mixture:
     """Tables of counts and the weights under which their logarithms are added."""
 
-    def __init__(self, tables: list[_Table], *, two_sided: bool) -> None:
+    def __init__(self, tables: list[_Table], *, both_strands: bool, two_sided: bool) -> None:
         self._tables = tables
-        self._two_sided = two_sided
+        self._both_strands, self._two_sided = both_strands, two_sided
         n_contexts = sum(self._n_views(table) for table in tables)
         first = _FIRST_WEIGHT / n_contexts**0.5
         self._weights = np.full((len(tables), N_LEVELS), first)
@@ -212,41 +226,48 @@ class _Mixture:
         cls,
         contexts: Sequence[tuple[int, int]],
         contigs: Sequence[UInt8[np.ndarray, "_"]],
+        validation: Sequence[UInt8[np.ndarray, "_"]],
         *,
         both_strands: bool,
         two_sided: bool,
     ) -> Self:
-        """Count all blocks but the held-out ones, learn the weights on these, count them too.
+        """Count, and learn the weights on what is not counted, or not yet.
 
         Raises:
             DataError: there is no base to count.
         """
-        tokens = _joined(contigs)
-        n_known = int(np.count_nonzero(tokens != N))
+        strands = _Strands(_joined(contigs))
+        n_known = int(np.count_nonzero(strands.forward != N))
         if not n_known:
             raise DataError(
                 "the training sequence holds no base but N; give contigs with known bases."
             )
-        strands = _Strands(tokens)
-        held_out = _held_out(tokens.size)
-        # A both-sided context on one strand is one on the other: `_views` reads both.
-        alone = [(two_sided and left == right) or not both_strands for left, right in contexts]
-        tables = [
-            _Table(left, right, n_known if single else 2 * n_known)
-            for (left, right), single in zip(contexts, alone, strict=True)
-        ]
-        mixture = cls(tables, two_sided=two_sided)
-        with progress("counting contexts", 2 * len(tables)) as ticker:
-            for left_out in (held_out, ~held_out):
-                targets = np.where(left_out, np.uint8(N), tokens)
-                for table, single in zip(tables, alone, strict=True):
-                    table.count(strands.forward, targets)
-                    if not single:
-                        table.count(strands.reverse, reverse_complement(targets))
-                    ticker.advance()
-                if left_out is held_out:
-                    mixture._learn(strands, held_out)
+        tables = [_Table(left, right, 2 * n_known) for left, right in contexts]
+        mixture = cls(tables, both_strands=both_strands, two_sided=two_sided)
+        with progress("counting contexts", (1 if validation else 2) * len(tables)) as ticker:
+            if validation:
+                mixture._count(strands, strands.forward, ticker)
+                others = _Strands(_joined(validation))
+                mixture._learn(others, others.forward)
+            else:
+                held_out = _held_out(strands.forward.size)
+                rest = np.where(held_out, np.uint8(N), strands.forward)
+                blocks = np.where(held_out, strands.forward, np.uint8(N))
+                mixture._count(strands, rest, ticker)
+                mixture._learn(strands, blocks)
+                mixture._count(strands, blocks, ticker)
         return mixture
+
+    def _count(
+        self, strands: _Strands, targets: UInt8[np.ndarray, "bases"], ticker: Ticker
+    ) -> None:
+        """Count `targets`, N being none, in the contexts that the strands give them."""
+        for table in self._tables:
+            table.count(strands.forward, targets)
+            # A both-sided context on one strand is one on the other: `_views` reads both.
+            if self._both_strands and not (self._two_sided and table.left == table.right):
+                table.count(strands.reverse, reverse_complement(targets))
+            ticker.advance()
 
     def nll(self, tokens: UInt8[np.ndarray, "bases"]) -> Float64[np.ndarray, "bases"]:
         strands = _Strands(tokens)
@@ -307,9 +328,9 @@ class _Mixture:
             yield counts
             yield mirrored
 
-    def _learn(self, strands: _Strands, held_out: Bool[np.ndarray, "bases"]) -> None:
-        """Maximise the likelihood of a sample of the held-out bases; the loss is convex."""
-        sample = np.flatnonzero(held_out & (strands.forward != N))
+    def _learn(self, strands: _Strands, targets: UInt8[np.ndarray, "bases"]) -> None:
+        """Maximise the likelihood of a sample of `targets`, N being none; the loss is convex."""
+        sample = np.flatnonzero(targets != N)
         sample = sample[:: -(-sample.size // _SAMPLE) or 1]
         tables = np.repeat(
             np.arange(len(self._tables)), [self._n_views(table) for table in self._tables]

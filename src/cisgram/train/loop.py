@@ -81,6 +81,8 @@ def _work(fabric: Fabric, *, run: _Run) -> RunState:
     if (checkpoint := run.out / CHECKPOINT).exists():
         state = load_checkpoint(checkpoint, run.model, optimizer)
     wrapped, optimizer = fabric.setup(run.model, optimizer)
+    for name in run.model.forward_methods:
+        wrapped.mark_forward_method(name)
     worker = _Worker(fabric, run, wrapped, optimizer, state)
     try:
         worker.train()

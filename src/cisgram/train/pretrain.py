@@ -54,6 +54,10 @@ def pretrain(
             f"{recipe.objective.kind} objective and a {model.kind} that is "
             f"{'' if model.causal else 'not '}causal."
         )
+    if recipe.objective.kind == "masked-tokens" and not model.forward_methods:
+        raise ConfigError(
+            f"the masked-tokens objective needs a model that reads tokens; a {model.kind} does not."
+        )
     if model.window != recipe.corpus.window:
         raise ConfigError(
             f"[model] window must be that of [corpus], {recipe.corpus.window:,}; "
@@ -66,10 +70,11 @@ def pretrain(
     objective = recipe.objective
     task = LanguageTask(
         corpus,
-        recipe.masking if objective.kind == "masked" else None,
+        None if objective.kind == "autoregressive" else recipe.masking,
         exon_weight=objective.exon_weight,
         repeat_weight=objective.repeat_weight,
         max_validation=objective.max_validation,
+        tokens=objective.kind == "masked-tokens",
     )
     return train(
         model,

@@ -19,8 +19,9 @@ _TABLES = ("corpus", "model", "objective", "masking", "train", "optim")
 class ObjectiveConfig:
     """What is guessed, and how much it counts by what it is part of."""
 
-    kind: Literal["masked", "autoregressive"] = "masked"
-    """Hidden bases from those around them, or every base from those before it."""
+    kind: Literal["masked", "masked-tokens", "autoregressive"] = "masked"
+    """Hidden bases from those around them; hidden tokens, of a model that reads tokens; or every
+    base from those before it."""
     exon_weight: float = 1.0
     """Of bases in exons; 0.1 as published for Shorkie."""
     repeat_weight: float = 1.0

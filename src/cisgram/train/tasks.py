@@ -1,6 +1,6 @@
 """What models learn: a task gives batches, the loss of one, and a validation."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
@@ -12,8 +12,10 @@ from cisgram.core.checks import few
 from cisgram.core.device import evaluating
 from cisgram.data.corpus import Corpus, CorpusBatch
 from cisgram.data.masking import MaskConfig, MaskedWindows, corrupt
+from cisgram.data.tokenizer import Special
 from cisgram.genome.alphabet import N, reverse_complement
 from cisgram.genome.interval import Interval
+from cisgram.models.base import TokenModel
 
 
 class Task(Protocol):
@@ -55,11 +57,12 @@ class LMBatch(NamedTuple):
 
 
 class LanguageTask:
-    """Guess bases; cross-entropy, weighted by what the bases are part of.
+    """Guess bases or tokens; cross-entropy, weighted by what the bases are part of.
 
     With `masking` the bases asked are hidden, as BERT's are; without, every base is asked of a
-    causal model, which sees those before it. As published for Shorkie the sum of weighted losses
-    is divided by the number of bases asked, not by the sum of weights.
+    causal model, which sees those before it. Of a model of tokens those are asked whose first
+    base is. As published for Shorkie the sum of weighted losses is divided by the number asked,
+    not by the sum of weights.
     """
 
     def __init__(
@@ -70,9 +73,11 @@ class LanguageTask:
         exon_weight: float = 1.0,
         repeat_weight: float = 1.0,
         max_validation: int | None = None,
+        tokens: bool = False,
     ) -> None:
         self.corpus, self.masking = corpus, masking
         self._weights = (exon_weight, repeat_weight)
+        self._guess = guess_tokens if tokens else guess_bases
         self._train = corpus.split("train")
         self._valid = corpus.split("valid")[:max_validation]
         self.n_train = len(self._train)
@@ -84,10 +89,10 @@ class LanguageTask:
         return self._corrupted(turn(windows, turned), rng)
 
     def loss(self, model: nn.Module, batch: LMBatch) -> Float[Tensor, ""]:
-        """Return the weighted cross-entropy in nats, averaged over the bases asked."""
-        logits = model(batch.shown, batch.hidden, batch.species)[batch.asked]
-        nats = F.cross_entropy(logits.float(), batch.truth[batch.asked].long(), reduction="none")
-        return (nats * batch.weights[batch.asked]).mean()
+        """Return the weighted cross-entropy in nats, averaged over what was asked."""
+        guesses = self._guess(model, batch)
+        nats = F.cross_entropy(guesses.logits.float(), guesses.truth, reduction="none")
+        return (nats * guesses.weights).mean()
 
     def describe(self, examples: Int[np.ndarray, "batch"]) -> str:
         """Name windows by genome, contig and position."""
@@ -127,6 +132,32 @@ class LanguageTask:
                 for value in (*masked, windows.tokens, weights, windows.species)
             )
         )
+
+
+class Guesses(NamedTuple):
+    """What a model thinks of all that was asked of it."""
+
+    logits: Float[Tensor, "asked symbols"]
+    truth: Int[Tensor, "asked"]
+    weights: Float[Tensor, "asked"]
+
+
+def guess_bases(model: nn.Module, batch: LMBatch) -> Guesses:
+    """Ask a model for bases."""
+    logits = model(batch.shown, batch.hidden, batch.species)
+    asked = batch.asked
+    return Guesses(logits[asked], batch.truth[asked].long(), batch.weights[asked])
+
+
+def guess_tokens(model: nn.Module, batch: LMBatch) -> Guesses:
+    """Ask a model of tokens for those whose first base is asked, all of their bases hidden."""
+    reader = cast("TokenModel", model)  # as itself or wrapped by the loop
+    ids, spans = reader.tokenize(batch.truth)
+    first, past = spans.unbind(-1)
+    place = first.clamp(max=batch.truth.shape[1] - 1)
+    asked = batch.asked.gather(1, place) & (past > first)
+    logits = reader.token_logits(ids.masked_fill(asked, Special.MASK), batch.species)
+    return Guesses(logits[asked], ids[asked], batch.weights.gather(1, place)[asked])
 
 
 def turn(windows: CorpusBatch, turned: Bool[np.ndarray, "batch"]) -> CorpusBatch:
