@@ -44,6 +44,10 @@ class Model(nn.Module):
         )
         return sum(value.numel() for value in self.parameters()) + moments
 
+    def window_for(self, length: int) -> int:
+        """Return the shortest window that holds so many bases, `window` at most."""
+        return min(self.window, -(-length // self.multiple) * self.multiple)
+
     def check_length(self, length: int) -> None:
         """Refuse windows that the architecture cannot take.
 

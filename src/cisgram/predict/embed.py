@@ -13,6 +13,7 @@ from cisgram.core.progress import progress
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
 from cisgram.models.base import LanguageModel
+from cisgram.predict.batches import by_length
 
 Pool = Literal["mean", "none"]
 
@@ -40,8 +41,9 @@ def embed_regions(
     """Embed regions in the DNA around them.
 
     A region is cut into pieces of a window at most; each is read in the middle of a window, N
-    past the contig's ends. The positions that overlap the region are kept; `mean` weighs each by
-    the bases it shares with the region. On strand `-` the window is read reverse complemented.
+    past the contig's ends, shorter only where the contig is. The positions that overlap the
+    region are kept; `mean` weighs each by the bases it shares with the region. On strand `-` the
+    window is read reverse complemented.
 
     Raises:
         DataError: a region lies on no contig.
@@ -50,28 +52,25 @@ def embed_regions(
     pieces = [
         (number, piece) for number, region in enumerate(regions) for piece in _cut(region, model)
     ]
-    rows: list[Float32[np.ndarray, "positions channels"]] = []
-    spans: list[Int64[np.ndarray, "positions 2"]] = []
-    owners: list[Int64[np.ndarray, "positions"]] = []
+    lengths = [model.window_for(len(reference.contig(piece.chrom))) for _, piece in pieces]
+    read: dict[int, Embeddings] = {}
     with evaluating(model) as device, progress("embedding", len(pieces)) as ticker:
-        for first in range(0, len(pieces), batch):
-            part = pieces[first : first + batch]
-            windows = [_around(piece, model.window) for _, piece in part]
-            tokens = np.stack([reference.fetch(window) for window in windows])
-            numbers = torch.full((len(part),), species, device=device)
-            embedded = model.embed(torch.from_numpy(tokens).to(device), numbers)
+        for length, numbers in by_length(lengths, most=batch * model.window):
+            windows = [_around(pieces[number][1], length) for number in numbers]
+            tokens = torch.from_numpy(np.stack([reference.fetch(window) for window in windows]))
+            of_species = torch.full((len(numbers),), species, device=device)
+            embedded = model.embed(tokens.to(device), of_species)
             values = embedded.values.float().cpu().numpy()
-            covered = embedded.spans.cpu().numpy()
-            for (number, piece), window, row, span in zip(
-                part, windows, values, covered, strict=True
-            ):
-                placed = _on_contig(span, window)
+            spans = embedded.spans.cpu().numpy()
+            for i, number in enumerate(numbers):
+                owner, piece = pieces[number]
+                placed = _on_contig(spans[i], windows[i])
                 kept = (placed[:, 0] < piece.end) & (placed[:, 1] > piece.start)
-                rows.append(row[kept])
-                spans.append(np.clip(placed[kept], piece.start, piece.end))
-                owners.append(np.full(int(kept.sum()), number))
-            ticker.advance(len(part))
-    found = Embeddings(np.concatenate(rows), np.concatenate(owners), np.concatenate(spans))
+                inside = np.clip(placed[kept], piece.start, piece.end)
+                read[number] = Embeddings(values[i][kept], np.full(len(inside), owner), inside)
+            ticker.advance(len(numbers))
+    in_order = [read[number] for number in range(len(pieces))]
+    found = Embeddings(*(np.concatenate(parts) for parts in zip(*in_order, strict=True)))
     return _mean(found, regions) if pool == "mean" else found
 
 

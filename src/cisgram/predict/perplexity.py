@@ -22,6 +22,7 @@ from cisgram.core.progress import progress
 from cisgram.data.masking import mask_once
 from cisgram.genome.alphabet import N, T
 from cisgram.models.base import LanguageModel
+from cisgram.predict.batches import by_length
 
 Strands = Literal["forward", "both"]
 Masking = Literal["flag", "zero"]
@@ -38,7 +39,7 @@ class PerplexityConfig:
     masking: Masking = "flag"
     """`zero` hides bases as N, without the flag the model was trained with."""
     batch: int = 8
-    """Windows read at once."""
+    """Windows read at once, more of shorter ones."""
     seed: int = 0
     """Of the masks."""
 
@@ -70,7 +71,8 @@ def surprise(
 
     A contig is cut into the model's windows; the last one begins earlier, so that it ends with
     the contig, and gives only the bases that no other window gave. A contig shorter than a
-    window is padded with N. A causal model reads every window once, with nothing hidden.
+    window is padded with N to the next length that the model takes. A causal model reads every
+    window once, with nothing hidden.
     """
     found = {name: np.full(len(tokens), np.nan) for name, tokens in contigs.items()}
     for name, start, log_p in read_contigs(model, contigs, species=species, config=config):
@@ -93,20 +95,18 @@ def read_contigs(
     windows = [
         (name, *bounds) for name, tokens in contigs.items() for bounds in _starts(tokens, model)
     ]
+    lengths = [model.window_for(len(contigs[name])) for name, _, _ in windows]
     with progress("reading windows", len(windows)) as ticker:
-        for first in range(0, len(windows), config.batch):
-            places = windows[first : first + config.batch]
-            tokens = np.stack([_window(contigs[name], start, model) for name, start, _ in places])
+        for length, numbers in by_length(lengths, most=config.batch * model.window):
+            places = [windows[number] for number in numbers]
+            tokens = np.stack([_window(contigs[name], start, length) for name, start, _ in places])
+            rngs = [np.random.default_rng([config.seed, number]) for number in numbers]
             masks = np.stack(
-                [
-                    mask_once(model.window, n_passes, np.random.default_rng([config.seed, i]))
-                    for i in range(first, first + len(places))
-                ],
-                axis=1,
+                [mask_once(length, min(n_passes, length), rng) for rng in rngs], axis=1
             )
             log_p = _read_windows(model, tokens, masks, species, config=config)
             for (name, start, fresh), row in zip(places, log_p, strict=True):
-                end = min(len(contigs[name]) - start, model.window)
+                end = min(len(contigs[name]) - start, length)
                 yield WindowReading(name, fresh, row[fresh - start : end])
             ticker.advance(len(places))
 
@@ -196,10 +196,10 @@ def _starts(tokens: UInt8[np.ndarray, "bases"], model: LanguageModel) -> Iterato
 
 
 def _window(
-    tokens: UInt8[np.ndarray, "bases"], start: int, model: LanguageModel
+    tokens: UInt8[np.ndarray, "bases"], start: int, length: int
 ) -> UInt8[np.ndarray, "length"]:
-    part = tokens[start : start + model.window]
-    return np.pad(part, (0, model.window - len(part)), constant_values=N)
+    part = tokens[start : start + length]
+    return np.pad(part, (0, length - len(part)), constant_values=N)
 
 
 def _read_windows(
