@@ -15,8 +15,8 @@ Keys of the JSON:
   `perplexity` (`overall`, `low`, `high`) and `by_region`.
 - `baselines`: by name, the same; `composition` knows only how often each base occurs, those
   called `filtered` learnt from the training windows.
-- `without_relatives`: perplexity of every model and baseline on the stretches of the test
-  chromosomes, 1,000 bases each, that minimap2 (map-ont) aligns nowhere on chrI to X; `n_bases`.
+- `not_copied`: perplexity of every model and baseline on the test bases that stand next to no 20
+  bases which also occur on chrI to X, on either strand; `n_bases` of them.
 - `ratios`: perplexity of the first over that of the second on the same bases, `value`, `low`,
   `high`; of each model over the baselines, and of each over the next.
 - `protocols`: of the first model: other numbers of passes, both strands, bases hidden as N.
@@ -39,11 +39,11 @@ from machine import machine
 
 from cisgram.core.artifact import write_json
 from cisgram.data.corpus import Corpus
-from cisgram.data.homology import homology_hits
 from cisgram.data.regions import region_classes
 from cisgram.genome.alphabet import N
 from cisgram.genome.reference import Reference, open_reference
 from cisgram.models.checkpoint import load_language_model
+from cisgram.models.markov import FlankModel
 from cisgram.predict.evaluate_lm import baseline_surprise, by_region
 from cisgram.predict.perplexity import (
     PerplexityConfig,
@@ -78,8 +78,6 @@ PUBLISHED = {
         "the corpora there are of other genomes, up to 165 and 1,361 of them, here of 16 at most",
     ],
 }
-
-STRETCH = 1_000
 
 Nats = dict[str, np.ndarray]
 
@@ -128,23 +126,6 @@ def facts(name: str) -> dict[str, Any]:
 def measure(name: str, contigs: Nats, config: PerplexityConfig) -> Nats:
     model, _ = load_language_model(name)
     return surprise(model, contigs, config=config)
-
-
-def without_relatives(training: list[np.ndarray], contigs: Nats) -> Nats:
-    """Say of every test base whether its stretch aligns nowhere with what was learnt from."""
-    places = [
-        (name, start)
-        for name, tokens in contigs.items()
-        for start in range(0, len(tokens), STRETCH)
-    ]
-    stretches = [contigs[name][start : start + STRETCH] for name, start in places]
-    targets = {str(number): tokens for number, tokens in enumerate(training)}
-    hits = homology_hits(stretches, targets, preset="map-ont", executor="serial")
-    alone = {name: np.ones(len(tokens), dtype=bool) for name, tokens in contigs.items()}
-    for number in hits["query"].unique():
-        name, start = places[number]
-        alone[name][start : start + STRETCH] = False
-    return alone
 
 
 def on(nats: Nats, chosen: Nats) -> Nats:
@@ -196,12 +177,13 @@ def main() -> None:
         found = measure(options.models[0], contigs, config)
         protocols[what] = summary(found, regions)
         print(what, protocols[what]["perplexity"], flush=True)
-    alone = without_relatives(training, contigs)
+    counts = FlankModel.fit(training)
+    unseen = {name: ~counts.copied(tokens) for name, tokens in contigs.items()}
     result = {
-        "without_relatives": {
-            "n_bases": int(sum(chosen.sum() for chosen in alone.values())),
+        "not_copied": {
+            "n_bases": int(sum(chosen.sum() for chosen in unseen.values())),
             **{
-                name: perplexity_interval(on(found, alone))._asdict()
+                name: perplexity_interval(on(found, unseen))._asdict()
                 for name, found in (nats | baselines).items()
             },
         },

@@ -38,15 +38,15 @@ def ratios(result: Result) -> str:
     return markdown(["perplexity of", "ratio (95%)"], rows)
 
 
-def alone(result: Result) -> str:
-    """Bases whose stretch has no relative in what was learnt from."""
-    part = result["without_relatives"]
+def not_copied(result: Result) -> str:
+    """Bases that cannot have been copied from what the count models learnt from."""
+    part = result["not_copied"]
     rows = [
         [name, _interval(row["value"], row["low"], row["high"])]
         for name, row in part.items()
         if name != "n_bases"
     ]
-    return markdown(["model", f"{commas(part['n_bases'])} bases without relatives (95%)"], rows)
+    return markdown(["model", f"{commas(part['n_bases'])} bases not copied (95%)"], rows)
 
 
 def protocols(result: Result) -> str:
@@ -109,7 +109,7 @@ TABLES = {
     "yeast_lm": {
         "perplexities": Table(perplexities, ("models", "baselines", "n_bases")),
         "ratios": Table(ratios, ("ratios",)),
-        "alone": Table(alone, ("without_relatives",)),
+        "not_copied": Table(not_copied, ("not_copied",)),
         "protocols": Table(protocols, ("protocols",)),
         "published": Table(published, ("published",)),
     },

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import accuracy_tables
 import growth_tables
+import lm_motif_tables
 import lm_tables
 import speed_tables
 from markdown_tables import NOT_MEASURED, Table
@@ -28,6 +29,7 @@ TABLES: dict[str, dict[str, Table]] = {
     **speed_tables.TABLES,
     **growth_tables.TABLES,
     **lm_tables.TABLES,
+    **lm_motif_tables.TABLES,
 }
 
 

@@ -22,6 +22,8 @@ I\tx\tmRNA\t1001\t1600\t.\t+\t.\tID=transcript:A;Parent=gene:A;biotype=protein_c
 I\tx\tfive_prime_UTR\t1001\t1020\t.\t+\t.\tParent=transcript:A
 I\tx\texon\t1001\t1100\t.\t+\t.\tParent=transcript:A
 I\tx\texon\t1201\t1600\t.\t+\t.\tParent=transcript:A
+I\tx\texon\t1003\t1004\t.\t+\t.\tParent=transcript:A
+I\tx\texon\t1010\t1012\t.\t+\t.\tParent=transcript:A
 I\tx\tCDS\t1021\t1100\t.\t+\t0\tID=CDS:A;Parent=transcript:A
 I\tx\tCDS\t1201\t1550\t.\t+\t0\tID=CDS:A;Parent=transcript:A
 I\tx\tncRNA_gene\t1121\t1160\t.\t+\t.\tID=gene:sno;biotype=snoRNA

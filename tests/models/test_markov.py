@@ -170,9 +170,10 @@ def test_validation_sets_weights_and_is_not_counted(rng: np.random.Generator) ->
     deluded = MarkovModel.fit([strain] * 3, 8)
     sober = MarkovModel.fit([strain] * 3, 8, validation=[validation[:99], validation[99:]])
     assert perplexity(deluded, other) > 4.3 > 4.05 > perplexity(sober, other)
-    flank = FlankModel.fit([strain] * 3, 16, validation=[validation])
-    assert not flank.copied(validation).any()
+    flank = FlankModel.fit([strain] * 3, 20, validation=[validation])
+    assert flank.copied(validation).mean() < 0.001  # tables mistake a context now and then
     assert flank.copied(strain).all()
+    assert FlankModel.fit([strain], 20).copied(strain).all(), "blocks held out at first are counted"
 
 
 def test_sees_what_it_should(rng: np.random.Generator) -> None:

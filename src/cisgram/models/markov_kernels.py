@@ -3,8 +3,9 @@
 A context is the `left` bases before a base and the `right` ones after it, two bits each; -1
 stands for one that reaches past the sequence or over an N. Short contexts index a dense table
 with a count for each base. Long ones live in a hash table of 32-bit slots, probed one after
-the other: 16 bits of hash that tell contexts apart and four counts of 4 bits, halved together
-when one is full, which keeps their shares. A slot without counts is free.
+the other: 16 bits of hash that tell contexts apart (one in tens of thousands is mistaken for
+another) and four counts of 4 bits, halved together when one is full, which keeps their shares.
+A slot without counts is free.
 """
 
 import numpy as np
