@@ -22,6 +22,9 @@ from cisgram.explain.motifs import Motif, both_strands
 from cisgram.genome.alphabet import one_hot
 from cisgram.genome.reference import Reference
 
+Place = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
+"""Usable places and distances, as `Element` has them."""
+
 FACTORS = ("REB1", "ABF1", "RAP1")
 DONOR, BRANCH, START, TATA = "GTATGT", "TACTAAC", "ATG", "TATAWAWR"
 
@@ -42,7 +45,7 @@ class Element:
     """Whether background matches must be the same word; else they score alike."""
     truth: str
     n_listed: int
-    """Sites before those were dropped that could not be placed."""
+    """Sites before those were dropped that could not be placed or lie in copies."""
 
 
 class Layout:
@@ -96,10 +99,11 @@ def elements(reference: Reference, genome: Genome, data: Path) -> list[Element]:
             data / "motifs" / "macisaac_yeast.v1.meme",
             motif=motif,
         )
+        sites, place = _without_copies(genome, sites, upstream)
         truth = "bound in ChIP-chip and conserved (MacIsaac 2006)"
         found.append(
             Element(
-                factor, motif, sites, *upstream, "start codon", exact=False, truth=truth,
+                factor, motif, sites, *place, "start codon", exact=False, truth=truth,
                 n_listed=listed,
             )
         )  # fmt: skip
@@ -115,14 +119,23 @@ def elements(reference: Reference, genome: Genome, data: Path) -> list[Element]:
                          "last TACTAAC of annotated introns"),
     }  # fmt: skip
     for name, (word, sites, place, landmark, truth) in words.items():
-        motif = Motif.from_consensus(name, word)
+        motif, listed = Motif.from_consensus(name, word), len(sites)
+        sites, place = _without_copies(genome, sites, place)
         found.append(
             Element(
                 name, motif, sites, *place, landmark, exact=True, truth=truth,
-                n_listed=len(sites),
+                n_listed=listed,
             )
         )  # fmt: skip
     return found
+
+
+def _without_copies(genome: Genome, sites: Sites, place: Place) -> tuple[Sites, Place]:
+    """Leave out what the training chromosomes hold too."""
+    usable = {chrom: own & ~genome.copied[chrom] for chrom, own in place[0].items()}
+    rows = zip(sites.chrom, sites.start.tolist(), sites.reverse.tolist(), strict=True)
+    kept = [row for row in rows if not genome.copied[row[0]][row[1]]]
+    return Sites.of(kept), (usable, place[1])
 
 
 def scores(element: Element, maps: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -141,9 +154,6 @@ def sequence_scores(element: Element, tokens: Mapping[str, np.ndarray]) -> dict[
 def _background(p: np.ndarray) -> np.ndarray:
     mean = np.nanmean(p, axis=0, dtype=np.float64)
     return (mean + mean[::-1]) / (2 * mean.sum())
-
-
-Place = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 
 
 def _empty(genome: Genome) -> Place:

@@ -17,6 +17,8 @@ from cisgram.genome.reference import Reference
 UPSTREAM = 600
 """Bases before a start codon that are taken for its promoter, genes left out."""
 AROUND_START = 300
+COPY = 24
+"""Bases of a word that makes a stretch a copy of training sequence."""
 FEWEST_INTRON = 30
 ANCHORS = ("ABF1", "REB1", "RAP1", "CBF1", "GCN4", "MBP1", "UME6", "MCM1", "HAP1", "TEC1")
 """Factors whose motifs are sharp enough to find old coordinates in a newer assembly."""
@@ -58,9 +60,18 @@ class Genome:
     """gene, chrom, start, end, strand."""
     genic: dict[str, np.ndarray]
     """Bases in a gene of any kind."""
+    copied: dict[str, np.ndarray]
+    """Bases in a word that the training chromosomes of this genome hold too."""
 
 
-def read_genome(reference: Reference, gff: Path, tss: Path, chromosomes: Sequence[str]) -> Genome:
+def read_genome(
+    reference: Reference,
+    gff: Path,
+    tss: Path,
+    *,
+    chromosomes: Sequence[str],
+    training: Sequence[np.ndarray],
+) -> Genome:
     """Read genes, introns and transcript starts of the chromosomes."""
     tokens = {
         reference.names.require(name, reference.name): np.array(reference.contig(name))
@@ -85,7 +96,33 @@ def read_genome(reference: Reference, gff: Path, tss: Path, chromosomes: Sequenc
     genic = {name: np.zeros(len(contig), dtype=bool) for name, contig in tokens.items()}
     for chrom, start, end in every.select("chrom", "start", "end").iter_rows():
         genic[chrom][start:end] = True
-    return Genome(tokens, genes, _introns(annotation.exons, genes), genic)
+    return Genome(
+        tokens, genes, _introns(annotation.exons, genes), genic, _copied(tokens, training)
+    )
+
+
+def _copied(tokens: dict[str, np.ndarray], training: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """Mark every base of a word of `COPY` bases that stands on a training chromosome."""
+    known = np.sort(
+        np.concatenate(
+            [_keys(own) for contig in training for own in (contig, reverse_complement(contig))]
+        )
+    )
+    found = {}
+    for chrom, contig in tokens.items():
+        keys = _keys(contig)
+        hit = known[np.searchsorted(known, keys).clip(0, len(known) - 1)] == keys
+        depth = np.convolve(hit, np.ones(COPY, dtype=np.int32))
+        found[chrom] = depth > 0
+    return found
+
+
+def _keys(tokens: np.ndarray) -> np.ndarray:
+    """Number the words of `COPY` bases; the genome has no N."""
+    keys = np.zeros(len(tokens) - COPY + 1, dtype=np.int64)
+    for i in range(COPY):
+        keys = keys * 4 + (tokens[i : i + len(keys)] & 3)
+    return keys
 
 
 def _introns(exons: pl.DataFrame, genes: pl.DataFrame) -> pl.DataFrame:

@@ -1,11 +1,11 @@
 """Whether known sites stand out in predictions, for benchmarks/lm_motifs.py."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from lm_motif_elements import Element, Layout, scores, sequence_scores
-from lm_motif_maps import FLANKS, MARKOV, MODEL, RANDOM, SEED, Maps
+from lm_motif_maps import MODEL, SEED, Maps
 
 from cisgram.core.metrics import Estimate, binomial_ci, bootstrap_ci, bootstrap_difference
 from cisgram.explain.backgrounds import (
@@ -19,6 +19,7 @@ from cisgram.explain.motifs import find_hits
 from cisgram.explain.seqlets import core_means
 from cisgram.predict.maps import information
 
+ODDS, INFORMATION = "odds", "information"
 DISTANCE, SAME, SHUFFLED = "same distance", "same sequence", "shuffled"
 N_MATCHED = {DISTANCE: 20, SAME: 5, SHUFFLED: 20}
 DISTANCE_TOLERANCE, SCORE_TOLERANCE, WORD_TOLERANCE = 10, 0.5, 0
@@ -49,13 +50,18 @@ class Sources:
 def test_element(element: Element, sources: Sources) -> dict[str, Any]:
     """Test one kind of site against every background, in every source."""
     layout, rng = sources.layout, np.random.default_rng(SEED)
+
+    def join(by_chrom: Mapping[str, np.ndarray]) -> np.ndarray:
+        return layout.join(by_chrom, fill=np.nan)
+
     places = layout.places(element.known)
     usable = layout.join(element.usable, fill=False)
-    distance = layout.join(element.distance, fill=np.nan)
+    distance = join(element.distance)
     backgrounds = {
         DISTANCE: _same_distance(places, usable, distance, rng=rng, total=layout.total),
         SAME: _same_sequence(element, sources, places, usable, rng=rng),
     }
+    sequence = join(sequence_scores(element, sources.tokens))
     result: dict[str, Any] = {
         "name": element.name,
         "motif": element.motif.accession,
@@ -66,41 +72,92 @@ def test_element(element: Element, sources: Sources) -> dict[str, Any]:
         "n_known": len(places),
         "n_usable": int(usable.sum()),
         "n_matched": {name: int((rows[:, 0] >= 0).sum()) for name, rows in backgrounds.items()},
-        "sources": {},
+        "sources": {
+            SEQUENCE: _calls(
+                element, sources, sequence, sources.real[MODEL], usable=usable, distance=distance
+            )
+        },
     }
-    beaten: dict[str, dict[str, np.ndarray]] = {}
+    odds = {source: join(scores(element, maps)) for source, maps in sources.real.items()}
+    mixed = {source: join(scores(element, maps)) for source, maps in sources.shuffled.items()}
+    beaten: dict[str, dict[str, dict[str, np.ndarray]]] = {}
     for source, maps in sources.real.items():
-        flat = layout.join(scores(element, maps), fill=np.nan)
-        rows = {
-            name: _scored(flat, drawn, sources.on(places, maps))
-            for name, drawn in backgrounds.items()
+        found = _calls(element, sources, odds[source], maps, usable=usable, distance=distance)
+        shuffled = sources.shuffled.get(source)
+        values = {
+            ODDS: (odds[source], mixed.get(source)),
+            INFORMATION: (
+                join(_information(element, maps)),
+                join(_information(element, shuffled)) if shuffled else None,
+            ),
         }
-        if source in sources.shuffled:
-            rows[SHUFFLED] = _shuffled(element, sources, source, places, rng=rng)
-        own = np.where(sources.on(places, maps), flat[places], np.nan)
-        beaten[source] = {name: _beaten(own, row) for name, row in rows.items()}
-        result["sources"][source] = {
-            "n_sites": int(np.isfinite(own).sum()),
-            "score": _mean(own),
-            "information": _information(element, layout, maps, places),
-            "score_background": {name: _mean(row) for name, row in rows.items()},
-            "auroc": {name: _interval(share) for name, share in beaten[source].items()},
-        } | _calls(element, sources, flat, maps, usable=usable, distance=distance)
-    sequence = layout.join(sequence_scores(element, sources.tokens), fill=np.nan)
-    result["sources"][SEQUENCE] = _calls(
-        element, sources, sequence, sources.real[MODEL], usable=usable, distance=distance
-    )
-    result["model_minus"] = {
+        beaten[source] = {}
+        for statistic, (flat, of_shuffled) in values.items():
+            found[statistic], beaten[source][statistic] = _against(
+                flat, of_shuffled, places=places, backgrounds=backgrounds
+            )
+        result["sources"][source] = found
+    result["model_minus"] = _model_minus(beaten)
+    result["in_shuffled"] = {
+        source: _in_shuffled(
+            odds[source], flat, usable=usable, n=len(places), width=element.motif.width
+        )
+        for source, flat in mixed.items()
+    }
+    return result
+
+
+def _model_minus(beaten: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]]) -> dict[str, Any]:
+    """Return how much larger the areas of the model are than those of every other source."""
+    return {
         source: {
-            name: _difference(beaten[MODEL][name], beaten[source][name])
-            for name in beaten[source]
-            if name in beaten[MODEL]
+            statistic: {
+                name: _difference(beaten[MODEL][statistic][name], share)
+                for name, share in own.items()
+                if name in beaten[MODEL][statistic]
+            }
+            for statistic, own in by_statistic.items()
         }
-        for source in beaten
+        for source, by_statistic in beaten.items()
         if source != MODEL
     }
-    result["in_shuffled"] = _in_shuffled(element, sources, usable=usable)
-    return result
+
+
+def _against(
+    flat: np.ndarray,
+    of_shuffled: np.ndarray | None,
+    *,
+    places: np.ndarray,
+    backgrounds: Mapping[str, np.ndarray],
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Compare values at known sites with those of every background of theirs.
+
+    A value is NaN on chromosomes that its source has not read.
+    """
+    own = flat[places]
+    rows = {name: np.where(drawn >= 0, flat[drawn], np.nan) for name, drawn in backgrounds.items()}
+    if of_shuffled is not None:
+        pool = of_shuffled[places][np.isfinite(of_shuffled[places])]
+        size = (len(places), N_MATCHED[SHUFFLED])
+        draws = np.random.default_rng(SEED).integers(max(len(pool), 1), size=size)
+        rows[SHUFFLED] = pool[draws] if len(pool) else np.full(size, np.nan)
+    beaten = {name: _beaten(own, row) for name, row in rows.items()}
+    return {
+        "n": int(np.isfinite(own).sum()),
+        "sites": _mean(own),
+        "background": {name: _mean(row) for name, row in rows.items()},
+        "auroc": {name: _interval(share) for name, share in beaten.items()},
+    }, beaten
+
+
+def _information(element: Element, maps: Maps) -> dict[str, np.ndarray]:
+    """Return the mean information over the motif's width at every place."""
+    width = element.motif.width
+    means = {chrom: core_means(information(p), width) for chrom, p in maps.items()}
+    return {
+        chrom: np.tile(np.pad(own, (0, width - 1), constant_values=np.nan), (2, 1))
+        for chrom, own in means.items()
+    }
 
 
 def _same_distance(
@@ -165,24 +222,6 @@ def _words(tokens: np.ndarray, width: int) -> np.ndarray:
     return found
 
 
-def _scored(flat: np.ndarray, drawn: np.ndarray, on: np.ndarray) -> np.ndarray:
-    """Return scores of backgrounds; NaN where a site has none, or none on these chromosomes."""
-    rows = np.where(drawn >= 0, flat[drawn], np.nan)
-    return np.where(on[:, None], rows, np.nan)
-
-
-def _shuffled(
-    element: Element, sources: Sources, source: str, places: np.ndarray, *, rng: Any
-) -> np.ndarray:
-    """Return scores at places of known sites on shuffled chromosomes, drawn for each site."""
-    maps = sources.shuffled[source]
-    flat = sources.layout.join(scores(element, maps), fill=np.nan)
-    pool = flat[places[sources.on(places, maps)]]
-    if not len(pool):
-        return np.full((len(places), 1), np.nan)
-    return pool[rng.integers(len(pool), size=(len(places), N_MATCHED[SHUFFLED]))]
-
-
 def _beaten(own: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Compare each site with those of its background that could be read."""
     some = np.isfinite(own) & np.isfinite(rows).any(axis=1)
@@ -194,17 +233,6 @@ def _beaten(own: np.ndarray, rows: np.ndarray) -> np.ndarray:
         for i in range(len(own))
     ]
     return np.array(filled, dtype=np.float64)
-
-
-def _information(element: Element, layout: Layout, maps: Maps, places: np.ndarray) -> float | None:
-    means = {
-        chrom: np.tile(
-            np.pad(core_means(information(p), element.motif.width), (0, element.motif.width - 1)),
-            (2, 1),
-        )
-        for chrom, p in maps.items()
-    }
-    return _mean(layout.join(means, fill=np.nan)[places])
 
 
 def _calls(
@@ -264,29 +292,25 @@ def _best(flat: np.ndarray, usable: np.ndarray, n: int, width: int) -> tuple[np.
     return np.array(called, dtype=np.int64), float(flat[called[-1]])
 
 
-def _in_shuffled(element: Element, sources: Sources, *, usable: np.ndarray) -> dict[str, Any]:
+def _in_shuffled(
+    real: np.ndarray, mixed: np.ndarray, *, usable: np.ndarray, n: int, width: int
+) -> dict[str, Any]:
     """Count places that score as high as the calls do, in real and in shuffled sequence."""
-    found: dict[str, Any] = {}
-    for source, shuffled in sources.shuffled.items():
-        layout = sources.layout
-        real = layout.join(scores(element, sources.real[source]), fill=np.nan)
-        n = sources.on(layout.places(element.known), sources.real[source]).sum()
-        _, least = _best(real, usable & np.isfinite(real), int(n), element.motif.width)
-        mixed = layout.join(scores(element, shuffled), fill=np.nan)
-        both = usable & np.isfinite(mixed)
-        counts = [
-            int((flat[both] >= least).sum()) for flat in (np.nan_to_num(real, nan=-99), mixed)
-        ]
-        size = float(both.sum())
-        found[source] = {
-            "n": counts[0],
-            "n_shuffled": counts[1],
-            "positions": int(size),
-            "enrichment": _finite(rate_ratio(counts[0], size, counts[1], size))
-            if sum(counts)
-            else None,
-        }
-    return found
+    _, least = _best(real, usable & np.isfinite(real), n, width)
+    both = usable & np.isfinite(mixed)
+    high, size = int((real[both] >= least).sum()), float(both.sum())
+    high_shuffled = int((mixed[both] >= least).sum())
+    ratio = (
+        rate_ratio(high, size, n_background=high_shuffled, size_background=size)
+        if high + high_shuffled
+        else None
+    )
+    return {
+        "n": high,
+        "n_shuffled": high_shuffled,
+        "positions": int(size),
+        "enrichment": _finite(ratio) if ratio else None,
+    }
 
 
 def _mean(values: np.ndarray) -> float | None:
@@ -305,6 +329,3 @@ def _difference(first: np.ndarray, second: np.ndarray) -> list[float] | None:
 
 def _finite(estimate: Estimate) -> list[float | None]:
     return [value if np.isfinite(value) else None for value in estimate]
-
-
-ORDER: Sequence[str] = (MODEL, FLANKS, MARKOV, RANDOM)

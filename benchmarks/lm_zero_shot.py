@@ -1,23 +1,18 @@
-"""Likelihood against the frequency of natural promoter alleles, for benchmarks/lm_motifs.py.
+"""Likelihood against the frequency of natural alleles, for benchmarks/lm_motifs.py."""
 
-Haplotypes: every 80-base promoter fragment of the library of native yeast promoters in the 1,011
-isolates, with the number of isolates that have it (Vaishnav et al. 2022; Peter et al. 2018).
-Variants: those between two strains whose effects on expression were measured, with their
-frequencies (Renganaath et al. 2020).
-"""
-
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import polars as pl
-from lm_motif_maps import FLANKS, MODEL, SEED, Maps
+from lm_motif_maps import MODEL, SEED, Maps
+from lm_promoter_alleles import Haplotypes
+from scipy.stats import rankdata
 
 from cisgram.core.metrics import bootstrap_ci, bootstrap_difference, spearman
-from cisgram.genome.alphabet import encode, reverse_complement
-from cisgram.genome.reference import Reference
 from cisgram.models.base import LanguageModel
 from cisgram.predict.zero_shot import (
     ZeroShotConfig,
@@ -26,129 +21,12 @@ from cisgram.predict.zero_shot import (
     site_log_probabilities,
 )
 
-MOST_CHANGES = 8
-"""Substitutions of a haplotype beyond which it is an insertion or deletion shifted."""
 FEWEST = 5
 """Haplotypes or sites that a promoter needs for a correlation within it."""
+MOST_SITES = 6
+"""Sites of a promoter that are hidden in turn."""
 COMMON, RARE = 0.05, 0.01
-DIFFERENCES, GC = "fewer differences", "change of GC"
-
-
-@dataclass(frozen=True)
-class Haplotypes:
-    """Haplotypes that differ from the reference by substitutions only."""
-
-    promoter: np.ndarray
-    """Number of the promoter of each haplotype."""
-    count: np.ndarray
-    """Isolates that have it."""
-    changes: list[np.ndarray]
-    """Rows of `sites` of each haplotype."""
-    sites: pl.DataFrame
-    """promoter, chrom, position (0-based), ref, alt (tokens, forward strand), count (isolates
-    with this allele), total (isolates with any haplotype of the promoter that is used)."""
-    account: dict[str, int]
-
-
-def read_haplotypes(
-    data: Path, reference: Reference, tokens: Mapping[str, np.ndarray]
-) -> Haplotypes:
-    """Place every promoter on the reference and list how its haplotypes differ."""
-    fragments = pl.read_csv(
-        data / "mpra" / "vaishnav_native_promoter_divergence.tsv.gz", separator="\t"
-    ).select("proName", "Q_seq")
-    alleles = pl.read_csv(
-        data / "mpra" / "vaishnav_native_orthologous_promoters_1011.txt.gz", separator="\t"
-    )
-    places = _place(dict(fragments.iter_rows()), reference)
-    account = {
-        "promoters": fragments.height,
-        "haplotypes": alleles.height,
-        "promoters_placed_once": len(places),
-    }
-    held_out = {name: place for name, place in places.items() if place[0] in tokens}
-    used = alleles.filter(pl.col("proName").is_in(list(held_out)))
-    account |= {"promoters_held_out": len(held_out), "haplotypes_held_out": used.height}
-    rows: list[tuple[int, int, list[tuple[int, int, int]]]] = []
-    names = sorted(held_out)
-    for number, name in enumerate(names):
-        chrom, start, reverse = held_out[name]
-        for text, count in (
-            used.filter(pl.col("proName") == name).select("ortho_seq", "num_isolates").iter_rows()
-        ):
-            letters = encode(text)
-            letters = reverse_complement(letters) if reverse else letters
-            own = tokens[chrom][start : start + len(letters)]
-            changed = np.flatnonzero(letters != own)
-            if len(changed) <= MOST_CHANGES and not (letters == 4).any():
-                edits = [(start + int(i), int(own[i]), int(letters[i])) for i in changed]
-                rows.append((number, count, edits))
-    account["haplotypes_by_substitution"] = len(rows)
-    return _join(rows, [held_out[name][0] for name in names], account)
-
-
-def _place(fragments: Mapping[str, str], reference: Reference) -> dict[str, tuple[str, int, bool]]:
-    """Find each fragment that the reference has exactly once; others are left out."""
-    chromosomes = [name for name in reference.contigs if name != "chrM"]
-    joined = np.concatenate(
-        [np.append(reference.contig(name), np.uint8(4)) for name in chromosomes]
-    )
-    lengths = [reference.contigs[name] + 1 for name in chromosomes]
-    firsts = np.cumsum([0, *lengths[:-1]])
-    size = 28
-    views = np.lib.stride_tricks.sliding_window_view(joined, size)
-    keys = np.zeros(len(views), dtype=np.int64)
-    for i in range(size):
-        keys = keys * 4 + (views[:, i] & 3)
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    found: dict[str, tuple[str, int, bool]] = {}
-    for name, text in fragments.items():
-        hits: list[tuple[int, bool]] = []
-        for reverse in (False, True):
-            letters = reverse_complement(encode(text)) if reverse else encode(text)
-            key = 0
-            for letter in letters[:size].tolist():
-                key = key * 4 + (letter & 3)
-            low, high = np.searchsorted(ordered, [key, key + 1])
-            hits += [
-                (int(at), reverse)
-                for at in order[low:high]
-                if np.array_equal(joined[at : at + len(letters)], letters)
-            ]
-        if len(hits) == 1:
-            at, reverse = hits[0]
-            chrom = int(np.searchsorted(firsts, at, side="right")) - 1
-            found[name] = (chromosomes[chrom], at - int(firsts[chrom]), reverse)
-    return found
-
-
-def _join(
-    rows: Sequence[tuple[int, int, list[tuple[int, int, int]]]],
-    chroms: Sequence[str],
-    account: dict[str, int],
-) -> Haplotypes:
-    totals: dict[int, int] = {}
-    counts: dict[tuple[int, int, int, int], int] = {}
-    for number, count, edits in rows:
-        totals[number] = totals.get(number, 0) + count
-        for edit in edits:
-            counts[number, *edit] = counts.get((number, *edit), 0) + count
-    keys = {key: row for row, key in enumerate(sorted(counts))}
-    sites = pl.DataFrame(
-        [(key[0], chroms[key[0]], *key[1:], counts[key], totals[key[0]]) for key in keys],
-        schema=["promoter", "chrom", "position", "ref", "alt", "count", "total"],
-        orient="row",
-    )
-    others = [row for row in rows if row[2]]
-    account |= {"haplotypes_not_reference": len(others), "substitutions": sites.height}
-    return Haplotypes(
-        np.array([row[0] for row in others]),
-        np.array([row[1] for row in others]),
-        [np.array([keys[number, *edit] for edit in edits]) for number, _, edits in others],
-        sites,
-        account,
-    )
+DIFFERENCES, GC, TRANSITION = "fewer differences", "change of GC", "transition"
 
 
 def map_ratios(sites: pl.DataFrame, maps: Maps) -> np.ndarray:
@@ -191,6 +69,12 @@ def gc_change(sites: pl.DataFrame) -> np.ndarray:
     """Return 1 where a substitution makes a base G or C, -1 where it takes one away."""
     gc = np.array([0, 1, 1, 0])
     return (gc[sites["alt"].to_numpy()] - gc[sites["ref"].to_numpy()]).astype(np.float64)
+
+
+def transitions(sites: pl.DataFrame) -> np.ndarray:
+    """Return 1 for a change between A and G or C and T, the commoner mutations, else 0."""
+    # A and G are the even numbers, C and T the odd ones.
+    return ((sites["alt"] - sites["ref"]) % 2 == 0).to_numpy().astype(np.float64)
 
 
 def of_haplotypes(haplotypes: Haplotypes, ratios: np.ndarray) -> np.ndarray:
@@ -243,19 +127,18 @@ def _within(
 
 
 def pooled(
-    values: np.ndarray, target: np.ndarray, groups: np.ndarray, *, draws: int = 500
+    values: np.ndarray, target: np.ndarray, groups: np.ndarray, *, draws: int = 1000
 ) -> list[float]:
-    """Return Spearman's correlation over everything, groups drawn together in its bootstrap."""
+    """Return Spearman's correlation over everything; its bootstrap draws groups and keeps ranks."""
     known = ~np.isnan(values)
-    values, target, groups = values[known], target[known].astype(float), groups[known]
-    members = _members(groups)
-    rng = np.random.default_rng(SEED)
-    drawn = []
-    for _ in range(draws):
-        rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
-        drawn.append(float(spearman(values[rows], target[rows])))
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return [float(spearman(values, target)), float(low), float(high)]
+    x, y = (rankdata(own[known]) for own in (values, target))
+    sums = np.array([np.ones(len(x)), x, y, x * x, y * y, x * y])
+    _, group = np.unique(groups[known], return_inverse=True)
+    by_group = np.stack([np.bincount(group, own) for own in sums])
+    n, sx, sy, sxx, syy, sxy = by_group @ _weights(by_group.shape[1], draws)
+    drawn = (n * sxy - sx * sy) / np.sqrt((n * sxx - sx**2) * (n * syy - sy**2))
+    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    return [float(spearman(values, target.astype(float))), float(low), float(high)]
 
 
 def auroc_by_group(
@@ -264,30 +147,159 @@ def auroc_by_group(
     negative: np.ndarray,
     *,
     groups: np.ndarray,
-    draws: int = 500,
+    draws: int = 1000,
 ) -> list[float]:
     """Return the area under the ROC curve, groups drawn together in its bootstrap."""
     known = ~np.isnan(values) & (positive | negative)
-    values, truth, groups = values[known], positive[known], groups[known]
-    members = _members(groups)
-    rng = np.random.default_rng(SEED)
-    drawn = []
-    for _ in range(draws):
-        rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
-        drawn.append(auroc(values[rows], truth[rows]))
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
-    return [auroc(values, truth), float(low), float(high)]
+    truth = positive[known]
+    _, level = np.unique(values[known], return_inverse=True)
+    _, group = np.unique(groups[known], return_inverse=True)
+    weights = _weights(group.max() + 1, draws).T
+    own = [_area(level, truth, weight[group]) for weight in weights]
+    low, high = np.nanquantile(own, [0.025, 0.975])
+    return [_area(level, truth, np.ones(len(level))), float(low), float(high)]
 
 
-def auroc(values: np.ndarray, truth: np.ndarray) -> float:
-    """Return the probability that a true one scores above a false one, ties as half."""
-    order = np.sort(values[~truth])
-    below = np.searchsorted(order, values[truth], side="left")
-    upto = np.searchsorted(order, values[truth], side="right")
-    n = len(order)
-    return float((below + upto).mean() / (2 * n)) if n and truth.any() else float("nan")
+def _area(level: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
+    """Return the weighted probability that a true one ranks above a false one, ties as half."""
+    true = np.bincount(level, weight * truth)
+    false = np.bincount(level, weight * ~truth)
+    pairs = true.sum() * false.sum()
+    return float((true * (np.cumsum(false) - false / 2)).sum() / pairs) if pairs else math.nan
 
 
-def _members(groups: np.ndarray) -> list[np.ndarray]:
-    order = np.argsort(groups, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+def _weights(n_groups: int, draws: int) -> np.ndarray:
+    """Return how often each group is drawn, (groups, draws)."""
+    chances = np.full(n_groups, 1 / n_groups)
+    return np.random.default_rng(SEED).multinomial(n_groups, chances, size=draws).T.astype(float)
+
+
+@dataclass(frozen=True)
+class Masking:
+    """The ways of hiding that are compared on the same sites."""
+
+    model: LanguageModel
+    species: int
+    batch: int
+    n_windows: int
+    """Windows read; their sites are those of the nearest promoters."""
+    n_haplotypes: int
+    """Haplotypes of several substitutions that are read whole."""
+
+    def config(self, masking: str) -> ZeroShotConfig:
+        """Hide one site at a time."""
+        return ZeroShotConfig(masking=masking, batch=self.batch)
+
+    def test(self, tokens: Mapping[str, np.ndarray], haplotypes: Haplotypes) -> dict[str, Any]:
+        """Compare hiding with the flag, hiding without it, and not hiding."""
+        rng = np.random.default_rng(SEED)
+        size = self.model.window // 2
+        blocks = haplotypes.sites.with_columns(block=pl.col("position") // size)
+        every = blocks.select("chrom", "block").unique().sort("chrom", "block")
+        drawn = every[np.sort(rng.permutation(every.height)[: self.n_windows]).tolist()]
+        rows = (
+            blocks.with_row_index("row")
+            .join(drawn, on=["chrom", "block"], how="semi")["row"]
+            .to_numpy()
+        )
+        sites = haplotypes.sites[_few_a_promoter(haplotypes, rng.permutation(rows)).tolist()]
+        ratios = {
+            masking: hidden_ratios(
+                self.model, tokens, sites, species=self.species, config=self.config(masking)
+            )
+            for masking in ("flag", "zero", "none")
+        }
+        frequency = (sites["count"] / sites["total"]).to_numpy()
+        promoter = sites["promoter"].to_numpy()
+        named = {MODEL if name == "flag" else name: values for name, values in ratios.items()}
+        result = _within(named, frequency, promoter)
+        for name, values in named.items():
+            result["sources"][name] |= {
+                "pooled": pooled(values, frequency, promoter),
+                "common_over_rare": auroc_by_group(
+                    values, frequency >= COMMON, frequency <= RARE, groups=promoter
+                ),
+                "share_reference_likelier": float((values < 0).mean()),
+            }
+        result["n_sites"] = sites.height
+        return result | {"pseudo_log_likelihood": self._whole(tokens, haplotypes, rng)}
+
+    def _whole(
+        self, tokens: Mapping[str, np.ndarray], haplotypes: Haplotypes, rng: Any
+    ) -> dict[str, Any]:
+        """Compare the sum of marginals with likelihoods of whole haplotypes."""
+        several = [row for row, sites in enumerate(haplotypes.changes) if 2 <= len(sites) <= 4]
+        rows = np.sort(rng.permutation(several)[: self.n_haplotypes])
+        windows, scored = [], []
+        for row in rows:
+            edits = haplotypes.sites[haplotypes.changes[row].tolist()]
+            position = edits["position"].to_numpy()
+            start, end = int(position.min()), int(position.max()) + 1
+            contig = tokens[edits["chrom"][0]]
+            for column in ("alt", "ref"):
+                allele = contig[start:end].copy()
+                allele[position - start] = edits[column].to_numpy()
+                window, first = place_allele(
+                    contig, allele, start=start, end=end, length=self.model.window
+                )
+                windows.append(window)
+                scored.append(np.isin(np.arange(len(window)), first + position - start))
+        likelihood = pseudo_log_likelihood(
+            self.model,
+            np.stack(windows),
+            np.stack(scored),
+            species=self.species,
+            config=self.config("flag"),
+        )
+        whole = likelihood[::2] - likelihood[1::2]
+        chosen = haplotypes.sites[
+            np.concatenate([haplotypes.changes[row] for row in rows]).tolist()
+        ]
+        marginal = hidden_ratios(
+            self.model, tokens, chosen, species=self.species, config=self.config("flag")
+        )
+        sizes = np.cumsum([0, *(len(haplotypes.changes[row]) for row in rows)])
+        summed = np.array([marginal[low:high].sum() for low, high in pairwise(sizes)])
+        count = haplotypes.count[rows].astype(float)
+        promoter = haplotypes.promoter[rows]
+        return {
+            "n": len(rows),
+            "correlation_with_marginals": float(spearman(whole, summed)),
+            "whole": pooled(whole, count, promoter),
+            "marginals": pooled(summed, count, promoter),
+        }
+
+
+def variant_test(variants: pl.DataFrame, scores: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Correlate scores of measured variants with their frequency and their effect."""
+    frequency = variants["frequency"].to_numpy()
+    block = variants["chrom"].rank("dense").to_numpy() * 10_000 + (
+        variants["position"].to_numpy() // 10_000
+    )
+    effect, significant = variants["effect"].to_numpy(), variants["significant"].to_numpy()
+    known = np.isfinite(frequency)
+    return {
+        "n": variants.height,
+        "n_significant": int(significant.sum()),
+        "sources": {
+            name: {
+                "frequency": pooled(values[known], frequency[known], block[known]),
+                "size_with_effect": pooled(np.abs(values), effect, block),
+                "size_finds_significant": auroc_by_group(
+                    np.abs(values), significant, ~significant, groups=block
+                ),
+            }
+            for name, values in scores.items()
+        },
+    }
+
+
+def _few_a_promoter(haplotypes: Haplotypes, rows: np.ndarray) -> np.ndarray:
+    """Keep the first sites of each promoter."""
+    kept: dict[int, list[int]] = {}
+    promoter = haplotypes.sites["promoter"].to_numpy()
+    for row in rows.tolist():
+        own = kept.setdefault(int(promoter[row]), [])
+        if len(own) < MOST_SITES:
+            own.append(row)
+    return np.sort(np.concatenate(list(kept.values())))

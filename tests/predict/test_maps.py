@@ -1,0 +1,84 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from cisgram.genome.alphabet import N, reverse_complement
+from cisgram.models.base import Embedding, LanguageModel, hide
+from cisgram.predict.maps import information, masked_probabilities, relative_information
+from cisgram.predict.perplexity import PerplexityConfig, surprise
+from models.tiny import tiny_lm
+
+
+class Copier(LanguageModel):
+    """Says that a hidden base is the one before it, with a probability of 0.85."""
+
+    kind, window, multiple, resolution, receptive_field = "copier", 8, 1, 1, 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sure = torch.nn.Parameter(torch.tensor(math.log(0.85 / 0.05)))
+
+    def logits(self, tokens, mask=None, species=None):
+        shown = hide(tokens, mask).long()
+        before = torch.cat([torch.full_like(shown[:, :1], N), shown[:, :-1]], dim=1)
+        known = torch.nn.functional.one_hot(before.clamp(max=N), 5)[..., :4]
+        return self.sure * known
+
+    def embed(self, tokens, species=None) -> Embedding:
+        raise NotImplementedError
+
+
+def test_maps_hold_what_the_model_says_of_each_hidden_base():
+    contig = np.array([2, 1, 3, 3, 0, 2, 1, 0], dtype=np.uint8)
+    config = PerplexityConfig(n_passes=8)
+    p = masked_probabilities(Copier(), {"c": contig}, config=config)["c"]
+    np.testing.assert_allclose(p[0], 0.25)
+    for i in range(1, 8):
+        assert p[i].argmax() == contig[i - 1]
+        assert p[i].max() == pytest.approx(0.85)
+
+
+def test_both_strands_are_read_unless_told_otherwise():
+    contig = np.array([2, 1, 3, 3, 0, 2, 1, 0], dtype=np.uint8)
+    both = masked_probabilities(Copier(), {"c": contig})["c"]
+    turned = masked_probabilities(Copier(), {"c": reverse_complement(contig)})["c"]
+    # With other masks, a neighbour is sometimes hidden too; without, nothing depends on the strand.
+    one = PerplexityConfig(n_passes=8, strands="both")
+    exact = masked_probabilities(Copier(), {"c": contig}, config=one)["c"]
+    back = masked_probabilities(Copier(), {"c": reverse_complement(contig)}, config=one)["c"]
+    np.testing.assert_allclose(exact, back[::-1, ::-1], atol=1e-6)
+    assert both.shape == turned.shape == (8, 4)
+    # Between two bases that differ, both are as likely.
+    assert exact[1].argsort()[-2:].tolist() in ([2, 3], [3, 2])
+    assert exact[1, 2] == pytest.approx(exact[1, 3])
+
+
+@pytest.mark.parametrize("length", [5, 32, 75])
+def test_maps_agree_with_surprise(length: int):
+    model, rng = tiny_lm(), np.random.default_rng(length)
+    contigs = {"a": rng.integers(0, 4, length, dtype=np.uint8)}
+    contigs["a"][2] = N
+    config = PerplexityConfig(strands="both")
+    p = masked_probabilities(model, contigs, species=1, config=config)["a"]
+    nats = surprise(model, contigs, species=1, config=config)["a"]
+    known = contigs["a"] != N
+    assert p.dtype == np.float32
+    np.testing.assert_allclose(p[known].sum(axis=1), 1, rtol=1e-5)
+    own = p[np.flatnonzero(known), contigs["a"][known]]
+    np.testing.assert_allclose(-np.log(own), nats[known], atol=1e-5)
+    assert np.isnan(p[~known]).all()
+
+
+def test_information_is_two_bits_less_entropy():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(4), 50)
+    entropy = -(p * np.log2(p)).sum(axis=1)
+    np.testing.assert_allclose(information(p), 2 - entropy)
+
+
+def test_relative_information_of_the_background_is_none():
+    background = np.array([0.4, 0.1, 0.2, 0.3])
+    p = np.stack([background, np.eye(4)[1]])
+    np.testing.assert_allclose(relative_information(p, background), [0, math.log2(10)], atol=1e-12)
