@@ -10,6 +10,8 @@ from parity.keras_files import TINY_LM, random_weights, write_keras
 from train.small_corpus import write_genome
 from train.test_pretrain import RECIPE
 
+pytestmark = pytest.mark.whole
+
 GFF = """##gff-version 3
 c3\tx\tgene\t101\t400\t.\t+\t.\tID=gene:A;biotype=protein_coding
 c3\tx\tmRNA\t101\t400\t.\t+\t.\tID=transcript:A1;Parent=gene:A

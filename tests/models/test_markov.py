@@ -22,6 +22,8 @@ from cisgram.models.markov_kernels import (
     read_hashed,
 )
 
+pytestmark = pytest.mark.whole
+
 Model = MarkovModel | FlankModel
 Fit = Callable[[list[np.ndarray]], Model]
 FITS = [

@@ -22,6 +22,8 @@ from parity.keras_files import (
 )
 from parity.numpy_shorkie import Outputs, forward, model_input
 
+pytestmark = pytest.mark.whole
+
 GOLDENS = Path(__file__).parent / "goldens"
 N_SPECIES = TINY_LM.n_channels - 5
 # Both sides compute in double precision; only the order of sums differs.

@@ -16,6 +16,8 @@ from cisgram.train.tasks import LanguageTask, LMBatch
 from models.tiny import CONFIG
 from train.small_corpus import WINDOW, small_corpus
 
+pytestmark = pytest.mark.whole
+
 SIZES = ShorkieConfig(**(vars(CONFIG) | {"window": WINDOW, "n_species": 1, "dropout": 0.1}))
 OPTIM = OptimConfig(lr=3e-3, warmup=2, decay=3)
 PLAN = TrainConfig(

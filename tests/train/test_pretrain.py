@@ -10,6 +10,8 @@ from cisgram.train.pretrain import pretrain
 from cisgram.train.recipe import Recipe
 from train.small_corpus import WINDOW, write_genome
 
+pytestmark = pytest.mark.whole
+
 RECIPE = f"""
 [corpus]
 window = {WINDOW}

@@ -88,7 +88,7 @@ def check_splits(config: CorpusConfig, windows: pl.DataFrame) -> None:
         own = windows.filter(pl.col("split") == split)
         if own["dropped"].is_null().any():
             continue
-        why = "no contig is long enough"
+        why = "every contig is too short or held out"
         if own.height:
             name, taken = own["dropped"].value_counts(sort=True).row(0)
             why = f"{name} took {taken:,} of {own.height:,}"
