@@ -52,6 +52,7 @@ RESUME = "lm pretrain recipe.toml --out run --resume"
 EVALUATE = "lm evaluate --model lm --fasta dna.fa --chromosomes c3"
 EMBED = "lm embed --model lm --fasta dna.fa --out new.npz"
 REGIONS = f"{EMBED} --bed regions.bed"
+LOGO = "lm logo --model lm --fasta dna.fa --out new.svg --region"
 CONVERT = "models convert dna.fa --out new"
 
 
@@ -223,4 +224,17 @@ USES = (
     Case("weights that do not exist", "models convert m.h5 --out new", "does not exist"),
     Case("model that nobody knows", "models show shorky", "there is no model"),
 )
-LM_CASES = (*PRETRAININGS, *USES)
+LOGOS = (
+    Case("a region that is none", f"{LOGO} c0:9-", "must look like"),
+    Case("a region past its contig", f"{LOGO} c0:990-1,001", "past the 1,000 bases of c0"),
+    Case("a region of another genome", f"{LOGO} chr7:1-9", "chr7"),
+    Case("a logo into a text file", f"{LOGO} c0:1-9".replace("svg", "txt"), r"must end in \.svg"),
+    Case("a region too long to draw", f"{LOGO} c0:1-20,000", "holds 10,000 at most"),
+    Case(
+        "sites that are no BED",
+        f"{LOGO} c0:1-9 --sites regions.bed",
+        "no table of contig",
+        write("regions.bed", "c0\n"),
+    ),
+)
+LM_CASES = (*PRETRAININGS, *USES, *LOGOS)

@@ -35,6 +35,27 @@ def test_the_slice_is_small_and_says_where_it_is_from() -> None:
     assert "GNU GENERAL PUBLIC LICENSE" in (DEMO / "COPYING").read_text()
 
 
+def test_the_promoter_is_the_one_its_manifest_describes() -> None:
+    manifest = json.loads((DEMO / "promoter" / "manifest.json").read_text())
+    for name, digest in manifest["files"].items():
+        assert sha256((DEMO / "promoter" / name).read_bytes()) == digest
+    provenance = (DEMO / "promoter" / "PROVENANCE.md").read_text()
+    assert manifest["command"] in provenance
+    assert manifest["place"] == "chrXIV:183677-191868"
+    assert "chrXIV:183,677-191,868" in provenance
+
+
+def test_the_promoter_is_that_of_the_reference(shared: Path) -> None:
+    fasta = gzip.decompress((shared / "yeast" / "genome" / "sacCer3.fa.gz").read_bytes()).decode()
+    chromosome = fasta.partition(">chrXIV\n")[2].partition(">")[0].replace("\n", "").upper()
+    record = (DEMO / "promoter" / "sequence.fa").read_text().partition("\n")[2].replace("\n", "")
+    assert record == chromosome[183_676:191_868]
+    rows = (DEMO / "promoter" / "sites.bed").read_text().splitlines()
+    read = {row.split("\t")[3]: record[slice(*map(int, row.split("\t")[1:3]))] for row in rows}
+    assert (read["start codon of SUI1"], read["start codon of SLA2"]) == ("CAT", "ATG")
+    assert (read["Reb1"], read["TATA box"]) == ("GTTACCCGA", "TATATAAA")
+
+
 def test_every_cis_window_is_whole() -> None:
     rows = gzip.decompress((DEMO / "genotypes.vcf.gz").read_bytes()).decode().splitlines()
     positions = [int(row.split("\t", 2)[1]) for row in rows if not row.startswith("#")]

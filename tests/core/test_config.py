@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -22,13 +23,18 @@ class Whole:
     at: Path | None = None
     on: bool = False
     part: Part = field(default_factory=lambda: Part(name="p"))
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 def test_nested_tables_round_trip():
     plain = {"parts": [{"name": "x", "size": 2}], "at": "somewhere", "part": {"name": "y"}}
+    plain["counts"] = {"a": 2}
     whole = from_plain(Whole, plain, "[whole]")
     assert whole == Whole(
-        parts=(Part(name="x", size=2.0),), at=Path("somewhere"), part=Part(name="y")
+        parts=(Part(name="x", size=2.0),),
+        at=Path("somewhere"),
+        part=Part(name="y"),
+        counts={"a": 2},
     )
     assert from_plain(Whole, to_plain(whole), "[whole]") == whole
 
@@ -37,6 +43,8 @@ def test_nested_tables_round_trip():
     ("plain", "sentence"),
     [
         ({}, r"\[whole\] lacks the field 'parts'; add it\."),
+        ({"parts": [], "counts": {"a": "x"}}, r"a of counts in \[whole\] must be a whole number"),
+        ({"parts": [], "counts": 3}, r"counts in \[whole\] must be a table; got 3"),
         ({"parts": [], "m": 1}, r"\[whole\] has no field 'm'; it knows parts, n, mode"),
         ({"parts": 3}, r"parts in \[whole\] must be a list; got 3\."),
         ({"parts": [1]}, r"parts in \[whole\] must be a table; got 1\."),

@@ -4,9 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from cisgram.genome.alphabet import N, reverse_complement
+from cisgram.core.checks import ConfigError
+from cisgram.genome.alphabet import N, decode, reverse_complement
+from cisgram.genome.interval import Interval
+from cisgram.genome.reference import Reference
 from cisgram.models.base import Embedding, LanguageModel, hide
-from cisgram.predict.maps import information, masked_probabilities, relative_information
+from cisgram.predict.maps import (
+    RegionMap,
+    information,
+    masked_probabilities,
+    read_region,
+    relative_information,
+)
 from cisgram.predict.perplexity import PerplexityConfig, surprise
 from models.tiny import tiny_lm
 
@@ -82,3 +91,39 @@ def test_relative_information_of_the_background_is_none():
     background = np.array([0.4, 0.1, 0.2, 0.3])
     p = np.stack([background, np.eye(4)[1]])
     np.testing.assert_allclose(relative_information(p, background), [0, math.log2(10)], atol=1e-12)
+
+
+def region_of(contig: np.ndarray, start: int, end: int, strand: str, path) -> RegionMap:
+    (path / "g.fa").write_text(f">c\n{decode(contig)}\n")
+    reference = Reference.from_fasta(path / "g.fa", path / f"r{start}{end}{strand}")
+    config = PerplexityConfig(n_passes=8, strands="both")
+    return read_region(tiny_lm(), reference, Interval("c", start, end, strand), config=config)
+
+
+@pytest.mark.parametrize(("start", "end"), [(60, 75), (3, 90), (0, 8), (110, 120)])
+def test_a_region_is_read_with_the_dna_around_it(start, end, tmp_path):
+    contig = np.random.default_rng(1).integers(0, 4, 120, dtype=np.uint8)
+    found = region_of(contig, start, end, "+", tmp_path)
+    np.testing.assert_array_equal(found.tokens, contig[start:end])
+    assert found.p.shape == (end - start, 4)
+    np.testing.assert_allclose(found.p.sum(axis=1), 1, rtol=1e-5)
+    # A window of 32 has the short regions in its middle.
+    if end - start < 16:
+        first = start - (32 - (end - start)) // 2
+        padded = np.pad(contig, 32, constant_values=N)[first + 32 : first + 64]
+        whole = masked_probabilities(
+            tiny_lm(), {"": padded}, config=PerplexityConfig(n_passes=8, strands="both")
+        )[""]
+        np.testing.assert_allclose(found.p, whole[start - first : end - first], rtol=1e-5)
+
+
+def test_a_region_on_the_other_strand_has_the_same_window(tmp_path):
+    contig = np.random.default_rng(1).integers(0, 4, 120, dtype=np.uint8)
+    backward = region_of(contig, 60, 75, "-", tmp_path)
+    np.testing.assert_array_equal(backward.tokens, reverse_complement(contig[60:75]))
+
+
+def test_a_region_past_its_contig_is_refused(tmp_path):
+    contig = np.zeros(50, dtype=np.uint8)
+    with pytest.raises(ConfigError, match="past the 50 bases of c"):
+        region_of(contig, 40, 51, "+", tmp_path)

@@ -1,8 +1,11 @@
 import json
+import shutil
 
 import pytest
+import torch
 
-from cisgram.core.checks import ConfigError, DataError
+from cisgram.core.artifact import sha256
+from cisgram.core.checks import CisgramError, ConfigError, DataError
 from cisgram.data.tokenizer import save_tokenizer, train_bpe
 from cisgram.genome.alphabet import encode
 from cisgram.models.checkpoint import load_language_model
@@ -83,6 +86,33 @@ def test_a_resumed_run_keeps_its_recipe(recipe, tmp_path):
         pretrain(Recipe.read(recipe), tmp_path / "run", resume=True)
 
 
+def test_a_run_can_start_from_the_weights_of_another(recipe, tmp_path):
+    pretrain(Recipe.read(recipe), tmp_path / "first")
+    first, facts = load_language_model(tmp_path / "first")
+    further = RECIPE.replace("[train]", '[train]\nstart = "first"')
+    recipe.write_text(further + "lr = 0.0\nweight_decay = 0.0\n")
+    pretrain(Recipe.read(recipe), tmp_path / "run")
+    second, card = load_language_model(tmp_path / "run")
+    assert all(
+        torch.equal(*pair) for pair in zip(first.parameters(), second.parameters(), strict=True)
+    )
+    assert card["start"]["steps"] == facts["steps"]
+    assert card["start"]["weights"] == sha256(tmp_path / "first" / "model" / "weights.safetensors")
+    # A resumed run goes on from its checkpoint, not from the start again.
+    recipe.write_text(further.replace("steps = 4", "steps = 6") + "lr = 0.0\nweight_decay = 0.0\n")
+    shutil.rmtree(tmp_path / "first")
+    assert pretrain(Recipe.read(recipe), tmp_path / "run", resume=True).step == 6
+
+
+def test_a_start_of_other_sizes_is_refused(recipe, tmp_path):
+    pretrain(Recipe.read(recipe), tmp_path / "first")
+    recipe.write_text(RECIPE.replace("[train]", 'n_heads = 1\n[train]\nstart = "first"'))
+    recipe.write_text(recipe.read_text().replace("n_heads = 2\n", ""))
+    with pytest.raises(ConfigError, match=r"start is .*first, a shorkie-lm of other sizes"):
+        pretrain(Recipe.read(recipe), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_directory_with_other_things_is_left_alone(recipe, tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.txt").write_text("years")
@@ -94,6 +124,13 @@ def test_a_directory_with_other_things_is_left_alone(recipe, tmp_path):
     ("old", "new", "sentence"),
     [
         ("[optim]", "[optimizer]", r"has no table 'optimizer'; a recipe knows corpus, model"),
+        ("[optim]", "[objective]\ncopies = { yeast = 2 }\n[optim]", "a genome of copies in .* toy"),
+        (
+            "[optim]",
+            "[objective]\ncopies = { toy = -1 }\n[optim]",
+            "copies of toy must be at",
+        ),
+        ("steps = 4", 'steps = 4\nstart = "nowhere"', "there is no model .*nowhere"),
         ("warmup", "warm", r"\[optim\] of .* has no field 'warm'; it knows lr, warmup"),
         ('kind = "shorkie-lm"', "", r"\[model\] of .* lacks kind, the architecture"),
         ("shorkie-lm", "shorky", r"kind in \[model\] must be one of shorkie-lm"),
@@ -109,7 +146,7 @@ def test_a_directory_with_other_things_is_left_alone(recipe, tmp_path):
 def test_recipes_that_cannot_be_used_are_one_sentence(recipe, tmp_path, old, new, sentence):
     assert old in RECIPE
     recipe.write_text(RECIPE.replace(old, new))
-    with pytest.raises(ConfigError, match=sentence):
+    with pytest.raises(CisgramError, match=sentence):
         pretrain(Recipe.read(recipe), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -52,6 +52,16 @@ def test_half_of_the_windows_are_turned(corpus):
     assert 0.3 < same.mean() < 0.7
 
 
+@pytest.mark.parametrize("n", [0, 3])
+def test_windows_of_a_genome_come_as_often_as_asked(corpus, n):
+    task = LanguageTask(corpus, None, copies={"toy": n})
+    once = LanguageTask(corpus, None)
+    assert task.n_train == n * once.n_train
+    if n:
+        first, second = (task.batch(np.array([row]), np.random.default_rng(0)) for row in (0, 1))
+        assert torch.equal(first.truth, second.truth)
+
+
 def test_only_the_hidden_are_asked_and_weighed(corpus):
     task = LanguageTask(corpus, MaskConfig(rate=0.25), exon_weight=0.1, repeat_weight=0.5)
     tokens = torch.zeros(1, 8, dtype=torch.uint8)

@@ -7,6 +7,7 @@ from cyclopts import App
 
 if TYPE_CHECKING:
     from cisgram.predict.evaluate_lm import LMEvaluation
+    from cisgram.report.region import RegionReading
 
 app = App(name="lm", help="Train, evaluate and use language models of DNA.")
 
@@ -101,6 +102,58 @@ def embed(
     from rich.console import Console
 
     Console().print(f"{n:,} rows of {channels} channels are in {out}.", highlight=False)
+
+
+@app.command
+def logo(
+    *,
+    model: str,
+    fasta: Path,
+    region: str,
+    sites: Path | None = None,
+    table: Path | None = None,
+    out: Path,
+) -> None:
+    """Draw what a language model expects at every base of a region while that base is hidden.
+
+    Args:
+        model: packaged weights such as cisgram/yeast-lm, a model directory, or a run.
+        fasta: genome, plain or compressed.
+        region: such as chrXIV:187,486-188,060, counted from 1; a strand may follow, as in
+            chrXIV:1-500(-).
+        sites: BED of what is known, to be drawn above.
+        table: also write the probabilities, tab-separated, a row a base.
+        out: .svg file.
+    """
+    from cisgram.report.region import draw_region
+
+    found = draw_region(model, fasta, region, out=out, sites=sites, table=table)
+    from rich.console import Console
+
+    show_region(found)
+    Console().print(f"{found.map.region} is drawn in {out}.", highlight=False)
+
+
+def show_region(found: "RegionReading") -> None:
+    """Print what a model expects at known sites, and how often it is right, beside chance."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if found.sites:
+        table = Table(box=None, pad_edge=False)
+        for name in ("known site", "place", "DNA", "expected", "bits a base"):
+            table.add_column(name, justify="right" if name == "bits a base" else "left")
+        for site in found.sites:
+            cells = (site.name, str(site.place), site.dna, site.expected)
+            table.add_row(*cells, f"{site.information:.2f}")
+        table.add_row("elsewhere", "", "", "", f"{found.information:.2f}")
+        console.print(table)
+    console.print(
+        f"The likeliest base is the true one at {found.right:.0%} of {found.n_known:,} bases; "
+        f"saying {found.commonest}, the commonest here, at {found.right_by_commonest:.0%}.",
+        highlight=False,
+    )
 
 
 def show_evaluation(result: "LMEvaluation") -> None:

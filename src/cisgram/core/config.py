@@ -93,8 +93,13 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple:
         if not isinstance(value, list | tuple):
             raise ConfigError(f"{where} must be a list; got {value!r}.")
-        items = typing.cast("list[Any]", value)
-        return tuple(_convert(arguments[0], item, where) for item in items)
+        listed = typing.cast("list[Any]", value)
+        return tuple(_convert(arguments[0], item, where) for item in listed)
+    if origin is Mapping:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where} must be a table; got {value!r}.")
+        items = typing.cast("Mapping[str, Any]", value).items()
+        return {name: _convert(arguments[1], item, f"{name} of {where}") for name, item in items}
     if origin is typing.Literal:
         if value not in arguments:
             choices = ", ".join(map(str, arguments))

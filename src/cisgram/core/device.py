@@ -1,7 +1,9 @@
 """Where models run, and leaving them as they were found."""
 
+import platform
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -17,3 +19,20 @@ def evaluating(model: nn.Module) -> Generator[torch.device]:
             yield next(model.parameters()).device
     finally:
         model.train(training)
+
+
+def hardware() -> str:
+    """Name what models run on here: the GPU, or the processor and the threads torch uses."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{processor()}, {torch.get_num_threads()} threads"
+
+
+def processor() -> str:
+    """Name the processor as Linux does, or its architecture elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())

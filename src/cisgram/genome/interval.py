@@ -106,6 +106,23 @@ class Interval:
             and same_chromosome(self.chrom, other.chrom)
         )
 
+    def locate(self, other: "Interval") -> tuple[int, int]:
+        """Return where another stretch of this chromosome starts and ends, read along this one.
+
+        >>> Interval("chr1", 100, 200, "-").locate(Interval("chr1", 190, 195))
+        (5, 10)
+        """
+        start, end = other.start - self.start, other.end - self.start
+        return (self.length - end, self.length - start) if self.strand == "-" else (start, end)
+
+    def opposes(self, other: "Interval") -> bool:
+        """Say whether the two are read on different strands; `.` reads as `+` here, as any there.
+
+        >>> Interval("chr1", 0, 9).opposes(Interval("chr1", 2, 3, "-"))
+        True
+        """
+        return other.strand != "." and (self.strand == "-") != (other.strand == "-")
+
 
 def whole_number(value: object, name: str) -> int:
     """Return a Python int of anything that counts (numpy's too, not a float or bool).

@@ -1,11 +1,15 @@
 """What a masked language model expects at every base, and how sure it is."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64, UInt8
 
+from cisgram.core.checks import ConfigError
 from cisgram.genome.alphabet import N
+from cisgram.genome.interval import Interval
+from cisgram.genome.reference import Reference
 from cisgram.models.base import LanguageModel
 from cisgram.predict.perplexity import PerplexityConfig, read_contigs
 
@@ -37,6 +41,45 @@ def masked_probabilities(
     for name, tokens in contigs.items():
         found[name][tokens == N] = np.nan
     return found
+
+
+class RegionMap(NamedTuple):
+    """What a model expects in a region, read along the region's strand."""
+
+    region: Interval
+    tokens: UInt8[np.ndarray, "bases"]
+    """The bases that are there."""
+    p: Float32[np.ndarray, "bases 4"]
+    """Probabilities of A, C, G and T, each base hidden in turn; NaN at N."""
+
+
+def read_region(
+    model: LanguageModel,
+    reference: Reference,
+    region: Interval,
+    *,
+    species: int = 0,
+    config: PerplexityConfig | None = None,
+) -> RegionMap:
+    """Return what a model expects at every base of a region, the DNA around it in sight.
+
+    The region stands in the middle of one window of the model, or has at least a quarter of a
+    window on either side.
+
+    Raises:
+        DataError: there is no such contig.
+        ConfigError: the region reaches past the ends of its contig.
+    """
+    size = reference.contig(region.chrom).size
+    if not 0 <= region.start < region.end <= size:
+        raise ConfigError(f"{region} reaches past the {size:,} bases of {region.chrom}.")
+    length = max(model.window, region.length + model.window // 2)
+    first = (length - region.length) // 2
+    start = region.start - (length - region.length - first if region.strand == "-" else first)
+    around = reference.fetch(Interval(region.chrom, start, start + length, region.strand))
+    p = masked_probabilities(model, {"": around}, species=species, config=config)[""]
+    inside = slice(first, first + region.length)
+    return RegionMap(region, around[inside], p[inside])
 
 
 def information(p: Float[np.ndarray, "bases 4"]) -> Float64[np.ndarray, "bases"]:

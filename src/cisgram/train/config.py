@@ -46,6 +46,9 @@ class OptimConfig:
 class TrainConfig:
     """How long, on what, and how often to look."""
 
+    start: str | None = None
+    """Model whose weights the first step starts from: packaged weights, or the directory of a model
+    or a run, relative to the recipe; random weights by default."""
     steps: int = 10_000
     """Updates of the weights."""
     batch: int = 8

@@ -13,11 +13,14 @@ from cisgram import __version__
 from cisgram.core.artifact import read_json, sha256, write_json
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.core.config import to_plain
+from cisgram.core.device import hardware
 from cisgram.data.corpus import Corpus
 from cisgram.data.corpus_build import build_corpus
-from cisgram.models.registry import build_model, require_language_model
+from cisgram.models.base import LanguageModel
+from cisgram.models.checkpoint import WEIGHTS, load_language_model, model_directory
+from cisgram.models.registry import build_model, packaged_model, require_language_model
 from cisgram.train.checkpoint import RunState
-from cisgram.train.loop import train
+from cisgram.train.loop import CHECKPOINT, train
 from cisgram.train.recipe import Recipe
 from cisgram.train.tasks import LanguageTask
 
@@ -64,6 +67,8 @@ def pretrain(
             f"got {model.window:,}."
         )
     _check_place(recipe, out, resume=resume)
+    if recipe.train.start and not (out / CHECKPOINT).exists():
+        _take_weights(model, recipe)
     corpus = _corpus(recipe, out)
     if not (out / RUN).exists():
         _begin(recipe, out)
@@ -73,6 +78,7 @@ def pretrain(
         None if objective.kind == "autoregressive" else recipe.masking,
         exon_weight=objective.exon_weight,
         repeat_weight=objective.repeat_weight,
+        copies=objective.copies,
         max_validation=objective.max_validation,
         tokens=objective.kind == "masked-tokens",
     )
@@ -127,7 +133,34 @@ def _begin(recipe: Recipe, out: Path) -> None:
     genomes = {
         genome.name: sha256(recipe.directory / genome.fasta) for genome in recipe.corpus.genomes
     }
-    write_json(out / RUN, {"recipe": _plain(recipe), "genomes": genomes, **_versions()})
+    facts: dict[str, Any] = {"recipe": _plain(recipe), "genomes": genomes, **_versions()}
+    if recipe.train.start:
+        facts["start"] = _start_facts(_start(recipe))
+    write_json(out / RUN, facts)
+
+
+def _start(recipe: Recipe) -> str:
+    """Return the model that training starts from, found from where the recipe is."""
+    name = str(recipe.train.start)
+    return name if packaged_model(name) else str(recipe.directory / name)
+
+
+def _start_facts(name: str) -> dict[str, Any]:
+    """Return what the weights of a start are and how they came to be."""
+    card = load_language_model(name)[1]
+    known = {key: card[key] for key in ("steps", "seconds", "genomes", "start") if key in card}
+    return {"weights": sha256(model_directory(name) / WEIGHTS), **known}
+
+
+def _take_weights(model: LanguageModel, recipe: Recipe) -> None:
+    """Put the weights of the start into a model of the same sizes."""
+    name = _start(recipe)
+    start, _ = load_language_model(name)
+    if (start.kind, start.config) != (model.kind, model.config):
+        raise ConfigError(
+            f"start is {name}, a {start.kind} of other sizes than [model]; make [model] the same."
+        )
+    model.load_state_dict(start.state_dict())
 
 
 def _plain(recipe: Recipe) -> dict[str, Mapping[str, Any]]:
@@ -147,11 +180,11 @@ def _versions() -> dict[str, str]:
 
 def _card(recipe: Recipe, out: Path) -> dict[str, Any]:
     began = read_json(out / RUN)
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
     return {
         "recipe": _plain(recipe),
         "genomes": began["genomes"],
-        "hardware": f"{device}, {torch.get_num_threads()} threads",
+        **({"start": began["start"]} if "start" in began else {}),
+        "hardware": hardware(),
         "torch": torch.__version__,
         "cisgram": __version__,
     }

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from cisgram.core.checks import ConfigError, few
+from cisgram.core.checks import ConfigError, check_choice, check_range, few
 from cisgram.core.config import from_plain, read_toml
 from cisgram.data.corpus_config import CorpusConfig
 from cisgram.data.masking import MaskConfig
@@ -26,6 +26,8 @@ class ObjectiveConfig:
     """Of bases in exons; 0.1 as published for Shorkie."""
     repeat_weight: float = 1.0
     """Of bases in repeats; 0.1 as published for Shorkie."""
+    copies: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How often a pass over the corpus shows each window of these genomes; once by default."""
     max_validation: int | None = None
     """Validation windows looked at; all by default."""
 
@@ -48,6 +50,13 @@ class Recipe:
     """Optimiser and learning rate."""
     directory: Path
     """Where relative paths of the corpus start: the recipe's own directory."""
+
+    def __post_init__(self) -> None:
+        """Check what the tables say of one another."""
+        names = [genome.name for genome in self.corpus.genomes]
+        for name, n in self.objective.copies.items():
+            check_choice(name, names, "a genome of copies in [objective]")
+            check_range(n, f"copies of {name}", low=0)
 
     @classmethod
     def read(cls, path: Path | str) -> Self:

@@ -1,11 +1,12 @@
 """What models learn: a task gives batches, the loss of one, and a validation."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Int64, UInt8
 from torch import Tensor, nn
 
 from cisgram.core.checks import few
@@ -72,13 +73,14 @@ class LanguageTask:
         *,
         exon_weight: float = 1.0,
         repeat_weight: float = 1.0,
+        copies: Mapping[str, int] | None = None,
         max_validation: int | None = None,
         tokens: bool = False,
     ) -> None:
         self.corpus, self.masking = corpus, masking
         self._weights = (exon_weight, repeat_weight)
         self._guess = guess_tokens if tokens else guess_bases
-        self._train = corpus.split("train")
+        self._train = _copied(corpus, corpus.split("train"), copies or {})
         self._valid = corpus.split("valid")[:max_validation]
         self.n_train = len(self._train)
 
@@ -132,6 +134,14 @@ class LanguageTask:
                 for value in (*masked, windows.tokens, weights, windows.species)
             )
         )
+
+
+def _copied(
+    corpus: Corpus, rows: Int64[np.ndarray, "windows"], copies: Mapping[str, int]
+) -> Int64[np.ndarray, "examples"]:
+    """Repeat the windows of some genomes."""
+    times = np.array([copies.get(name, 1) for name in corpus.genomes])
+    return np.repeat(rows, times[corpus.windows["genome"].to_numpy()[rows]])
 
 
 class Guesses(NamedTuple):

