@@ -1,5 +1,6 @@
 """What models expect at every base of a genome, kept on disk, for benchmarks/lm_motifs.py."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ from cisgram.models.checkpoint import WEIGHTS, load_language_model, model_direct
 from cisgram.models.markov import FlankModel, MarkovModel
 from cisgram.models.registry import build_model, require_language_model
 from cisgram.predict.maps import masked_probabilities
-from cisgram.predict.perplexity import PerplexityConfig
+from cisgram.predict.perplexity_config import PerplexityConfig
 
 MODEL, RANDOM, FLANKS, MARKOV = "model", "random weights", "two-sided k-mer", "Markov"
 SHUFFLED = "shuffled"
@@ -47,6 +48,14 @@ class Maker:
     def key(self) -> str:
         """Hash of the weights."""
         return sha256(model_directory(self.model) / WEIGHTS)[:12]
+
+    @cached_property
+    def counted(self) -> str:
+        """Hash of what the count models learn from."""
+        digest = hashlib.sha256()
+        for contig in self.training:
+            digest.update(np.ascontiguousarray(contig))
+        return digest.hexdigest()[:12]
 
     @cached_property
     def network(self) -> LanguageModel:
@@ -89,7 +98,7 @@ class Maker:
         }
         found: Maps = {}
         for chrom in chromosomes:
-            key = self.key if neural else str(sum(map(len, self.training)))
+            key = f"{self.key}-{self.species}" if neural else self.counted
             words = [source, chrom, *([SHUFFLED] if shuffled else []), key]
             path = self.work / ("-".join(words).replace(" ", "-") + ".npy")
             if not path.exists():

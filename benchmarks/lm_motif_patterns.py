@@ -150,7 +150,7 @@ def _described(
                         "name": jaspar[i].name,
                         "accession": jaspar[i].accession,
                         "p_value": float(p_values[i]),
-                        "q_value": float(min(1, p_values[i] * len(jaspar))),
+                        "p_corrected": float(min(1, p_values[i] * len(jaspar))),
                     }
                     for i in best
                     if p_values[i] <= MATCH_P

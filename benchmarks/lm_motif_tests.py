@@ -298,8 +298,9 @@ def _in_shuffled(
     """Count places that score as high as the calls do, in real and in shuffled sequence."""
     _, least = _best(real, usable & np.isfinite(real), n, width)
     both = usable & np.isfinite(mixed)
-    high, size = int((real[both] >= least).sum()), float(both.sum())
-    high_shuffled = int((mixed[both] >= least).sum())
+    size = float(both.sum())
+    high = _n_apart(np.flatnonzero(both & (real >= least)), len(real) // 2, width)
+    high_shuffled = _n_apart(np.flatnonzero(both & (mixed >= least)), len(real) // 2, width)
     ratio = (
         rate_ratio(high, size, n_background=high_shuffled, size_background=size)
         if high + high_shuffled
@@ -311,6 +312,15 @@ def _in_shuffled(
         "positions": int(size),
         "enrichment": _finite(ratio) if ratio else None,
     }
+
+
+def _n_apart(places: np.ndarray, total: int, width: int) -> int:
+    """Count places that do not overlap on either strand, from left to right."""
+    n, past = 0, -1
+    for at in np.unique(places % total).tolist():
+        if at >= past:
+            n, past = n + 1, at + width
+    return n
 
 
 def _mean(values: np.ndarray) -> float | None:

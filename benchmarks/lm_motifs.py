@@ -4,8 +4,8 @@
         --json benchmarks/results/lm_motifs.json
 
 DATA is a directory with the genome, annotation, motifs, sites and alleles named in
-docs/lm-motifs.md. Only chromosomes are read whose DNA the packaged model did not learn from (chrXI,
-chrXIII and chrXV chose the checkpoint, chrXII, chrXIV and chrXVI did not even that); the count
+docs/lm-motifs.md. Only chromosomes are read whose DNA the packaged model did not learn from (100
+windows of chrXI and chrXIII chose the checkpoint); the count
 models learn from the others. Predictions are kept in the work directory, so that a second run
 only counts.
 

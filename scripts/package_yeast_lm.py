@@ -19,6 +19,7 @@ import torch
 from cisgram.core.artifact import read_json
 from cisgram.models.checkpoint import load_language_model, save_model
 from cisgram.train.loop import METRICS
+from cisgram.train.provenance import RUN
 
 NAME = "cisgram/yeast-lm"
 OUT = Path(__file__).parents[1] / "src" / "cisgram" / "models" / "weights" / "yeast-lm"
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--evaluation", type=Path, help="what benchmarks/yeast_lm.py wrote")
     options = parser.parse_args()
     model, facts = load_language_model(options.run)
-    card = describe(facts, curve(options.run / METRICS))
+    card = describe(read_json(options.run / RUN) | facts, curve(options.run / METRICS))
     if options.evaluation:
         card["perplexity"] = perplexity(read_json(options.evaluation))
     save_model(OUT, model, card=card, dtype=torch.bfloat16, overwrite=True)
@@ -49,28 +50,30 @@ def main() -> None:
 def describe(facts: dict[str, Any], curve: list[dict[str, float]]) -> dict[str, Any]:
     """Return the card: what the model is, how it came to be, and what it is not."""
     recipe = facts["recipe"]
-    held_out = {split: recipe["corpus"][split]["contigs"] for split in ("valid", "test")}
+    training = {
+        "data": facts["genomes"],
+        "held_out": facts["held_out"],
+        "homology": recipe["corpus"]["homology"],
+        "copies": recipe["objective"]["copies"],
+        "objective": "cross-entropy of hidden bases, all alike",
+        "masking": recipe["masking"],
+        "optim": recipe["optim"],
+        "schedule": facts["schedule"],
+        "start": facts["start"],
+        "steps": facts["steps"] + facts["start"]["steps"],
+        "bases_a_step": recipe["train"]["batch"] * recipe["corpus"]["window"],
+        "seconds": round(facts["seconds"] + facts["start"]["seconds"], 1),
+        "hardware": facts["hardware"],
+        "precision": recipe["train"]["precision"],
+        "torch": facts["torch"],
+        "cisgram": facts["cisgram"],
+        "curve": curve,
+    }
     return {
         "description": "masked language model of yeast DNA, trained by recipes/yeast-lm.toml",
         "licence": "Apache-2.0",
-        "genomes": facts["genomes"],
-        "training": {
-            "data": facts["genomes"],
-            "held_out": held_out | {"genome": recipe["corpus"]["test"]["genome"]},
-            "homology": recipe["corpus"]["homology"],
-            "masking": recipe["masking"],
-            "objective": "cross-entropy of hidden bases, all alike",
-            "steps": facts["steps"],
-            "bases_a_step": recipe["train"]["batch"] * recipe["corpus"]["window"],
-            "seconds": facts["seconds"],
-            "hardware": facts["hardware"],
-            "precision": recipe["train"]["precision"],
-            "torch": facts["torch"],
-            "cisgram": facts["cisgram"],
-            "curve": curve,
-        },
-        "steps": facts["steps"],
-        "seconds": facts["seconds"],
+        "training": training,
+        **{key: facts[key] for key in ("genomes", "held_out", "start", "steps", "seconds")},
         "limits": list(LIMITS),
     }
 

@@ -45,6 +45,10 @@ def test_pretrain_and_evaluate(place, capsys):
     assert run(f"lm evaluate --model run {words}") == 0
     printed = capsys.readouterr().out
     assert "CDS" in printed
+    assert "learnt from" not in printed
+    assert run(f"lm evaluate --model run {words.replace('c3', 'c2,c1,c3')}") == 0
+    assert "The model learnt from c1: no test of it." in capsys.readouterr().out
+    assert run(f"lm evaluate --model run {words}") == 0
     result = json.loads((place / "p.json").read_text())
     assert result["n_bases"] == 1_000
     assert 1 < result["perplexity"]["overall"] < 8
@@ -59,7 +63,9 @@ def test_pretrain_and_evaluate(place, capsys):
 def test_everything_evaluated_leaves_nothing_to_learn_baselines_from(place, capsys):
     assert run("lm evaluate --model m --fasta toy.fa --json p.json") == 0
     assert "No baselines" in capsys.readouterr().out
-    assert json.loads((place / "p.json").read_text())["baselines"] == {}
+    result = json.loads((place / "p.json").read_text())
+    assert result["baselines"] == {}
+    assert "The model does not say what it learnt from" in result["notes"][1]
 
 
 def test_baselines_never_learn_what_is_evaluated(place, capsys):
@@ -82,8 +88,9 @@ def test_embed(place, capsys):
         ("lm evaluate --model nowhere --fasta toy.fa", "there is no model 'nowhere'"),
         ("lm evaluate --model m --fasta none.fa", "none.fa does not exist"),
         ("lm evaluate --model m --fasta toy.fa --chromosomes c9", "c9"),
-        ("lm evaluate --model m --fasta toy.fa --passes 0", "n_passes must be at least 1"),
+        ("lm evaluate --model m --fasta toy.fa --n-passes 0", "n_passes must be at least 1"),
         ("lm embed --model m --fasta toy.fa --out e.txt", "must end in .npz"),
+        ("lm embed --model m --fasta toy.fa --species R64 --out e.npz", "leave out species 'R64'"),
         ("lm pretrain none.toml --out run", "none.toml does not exist"),
         ("models show shorky", "there is no model 'shorky'"),
         ("models convert toy.fa --out c", "toy.fa"),

@@ -203,7 +203,7 @@ USES = (
         "genes.gff",
         write("genes.gff", GFF.format("chr7")),
     ),
-    Case("no passes", f"{EVALUATE} --passes 0", "n_passes must be at least 1"),
+    Case("no passes", f"{EVALUATE} --n-passes 0", "n_passes must be at least 1"),
     Case("embeddings into a text file", EMBED.replace("npz", "txt"), r"must end in \.npz"),
     Case("BED without positions", REGIONS, "no table of contig", write("regions.bed", "c0\n")),
     Case(

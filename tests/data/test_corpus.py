@@ -197,7 +197,7 @@ def test_hands_out_what_is_in_the_files(
             *(sum(mask) / WINDOW for mask in (batch.exon[i], np.array(repeat) | np.array(unknown))),
         ]
     assert corpus.batch(rows[:0]).tokens.shape == (0, WINDOW)
-    assert (corpus.genomes, corpus.describe(rows[:1])) == (("a", "b"), "b c1:871-1,070")
+    assert corpus.genomes == ("a", "b")
     assert decode(corpus.reference(0).contig("short")) == genomes["a"]["short"]
 
 

@@ -5,7 +5,12 @@ import torch
 
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.models.catalogue import describe
-from cisgram.models.checkpoint import load_language_model, load_model, save_model
+from cisgram.models.checkpoint import (
+    load_language_model,
+    load_model,
+    save_model,
+    species_number,
+)
 from cisgram.models.registry import build_model
 from cisgram.models.shorkie import ShorkieTracks, ShorkieTracksConfig
 from models.tiny import random_windows, tiny_lm
@@ -79,3 +84,12 @@ def test_describe_gives_sizes_and_card(tmp_path):
     facts = describe(str(tmp_path / "m"))
     assert facts["bytes"] == (tmp_path / "m" / "weights.safetensors").stat().st_size
     assert facts["training"] == {"steps": 3}
+
+
+def test_a_genome_has_the_number_it_had_in_training():
+    card = {"genomes": {"R64": "ab", "SK1": "cd"}}
+    assert [species_number(card, name) for name in (None, "R64", "SK1")] == [0, 0, 1]
+    with pytest.raises(ConfigError, match="species must be one of R64, SK1; got 'S288C'"):
+        species_number(card, "S288C")
+    with pytest.raises(ConfigError, match="names no genomes; leave out species 'R64'"):
+        species_number({}, "R64")

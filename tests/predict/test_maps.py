@@ -16,7 +16,8 @@ from cisgram.predict.maps import (
     read_region,
     relative_information,
 )
-from cisgram.predict.perplexity import PerplexityConfig, surprise
+from cisgram.predict.perplexity import surprise
+from cisgram.predict.perplexity_config import PerplexityConfig
 from models.tiny import tiny_lm
 
 
@@ -107,14 +108,15 @@ def test_a_region_is_read_with_the_dna_around_it(start, end, tmp_path):
     np.testing.assert_array_equal(found.tokens, contig[start:end])
     assert found.p.shape == (end - start, 4)
     np.testing.assert_allclose(found.p.sum(axis=1), 1, rtol=1e-5)
-    # A window of 32 has the short regions in its middle.
-    if end - start < 16:
-        first = start - (32 - (end - start)) // 2
-        padded = np.pad(contig, 32, constant_values=N)[first + 32 : first + 64]
-        whole = masked_probabilities(
-            tiny_lm(), {"": padded}, config=PerplexityConfig(n_passes=8, strands="both")
-        )[""]
-        np.testing.assert_allclose(found.p, whole[start - first : end - first], rtol=1e-5)
+    # A window of 32 has half of it, or the shorter region, in its middle; the first piece is that
+    # of the number 0, so that its masks are those of a window read alone.
+    size = min(end - start, 16)
+    first = start - (32 - size) // 2
+    padded = np.pad(contig, 32, constant_values=N)[first + 32 : first + 64]
+    config = PerplexityConfig(n_passes=8, strands="both")
+    whole = masked_probabilities(tiny_lm(), {"": padded}, config=config)[""]
+    own = slice(start - first, start - first + size)
+    np.testing.assert_allclose(found.p[:size], whole[own], rtol=1e-5)
 
 
 def test_a_region_on_the_other_strand_has_the_same_window(tmp_path):

@@ -7,13 +7,8 @@ import torch
 from cisgram.core.checks import ConfigError
 from cisgram.genome.alphabet import N
 from cisgram.models.base import MASK, Embedding, LanguageModel, hide
-from cisgram.predict.perplexity import (
-    PerplexityConfig,
-    perplexity,
-    perplexity_interval,
-    ratio_interval,
-    surprise,
-)
+from cisgram.predict.perplexity import perplexity, perplexity_interval, ratio_interval, surprise
+from cisgram.predict.perplexity_config import PerplexityConfig
 from models.tiny import tiny_lm
 
 

@@ -122,6 +122,7 @@ def test_training_stops_when_validation_no_longer_improves(corpus, tmp_path):
     config = TrainConfig(**(vars(PLAN) | {"steps": 50, "validate_every": 1, "patience": 2}))
     state = run(Unmoved(corpus, MaskConfig()), tmp_path, config=config)
     assert (state.step, state.best_step, state.n_worse) == (3, 1, 2)
+    assert run(Unmoved(corpus, MaskConfig()), tmp_path, config=config).step == 3
 
 
 class Broken(LanguageTask):
@@ -132,6 +133,8 @@ class Broken(LanguageTask):
     def loss(self, model: torch.nn.Module, batch: LMBatch) -> torch.Tensor:
         if self.how == "memory":
             raise torch.OutOfMemoryError("CUDA out of memory")
+        if self.how == "bug":
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
         if self.how == "allocator":
             raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate")
         return super().loss(model, batch) * math.nan
@@ -149,8 +152,15 @@ def test_a_loss_that_is_no_number_names_the_windows(corpus, tmp_path):
 def test_memory_that_runs_out_becomes_advice(corpus, tmp_path, how):
     task = Broken(corpus, MaskConfig())
     task.how = how
-    sentence = "memory ran out at step 1 with batches of 2; halve batch and double accumulate"
+    sentence = "memory ran out at step 1 with batches of 2; begin anew with half the batch"
     with pytest.raises(ConfigError, match=sentence):
+        run(task, tmp_path)
+
+
+def test_other_errors_of_memory_are_no_advice(corpus, tmp_path):
+    task = Broken(corpus, MaskConfig())
+    task.how = "bug"
+    with pytest.raises(RuntimeError, match="illegal memory access"):
         run(task, tmp_path)
 
 

@@ -8,7 +8,7 @@ from cisgram.core.artifact import sha256
 from cisgram.core.checks import CisgramError, ConfigError, DataError
 from cisgram.data.tokenizer import save_tokenizer, train_bpe
 from cisgram.genome.alphabet import encode
-from cisgram.models.checkpoint import load_language_model
+from cisgram.models.checkpoint import load_language_model, save_model
 from cisgram.train.pretrain import pretrain
 from cisgram.train.recipe import Recipe
 from train.small_corpus import WINDOW, write_genome
@@ -113,6 +113,53 @@ def test_a_start_of_other_sizes_is_refused(recipe, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_start_that_numbers_genomes_otherwise_is_refused(recipe, tmp_path):
+    pretrain(Recipe.read(recipe), tmp_path / "first")
+    model, card = load_language_model(tmp_path / "first")
+    genomes = {"other": "00", "toy": "11"}
+    save_model(tmp_path / "start", model, card=card | {"genomes": genomes})
+    recipe.write_text(RECIPE.replace("[train]", '[train]\nstart = "start"'))
+    with pytest.raises(ConfigError, match="toy is number 0 of the recipe and 1 of its start"):
+        pretrain(Recipe.read(recipe), tmp_path / "run")
+
+
+def test_a_start_may_not_change_under_a_run_that_has_no_checkpoint_yet(recipe, tmp_path):
+    pretrain(Recipe.read(recipe), tmp_path / "first")
+    recipe.write_text(RECIPE.replace("[train]", '[train]\nstart = "first"'))
+    pretrain(Recipe.read(recipe), tmp_path / "run")
+    (tmp_path / "run" / "checkpoint.safetensors").unlink()
+    model, card = load_language_model(tmp_path / "run")
+    save_model(tmp_path / "first" / "model", model, card=card, overwrite=True)
+    with pytest.raises(DataError, match=r"the start of .*run has other weights than when it began"):
+        pretrain(Recipe.read(recipe), tmp_path / "run", resume=True)
+
+
+def test_a_run_remembers_every_schedule(recipe, tmp_path):
+    pretrain(Recipe.read(recipe), tmp_path / "run")
+    pretrain(Recipe.read(recipe), tmp_path / "run", resume=True)
+    recipe.write_text(RECIPE.replace("steps = 4", "steps = 6") + "decay = 2\n")
+    pretrain(Recipe.read(recipe), tmp_path / "run", resume=True)
+    schedule = [
+        {"from_step": 0, "steps": 4, "decay": 0},
+        {"from_step": 4, "steps": 6, "decay": 2},
+    ]
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["schedule"] == schedule
+    assert load_language_model(tmp_path / "run")[1]["schedule"][0] == schedule[0]
+
+
+def test_a_field_that_is_left_out_is_a_change_too(recipe, tmp_path):
+    recipe.write_text(RECIPE.replace("key_size = 4", "key_size = 4\ndropout = 0.5"))
+    pretrain(Recipe.read(recipe), tmp_path / "run")
+    recipe.write_text(RECIPE)
+    with pytest.raises(ConfigError, match=r"dropout in \[model\] is 0.2 and was 0.5 when"):
+        pretrain(Recipe.read(recipe), tmp_path / "run", resume=True)
+
+
+def test_what_a_killed_build_left_is_no_obstacle(recipe, tmp_path):
+    (tmp_path / "run" / ".corpus.abc123").mkdir(parents=True)
+    assert pretrain(Recipe.read(recipe), tmp_path / "run").step == 4
+
+
 def test_a_directory_with_other_things_is_left_alone(recipe, tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.txt").write_text("years")
@@ -129,6 +176,23 @@ def test_a_directory_with_other_things_is_left_alone(recipe, tmp_path):
             "[optim]",
             "[objective]\ncopies = { toy = -1 }\n[optim]",
             "copies of toy must be at",
+        ),
+        ('valid = { genome = "toy", contigs = ["c2"] }', "", r"\[corpus\] lacks valid"),
+        (
+            "[optim]",
+            "[objective]\nmax_validation = 0\n[optim]",
+            "max_validation must be at least",
+        ),
+        ("[optim]", "[objective]\nexon_weight = -1\n[optim]", "exon_weight must be at least 0"),
+        (
+            "[optim]",
+            '[objective]\nkind = "autoregressive"\n[masking]\nrandom = 0.1\n[optim]',
+            "random and unchanged in .* belong to the masked objective; got the autoregressive",
+        ),
+        (
+            "[model]",
+            '[[corpus.genomes]]\nname = "other"\nfasta = "toy.fa"\n[model]',
+            r"n_species in \[model\] must be at least 2",
         ),
         ("steps = 4", 'steps = 4\nstart = "nowhere"', "there is no model .*nowhere"),
         ("warmup", "warm", r"\[optim\] of .* has no field 'warm'; it knows lr, warmup"),
@@ -193,6 +257,8 @@ def test_a_recipe_extends_the_one_beside_it(recipe, tmp_path):
     ("text", "sentence"),
     [
         ('extends = "tier.toml"', "tier.toml extends itself"),
+        ('extends = "loop.toml"', "loop.toml extends itself in the end"),
+        ('extends = "recipe.toml"\nsteps = 9', "steps in .* stands outside the tables"),
         ('extends = "../recipe.toml"', "must name a recipe beside it"),
         ('genomes = ["toy"]', "must name a recipe beside it"),
         ('extends = "recipe.toml"\ngenomes = ["x"]', r"a list of some of toy; got \['x'\]"),
@@ -200,6 +266,7 @@ def test_a_recipe_extends_the_one_beside_it(recipe, tmp_path):
 )
 def test_what_cannot_be_extended_is_one_sentence(recipe, tmp_path, text, sentence):
     (tmp_path / "tier.toml").write_text(text)
+    (tmp_path / "loop.toml").write_text('extends = "tier.toml"')
     with pytest.raises(ConfigError, match=sentence):
         Recipe.read(tmp_path / "tier.toml")
 
@@ -210,4 +277,15 @@ def test_model_of_tracks_cannot_be_pretrained(recipe, tmp_path):
     )
     recipe.write_text(plain.replace("n_species = 1\n", ""))
     with pytest.raises(ConfigError, match="is a shorkie, no language model"):
+        pretrain(Recipe.read(recipe), tmp_path / "run")
+
+
+def test_overlapping_words_are_not_guessed_whole(recipe, tmp_path):
+    head, _, tail = RECIPE.partition("[model]")
+    sizes = "channels = 8\nn_layers = 1\nn_heads = 2\nfeed_channels = 8"
+    tokenizer = '[model.tokenizer]\nkind = "kmer"\nk = 4\nstride = 1'
+    model = f'[model]\nkind = "bert-lm"\nwindow = {WINDOW}\n{sizes}\n{tokenizer}'
+    tail = tail[tail.index("[train]") :]
+    recipe.write_text(f'{head}{model}\n[objective]\nkind = "masked-tokens"\n{tail}')
+    with pytest.raises(ConfigError, match=r"k-mers that do not overlap, .* leave out stride = 1"):
         pretrain(Recipe.read(recipe), tmp_path / "run")

@@ -52,6 +52,14 @@ def test_half_of_the_windows_are_turned(corpus):
     assert 0.3 < same.mean() < 0.7
 
 
+def test_a_few_validation_windows_are_spread_over_all(corpus):
+    every = corpus.split("valid")
+    few = LanguageTask(corpus, None, max_validation=5)._valid
+    assert (few[0], few[-1]) == (every[0], every[-1])
+    assert np.ptp(np.diff(few)) <= 1
+    assert len(LanguageTask(corpus, None, max_validation=10_000)._valid) == len(every)
+
+
 @pytest.mark.parametrize("n", [0, 3])
 def test_windows_of_a_genome_come_as_often_as_asked(corpus, n):
     task = LanguageTask(corpus, None, copies={"toy": n})

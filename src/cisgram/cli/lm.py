@@ -1,15 +1,18 @@
 """`cisgram lm`: language models of DNA."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
+
+from cisgram.predict.perplexity_config import PerplexityConfig
 
 if TYPE_CHECKING:
     from cisgram.predict.evaluate_lm import LMEvaluation
     from cisgram.report.region import RegionReading
 
 app = App(name="lm", help="Train, evaluate and use language models of DNA.")
+_DEFAULT = PerplexityConfig()
 
 
 @app.command
@@ -44,8 +47,8 @@ def evaluate(
     annotation: Path | None = None,
     chromosomes: tuple[str, ...] = (),
     baseline_chromosomes: tuple[str, ...] = (),
-    passes: int = 7,
-    both_strands: bool = False,
+    species: str | None = None,
+    config: Annotated[PerplexityConfig, Parameter(name="*")] = _DEFAULT,
     json: Path | None = None,
 ) -> None:
     """Measure perplexity, every base hidden once, beside Markov and two-sided k-mer models.
@@ -57,13 +60,12 @@ def evaluate(
         chromosomes: contigs to evaluate, as in chrXII,chrXIV; all by default.
         baseline_chromosomes: contigs the baselines learn from; all that are not evaluated by
             default.
-        passes: times each window is read, hiding 1 / passes of it.
-        both_strands: average the logits of both strands.
+        species: which of the genomes it learnt from the model is to take this DNA for; the first by
+            default. `cisgram models show` lists them.
         json: also write the result as data.
     """
     from cisgram.core.artifact import write_json
     from cisgram.predict.evaluate_lm import evaluate_lm
-    from cisgram.predict.perplexity import PerplexityConfig
 
     result = evaluate_lm(
         model,
@@ -71,7 +73,8 @@ def evaluate(
         annotation=annotation,
         chromosomes=_split(chromosomes),
         baseline_chromosomes=_split(baseline_chromosomes),
-        config=PerplexityConfig(n_passes=passes, strands="both" if both_strands else "forward"),
+        species=species,
+        config=config,
     )
     if json is not None:
         write_json(json, result.plain())
@@ -85,6 +88,7 @@ def embed(
     fasta: Path,
     bed: Path | None = None,
     pool: Literal["mean", "none"] = "mean",
+    species: str | None = None,
     out: Path,
 ) -> None:
     """Write hidden positions of a language model for the records of a FASTA, or regions of it.
@@ -93,12 +97,14 @@ def embed(
         model: packaged weights such as cisgram/yeast-lm, a model directory, or a run.
         fasta: sequences, or the genome that the regions are of.
         bed: regions, each read with the DNA around it; whole records by default.
-        pool: one row a region, or one row a position.
+        pool: one row a region, or one row a position of the network's output.
+        species: which of the genomes it learnt from the model is to take this DNA for; the first by
+            default. `cisgram models show` lists them.
         out: .npz file with values, names, and the span of bases of each row.
     """
     from cisgram.predict.embed_files import embed_file
 
-    n, channels = embed_file(model, fasta, out, bed=bed, pool=pool)
+    n, channels = embed_file(model, fasta, out, bed=bed, pool=pool, species=species)
     from rich.console import Console
 
     Console().print(f"{n:,} rows of {channels} channels are in {out}.", highlight=False)
@@ -112,6 +118,7 @@ def logo(
     region: str,
     sites: Path | None = None,
     table: Path | None = None,
+    species: str | None = None,
     out: Path,
 ) -> None:
     """Draw what a language model expects at every base of a region while that base is hidden.
@@ -123,11 +130,13 @@ def logo(
             chrXIV:1-500(-).
         sites: BED of what is known, to be drawn above.
         table: also write the probabilities, tab-separated, a row a base.
+        species: which of the genomes it learnt from the model is to take this DNA for; the first by
+            default. `cisgram models show` lists them.
         out: .svg file.
     """
     from cisgram.report.region import draw_region
 
-    found = draw_region(model, fasta, region, out=out, sites=sites, table=table)
+    found = draw_region(model, fasta, region, out=out, sites=sites, table=table, species=species)
     from rich.console import Console
 
     show_region(found)
@@ -178,8 +187,8 @@ def show_evaluation(result: "LMEvaluation") -> None:
         "10,000 bases drawn); uniform guessing gives 4.",
         highlight=False,
     )
-    if result.note:
-        console.print(result.note, highlight=False)
+    for note in result.notes:
+        console.print(note, highlight=False)
 
 
 def _split(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import polars as pl
 from jaxtyping import Bool, Int, Int64, UInt8
 
 from cisgram.core.artifact import damage_errors, open_artifact
-from cisgram.core.checks import check_choice, few
+from cisgram.core.checks import check_choice
 from cisgram.data.corpus_config import CorpusConfig
 from cisgram.data.corpus_marks import MARKS, Marks
 from cisgram.genome.reference import Reference
@@ -106,16 +106,6 @@ class Corpus:
             marks[i] = bits[start : start + length]
         exon, repeat = ((marks & MARKS[kind]) != 0 for kind in ("exon", "repeat"))
         return CorpusBatch(tokens, exon, repeat, self._species[rows])
-
-    def describe(self, rows: Int[np.ndarray, "batch"]) -> str:
-        """Name the first of these windows, and how many more there are, for a message."""
-        names = [
-            f"{self.genomes[genome]} {chrom}:{start + 1:,}-{start + self.config.window:,}"
-            for genome, chrom, start in self.windows[rows]
-            .select("genome", "chrom", "start")
-            .iter_rows()
-        ]
-        return few(names)
 
     def reference(self, genome: int) -> Reference:
         """Return the sequence of a genome, with all its contigs."""

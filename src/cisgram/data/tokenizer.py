@@ -88,6 +88,11 @@ class TokenizerConfig:
             )
         _words(self.merges)
 
+    @property
+    def overlaps(self) -> bool:
+        """Whether neighbouring tokens share bases."""
+        return self.kind == "kmer" and self.stride is not None and self.stride < self.k
+
 
 class Tokenizer(Protocol):
     """Cuts sequences into tokens and puts them together again."""

@@ -106,6 +106,18 @@ class Interval:
             and same_chromosome(self.chrom, other.chrom)
         )
 
+    def around(self, length: int) -> Self:
+        """Return the window of `length` bases with this stretch in its middle.
+
+        Read along the strand, an odd base more comes after it.
+
+        >>> Interval("chr1", 100, 103, "-").around(8)
+        Interval(chrom='chr1', start=97, end=105, strand='-')
+        """
+        spare = length - self.length
+        start = self.start - (spare - spare // 2 if self.strand == "-" else spare // 2)
+        return type(self)(self.chrom, start, start + length, self.strand)
+
     def locate(self, other: "Interval") -> tuple[int, int]:
         """Return where another stretch of this chromosome starts and ends, read along this one.
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cisgram.core.artifact import create_artifact, damage_errors, open_artifact
-from cisgram.core.checks import DataError
+from cisgram.core.checks import ConfigError, DataError, check_choice
 from cisgram.core.config import to_plain
 from cisgram.models.base import LanguageModel, Model
 from cisgram.models.registry import (
@@ -84,6 +84,22 @@ def load_language_model(name: Path | str) -> tuple[LanguageModel, dict[str, Any]
     """
     model, card = load_model(name)
     return require_language_model(model, str(name)), card
+
+
+def species_number(card: dict[str, Any], name: str | None) -> int:
+    """Return the number that a model knows a genome by: its place among those it learnt from.
+
+    The first genome's where no name is given.
+
+    Raises:
+        ConfigError: the model's card names no such genome.
+    """
+    if name is None:
+        return 0
+    genomes = list(card.get("genomes", {}))
+    if not genomes:
+        raise ConfigError(f"the model names no genomes; leave out species {name!r}.")
+    return genomes.index(check_choice(name, genomes, "species"))
 
 
 def model_directory(name: Path | str) -> Path:

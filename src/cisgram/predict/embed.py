@@ -56,7 +56,7 @@ def embed_regions(
     read: dict[int, Embeddings] = {}
     with evaluating(model) as device, progress("embedding", len(pieces)) as ticker:
         for length, numbers in by_length(lengths, most=batch * model.window):
-            windows = [_around(pieces[number][1], length) for number in numbers]
+            windows = [pieces[number][1].around(length) for number in numbers]
             tokens = torch.from_numpy(np.stack([reference.fetch(window) for window in windows]))
             of_species = torch.full((len(numbers),), species, device=device)
             embedded = model.embed(tokens.to(device), of_species)
@@ -79,11 +79,6 @@ def _cut(region: Interval, model: LanguageModel) -> list[Interval]:
         Interval(region.chrom, start, min(start + model.window, region.end), region.strand)
         for start in range(region.start, region.end, model.window)
     ]
-
-
-def _around(piece: Interval, length: int) -> Interval:
-    start = piece.start - (length - piece.length) // 2
-    return Interval(piece.chrom, start, start + length, piece.strand)
 
 
 def _on_contig(

@@ -9,12 +9,18 @@ from cisgram.core.checks import ConfigError
 from cisgram.genome.bed import read_bed
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference, open_reference
-from cisgram.models.checkpoint import load_language_model
+from cisgram.models.checkpoint import load_language_model, species_number
 from cisgram.predict.embed import Pool, embed_regions
 
 
 def embed_file(
-    model: str, fasta: Path, out: Path, *, bed: Path | None = None, pool: Pool = "mean"
+    model: str,
+    fasta: Path,
+    out: Path,
+    *,
+    bed: Path | None = None,
+    pool: Pool = "mean",
+    species: str | None = None,
 ) -> tuple[int, int]:
     """Embed the records of a FASTA, or the regions of a BED in it, and write them as npz.
 
@@ -30,10 +36,11 @@ def embed_file(
     """
     if out.suffix != ".npz":
         raise ConfigError(f"{out} must end in .npz; rename it.")
-    network, _ = load_language_model(model)
+    network, card = load_language_model(model)
+    number = species_number(card, species)
     reference = open_reference(fasta)
     names, regions = read_bed(bed, reference) if bed else _records(reference)
-    found = embed_regions(network, reference, regions, pool=pool)
+    found = embed_regions(network, reference, regions, pool=pool, species=number)
     with atomic_file(out) as building, building.open("wb") as stream:
         np.savez_compressed(
             stream,

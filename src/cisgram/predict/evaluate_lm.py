@@ -1,6 +1,6 @@
 """Perplexity of a language model on chosen contigs, by region, beside count-based baselines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,19 +8,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, UInt8
 
+from cisgram.core.artifact import sha256
 from cisgram.core.checks import DataError, few
 from cisgram.core.metrics import Estimate
 from cisgram.data.regions import REGIONS, region_classes
 from cisgram.genome.reference import Reference, open_reference
-from cisgram.models.checkpoint import load_language_model
+from cisgram.models.checkpoint import load_language_model, species_number
 from cisgram.models.markov import FlankModel, MarkovModel
-from cisgram.predict.perplexity import (
-    PerplexityConfig,
-    perplexity,
-    perplexity_interval,
-    ratio_interval,
-    surprise,
-)
+from cisgram.predict.perplexity import perplexity, perplexity_interval, ratio_interval, surprise
+from cisgram.predict.perplexity_config import PerplexityConfig
 
 OVERALL = "overall"
 MARKOV, FLANKS = "markov", "two-sided k-mer"
@@ -41,8 +37,8 @@ class LMEvaluation:
     ratio: dict[str, Estimate]
     """The model's perplexity over each baseline's, on the same bases."""
     config: PerplexityConfig
-    note: str
-    """What could not be done, and why; empty where all was."""
+    notes: tuple[str, ...]
+    """What could not be done, and what flatters the model."""
 
     def plain(self) -> dict[str, Any]:
         """Return the result as JSON holds it."""
@@ -72,7 +68,7 @@ class LMEvaluation:
                 "masking": self.config.masking,
                 "weights": "none",
             },
-            "note": self.note,
+            "notes": list(self.notes),
         }
 
 
@@ -83,7 +79,7 @@ def evaluate_lm(
     annotation: Path | None = None,
     chromosomes: Sequence[str] = (),
     baseline_chromosomes: Sequence[str] = (),
-    species: int = 0,
+    species: str | None = None,
     config: PerplexityConfig | None = None,
 ) -> LMEvaluation:
     """Measure a model and the baselines on the same bases.
@@ -95,7 +91,8 @@ def evaluate_lm(
         chromosomes: contigs to evaluate; all where none is named.
         baseline_chromosomes: contigs the baselines learn from; where none is named, all that are
             not evaluated.
-        species: number that the model knows the genome by.
+        species: which of the genomes it learnt from the model is to take this for; the first
+            where none is named.
         config: how perplexity is measured.
 
     Raises:
@@ -103,7 +100,8 @@ def evaluate_lm(
             evaluated.
     """
     config = config or PerplexityConfig()
-    network, _ = load_language_model(model)
+    network, card = load_language_model(model)
+    number = species_number(card, species)
     reference = open_reference(fasta)
     evaluated = _named(reference, chromosomes) or tuple(reference.contigs)
     learnt = _named(reference, baseline_chromosomes) or tuple(
@@ -115,7 +113,7 @@ def evaluate_lm(
             "name different ones."
         )
     contigs = {name: reference.contig(name) for name in evaluated}
-    nats = {model: surprise(network, contigs, species=species, config=config)}
+    nats = {model: surprise(network, contigs, species=number, config=config)}
     if learnt:
         training = [reference.contig(name) for name in learnt]
         nats |= baseline_surprise(training, contigs)
@@ -131,11 +129,29 @@ def evaluate_lm(
         interval=perplexity_interval(nats[model]),
         ratio={name: ratio_interval(nats[model], nats[name]) for name in nats if name != model},
         config=config,
-        note=""
-        if learnt
-        else "No baselines: they need contigs that are not evaluated; name some with "
-        "--chromosomes.",
+        notes=tuple(_notes(card, fasta, evaluated, any_learnt=bool(learnt))),
     )
+
+
+def _notes(
+    card: Mapping[str, Any], fasta: Path, evaluated: Sequence[str], *, any_learnt: bool
+) -> Iterator[str]:
+    if not any_learnt:
+        yield (
+            "No baselines: they need contigs that are not evaluated; name some with --chromosomes."
+        )
+    digests = {digest: name for name, digest in card.get("genomes", {}).items()}
+    if not digests:
+        yield "The model does not say what it learnt from; it may have learnt these contigs."
+    elif genome := digests.get(sha256(fasta)):
+        held_out = {
+            contig
+            for part in card.get("held_out", {}).values()
+            if part["genome"] == genome
+            for contig in part["contigs"] or evaluated
+        }
+        if seen := [name for name in evaluated if name not in held_out]:
+            yield f"The model learnt from {few(seen)}: no test of it."
 
 
 def baseline_surprise(

@@ -11,7 +11,8 @@ from cisgram.genome.alphabet import N
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
 from cisgram.models.base import LanguageModel
-from cisgram.predict.perplexity import PerplexityConfig, read_contigs
+from cisgram.predict.perplexity import read_contigs
+from cisgram.predict.perplexity_config import PerplexityConfig
 
 _LEAST = 1e-12  # below any probability that matters; keeps logarithms finite
 
@@ -63,23 +64,29 @@ def read_region(
 ) -> RegionMap:
     """Return what a model expects at every base of a region, the DNA around it in sight.
 
-    The region stands in the middle of one window of the model, or has at least a quarter of a
-    window on either side.
+    Each half of a window, or the whole region where it is shorter, stands in the middle of a window
+    of the model.
 
     Raises:
         DataError: there is no such contig.
         ConfigError: the region reaches past the ends of its contig.
     """
+    config = config or PerplexityConfig(strands="both")
     size = reference.contig(region.chrom).size
     if not 0 <= region.start < region.end <= size:
         raise ConfigError(f"{region} reaches past the {size:,} bases of {region.chrom}.")
-    length = max(model.window, region.length + model.window // 2)
-    first = (length - region.length) // 2
-    start = region.start - (length - region.length - first if region.strand == "-" else first)
-    around = reference.fetch(Interval(region.chrom, start, start + length, region.strand))
-    p = masked_probabilities(model, {"": around}, species=species, config=config)[""]
-    inside = slice(first, first + region.length)
-    return RegionMap(region, around[inside], p[inside])
+    window = model.window_for(size)
+    half = max(window // 2, 1)
+    pieces = [
+        Interval(region.chrom, start, min(start + half, region.end), region.strand)
+        for start in range(region.start, region.end, half)
+    ]
+    around = {str(piece): piece.around(window) for piece in pieces}
+    contigs = {name: reference.fetch(place) for name, place in around.items()}
+    read = masked_probabilities(model, contigs, species=species, config=config)
+    ordered = reversed(pieces) if region.strand == "-" else pieces
+    found = [read[str(piece)][slice(*around[str(piece)].locate(piece))] for piece in ordered]
+    return RegionMap(region, reference.fetch(region), np.concatenate(found))
 
 
 def information(p: Float[np.ndarray, "bases 4"]) -> Float64[np.ndarray, "bases"]:

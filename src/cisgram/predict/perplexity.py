@@ -6,8 +6,7 @@ equal share of its bases hidden. The surprise of a base is -log p(base | what is
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Float32, Float64, Int, UInt8
 from torch import Tensor
 
-from cisgram.core.checks import ConfigError, check_choice, check_range
+from cisgram.core.checks import ConfigError
 from cisgram.core.device import evaluating
 from cisgram.core.metrics import Estimate
 from cisgram.core.progress import progress
@@ -23,32 +22,7 @@ from cisgram.data.masking import mask_once
 from cisgram.genome.alphabet import N, T
 from cisgram.models.base import LanguageModel
 from cisgram.predict.batches import by_length
-
-Strands = Literal["forward", "both"]
-Masking = Literal["flag", "zero"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PerplexityConfig:
-    """How perplexity is measured."""
-
-    n_passes: int = 7
-    """Times each window is read, hiding 1 / n_passes of it; 7 is about the 15 % of training."""
-    strands: Strands = "forward"
-    """`both` also reads the reverse complement, under the same masks, and averages logits."""
-    masking: Masking = "flag"
-    """`zero` hides bases as N, without the flag the model was trained with."""
-    batch: int = 8
-    """Windows read at once, more of shorter ones."""
-    seed: int = 0
-    """Of the masks."""
-
-    def __post_init__(self) -> None:
-        """Check every field."""
-        check_range(self.n_passes, "n_passes", low=1)
-        check_choice(self.strands, get_args(Strands), "strands")
-        check_choice(self.masking, get_args(Masking), "masking")
-        check_range(self.batch, "batch", low=1)
+from cisgram.predict.perplexity_config import PerplexityConfig
 
 
 class WindowReading(NamedTuple):

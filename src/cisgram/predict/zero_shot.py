@@ -20,7 +20,8 @@ from cisgram.core.device import evaluating
 from cisgram.core.progress import progress
 from cisgram.genome.alphabet import N
 from cisgram.models.base import LanguageModel
-from cisgram.predict.perplexity import PerplexityConfig, Strands, masked_logits
+from cisgram.predict.perplexity import masked_logits
+from cisgram.predict.perplexity_config import PerplexityConfig, Strands
 
 Hiding = Literal["flag", "zero", "none"]
 

@@ -15,7 +15,7 @@ from cisgram.genome.bed import read_bed
 from cisgram.genome.chromosomes import same_chromosome
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import open_reference
-from cisgram.models.checkpoint import load_language_model
+from cisgram.models.checkpoint import load_language_model, species_number
 from cisgram.predict.maps import RegionMap, information, read_region
 from cisgram.report.logo import Site, logo_svg
 
@@ -60,6 +60,7 @@ def draw_region(
     out: Path,
     sites: Path | None = None,
     table: Path | None = None,
+    species: str | None = None,
     title: str | None = None,
 ) -> RegionReading:
     """Write a logo of what a model expects in a region, and the probabilities as a table.
@@ -72,6 +73,8 @@ def draw_region(
         sites: BED of known sites.
         table: tab-separated file, a row a base: chrom, position (from 1), strand, base,
             p_A, p_C, p_G, p_T, information (2 - entropy, bits).
+        species: which of the genomes it learnt from the model is to take this for; the first
+            where none is named.
         title: of the picture; the region and the model by default.
 
     Raises:
@@ -87,8 +90,8 @@ def draw_region(
         )
     reference = open_reference(fasta)
     known = [Site(*row) for row in zip(*read_bed(sites, reference), strict=True)] if sites else []
-    network, _ = load_language_model(model)
-    found = read_region(network, reference, place)
+    network, card = load_language_model(model)
+    found = read_region(network, reference, place, species=species_number(card, species))
     picture = logo_svg(found, title=title or f"{place}: expected by {model}", sites=known)
     with atomic_file(out) as building:
         building.write_text(picture, encoding="utf-8")

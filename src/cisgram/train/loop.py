@@ -1,5 +1,6 @@
 """The training loop; there is one."""
 
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +27,7 @@ from cisgram.train.tasks import LMBatch, Task
 
 CHECKPOINT, METRICS, MODEL = "checkpoint.safetensors", "metrics.jsonl", "model"
 _VALIDATION_BATCH = 16
+_OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory", re.IGNORECASE)
 
 
 def train(
@@ -76,22 +78,22 @@ class _Run:
 
 def _work(fabric: Fabric, *, run: _Run) -> RunState:
     """Do what one process does."""
-    optimizer = make_optimizer(run.model, run.optim)
+    wrapped, optimizer = fabric.setup(run.model, make_optimizer(run.model, run.optim))
     state = RunState()
     if (checkpoint := run.out / CHECKPOINT).exists():
+        # After the set-up: the optimiser's moments go where the parameters have gone.
         state = load_checkpoint(checkpoint, run.model, optimizer)
-    wrapped, optimizer = fabric.setup(run.model, optimizer)
     for name in run.model.forward_methods:
         wrapped.mark_forward_method(name)
     worker = _Worker(fabric, run, wrapped, optimizer, state)
     try:
         worker.train()
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
+        if not isinstance(error, MemoryError) and not _OUT_OF_MEMORY.search(str(error)):
             raise
         raise ConfigError(
-            f"memory ran out at step {state.step + 1:,} with batches of {run.config.batch}; halve "
-            "batch and double accumulate, which trains the same."
+            f"memory ran out at step {state.step + 1:,} with batches of {run.config.batch}; begin "
+            "anew with half the batch and twice accumulate, and an update sees as many windows."
         ) from error
     return state
 
@@ -137,7 +139,7 @@ class _Worker:
         ):
             started = time.perf_counter() - state.seconds
             batches = self._batches(loader)
-            while state.step < config.steps:
+            while state.step < config.steps and not self._is_enough():
                 update = self._update(batches)
                 state.step += 1
                 state.seconds = time.perf_counter() - started
@@ -147,8 +149,8 @@ class _Worker:
                         self.record.write(state, lr=self.optimizer.param_groups[0]["lr"])
                 ticker.advance()
                 done = state.step == config.steps
-                if (state.step % config.validate_every == 0 or done) and self._validate():
-                    break
+                if state.step % config.validate_every == 0 or done:
+                    self._validate()
                 if (state.step % config.checkpoint_every == 0 or done) and self.record:
                     self._save_checkpoint()
         if self.record:
@@ -208,9 +210,13 @@ class _Worker:
                 f"{self.run.task.describe(examples)}; lower lr or clip, or train in 32-true."
             )
 
-    def _validate(self) -> bool:
-        """Keep the model if it is the best so far; say whether to stop."""
-        state, config = self.state, self.run.config
+    def _is_enough(self) -> bool:
+        patience = self.run.config.patience
+        return patience is not None and self.state.n_worse >= patience
+
+    def _validate(self) -> None:
+        """Keep the model if it is the best so far."""
+        state = self.state
         loss = self.run.task.validate(self.model, _VALIDATION_BATCH)
         if loss < state.best_loss:
             state.best_loss, state.best_step, state.n_worse = loss, state.step, 0
@@ -221,7 +227,6 @@ class _Worker:
             if state.best_step == state.step:
                 card = self.run.card | {"steps": state.step, "seconds": round(state.seconds, 1)}
                 save_model(self.run.out / MODEL, self.run.model, card=card, overwrite=True)
-        return config.patience is not None and state.n_worse >= config.patience
 
     def _save_checkpoint(self) -> None:
         save_checkpoint(self.run.out / CHECKPOINT, self.run.model, self.optimizer, state=self.state)

@@ -8,8 +8,11 @@ from cisgram.train.config import OptimConfig
 
 def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.AdamW:
     """Return AdamW over the model's parameters, weight decay on kernels and matrices only."""
-    decayed = [value for value in model.parameters() if value.ndim > 1]
-    others = [value for value in model.parameters() if value.ndim <= 1]
+    decayed, others = list[nn.Parameter](), list[nn.Parameter]()
+    for name, value in model.named_parameters():
+        # Attention's biases have an axis of heads.
+        is_kernel = value.ndim > 1 and not name.endswith("bias")
+        (decayed if is_kernel else others).append(value)
     return torch.optim.AdamW(
         [
             {"params": decayed, "weight_decay": config.weight_decay},

@@ -29,7 +29,14 @@ class ObjectiveConfig:
     copies: Mapping[str, int] = field(default_factory=dict[str, int])
     """How often a pass over the corpus shows each window of these genomes; once by default."""
     max_validation: int | None = None
-    """Validation windows looked at; all by default."""
+    """Validation windows looked at, spread over all of them; all by default."""
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        check_range(self.exon_weight, "exon_weight", low=0)
+        check_range(self.repeat_weight, "repeat_weight", low=0)
+        if self.max_validation is not None:
+            check_range(self.max_validation, "max_validation", low=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +60,16 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Check what the tables say of one another."""
+        if self.corpus.valid is None:
+            raise ConfigError(
+                "[corpus] lacks valid, the contigs that choose which weights are kept; add it."
+            )
+        tricks = self.masking.random or self.masking.unchanged
+        if self.objective.kind != "masked" and tricks:
+            raise ConfigError(
+                "random and unchanged in [masking] belong to the masked objective; got the "
+                f"{self.objective.kind} one."
+            )
         names = [genome.name for genome in self.corpus.genomes]
         for name, n in self.objective.copies.items():
             check_choice(name, names, "a genome of copies in [objective]")
@@ -96,7 +113,7 @@ class Recipe:
         )
 
 
-def _read_extended(path: Path) -> dict[str, Any]:
+def _read_extended(path: Path, *above: str) -> dict[str, Any]:
     """Read a recipe over the one it extends, table by table."""
     plain = read_toml(path)
     base = plain.pop("extends", None)
@@ -107,10 +124,12 @@ def _read_extended(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f'extends in {path} must name a recipe beside it, as in "yeast-lm.toml"; got {base!r}.'
         )
-    if base == path.name:
-        raise ConfigError(f"{path} extends itself; name another recipe.")
-    joined = _read_extended(path.with_name(base))
+    if base in (path.name, *above):
+        raise ConfigError(f"{path} extends itself in the end; name another recipe.")
+    joined = _read_extended(path.with_name(base), path.name, *above)
     for table, fields in plain.items():
+        if not isinstance(fields, dict):
+            raise ConfigError(f"{table} in {path} stands outside the tables; move it into one.")
         joined[table] = joined.get(table, {}) | fields
     if chosen is not None:
         joined["corpus"] = joined["corpus"] | {"genomes": _choose(joined, chosen, path)}

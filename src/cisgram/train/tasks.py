@@ -81,7 +81,7 @@ class LanguageTask:
         self._weights = (exon_weight, repeat_weight)
         self._guess = guess_tokens if tokens else guess_bases
         self._train = _copied(corpus, corpus.split("train"), copies or {})
-        self._valid = corpus.split("valid")[:max_validation]
+        self._valid = _spread(corpus.split("valid"), max_validation)
         self.n_train = len(self._train)
 
     def batch(self, examples: Int[np.ndarray, "batch"], rng: np.random.Generator) -> LMBatch:
@@ -142,6 +142,13 @@ def _copied(
     """Repeat the windows of some genomes."""
     times = np.array([copies.get(name, 1) for name in corpus.genomes])
     return np.repeat(rows, times[corpus.windows["genome"].to_numpy()[rows]])
+
+
+def _spread(rows: Int64[np.ndarray, "windows"], most: int | None) -> Int64[np.ndarray, "chosen"]:
+    """Return at most so many windows, from first to last as far apart as can be."""
+    if most is None or len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
 
 
 class Guesses(NamedTuple):
