@@ -21,6 +21,11 @@ def evaluating(model: nn.Module) -> Generator[torch.device]:
         model.train(training)
 
 
+def best_device() -> torch.device:
+    """Return the GPU where there is one, or else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def hardware() -> str:
     """Name what models run on here: the GPU, or the processor and the threads torch uses."""
     if torch.cuda.is_available():

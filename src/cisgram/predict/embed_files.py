@@ -6,6 +6,7 @@ import numpy as np
 
 from cisgram.core.artifact import atomic_file
 from cisgram.core.checks import ConfigError
+from cisgram.core.device import best_device
 from cisgram.genome.bed import read_bed
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference, open_reference
@@ -37,6 +38,7 @@ def embed_file(
     if out.suffix != ".npz":
         raise ConfigError(f"{out} must end in .npz; rename it.")
     network, card = load_language_model(model)
+    network.to(best_device())
     number = species_number(card, species)
     reference = open_reference(fasta)
     names, regions = read_bed(bed, reference) if bed else _records(reference)

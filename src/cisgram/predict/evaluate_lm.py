@@ -10,6 +10,7 @@ from jaxtyping import Float64, UInt8
 
 from cisgram.core.artifact import sha256
 from cisgram.core.checks import DataError, few
+from cisgram.core.device import best_device
 from cisgram.core.metrics import Estimate
 from cisgram.data.regions import REGIONS, region_classes
 from cisgram.genome.reference import Reference, open_reference
@@ -101,6 +102,7 @@ def evaluate_lm(
     """
     config = config or PerplexityConfig()
     network, card = load_language_model(model)
+    network.to(best_device())
     number = species_number(card, species)
     reference = open_reference(fasta)
     evaluated = _named(reference, chromosomes) or tuple(reference.contigs)

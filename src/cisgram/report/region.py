@@ -10,6 +10,7 @@ from jaxtyping import Shaped, UInt8
 
 from cisgram.core.artifact import atomic_file
 from cisgram.core.checks import ConfigError
+from cisgram.core.device import best_device
 from cisgram.genome.alphabet import LETTERS, N, decode, reverse_complement
 from cisgram.genome.bed import read_bed
 from cisgram.genome.chromosomes import same_chromosome
@@ -91,6 +92,7 @@ def draw_region(
     reference = open_reference(fasta)
     known = [Site(*row) for row in zip(*read_bed(sites, reference), strict=True)] if sites else []
     network, card = load_language_model(model)
+    network.to(best_device())
     found = read_region(network, reference, place, species=species_number(card, species))
     picture = logo_svg(found, title=title or f"{place}: expected by {model}", sites=known)
     with atomic_file(out) as building:
