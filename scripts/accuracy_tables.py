@@ -277,6 +277,22 @@ def demo_printed(result: Result) -> str:
     return "```text\n" + "\n".join(lines) + "\n```"
 
 
+def demo_promoter(result: Result) -> str:
+    """What the packaged language model expects at the known sites of the demo's promoter."""
+    found = result["promoter"]
+    rows = [
+        [site["name"], f"`{site['dna']}`", f"`{site['expected']}`", f"{site['information']:.2f}"]
+        for site in found["sites"]
+    ]
+    rows.append(["elsewhere", "", "", f"{found['information']:.2f}"])
+    head = ("known site", "DNA", "expected while hidden", "bits a base")
+    return (
+        f"{markdown(head, rows, text=3)}\n\nThe likeliest base is the true one at "
+        f"{found['right']:.0%} of {found['n_known']} bases; saying {found['commonest']}, the "
+        f"commonest here, at {found['right_by_commonest']:.0%}. Small letters: less sure than 0.5."
+    )
+
+
 TABLES = {
     "geuvadis_linear": {
         "brief": Table(brief, ("models",)),
@@ -292,5 +308,8 @@ TABLES = {
         "tuning": Table(tuning, ("models",)),
         "tasks": Table(tasks, ("models",)),
     },
-    "demo": {"printed": Table(demo_printed, ("models", "differences"))},
+    "demo": {
+        "printed": Table(demo_printed, ("models", "differences")),
+        "promoter": Table(demo_promoter, ("promoter",)),
+    },
 }

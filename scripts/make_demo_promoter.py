@@ -37,12 +37,12 @@ class Site(NamedTuple):
 
 
 SITES = (
-    Site("start codon of SUI1", 187_493, 187_496, "-"),
+    Site("SUI1 ATG", 187_493, 187_496, "-"),
     Site("Reb1", 187_685, 187_694, "+"),
     Site("Abf1", 187_695, 187_709, "+"),
     Site("Abf1", 187_877, 187_891, "+"),
     Site("TATA box", 187_958, 187_966, "+"),
-    Site("start codon of SLA2", 188_050, 188_053, "+"),
+    Site("SLA2 ATG", 188_050, 188_053, "+"),
 )
 
 

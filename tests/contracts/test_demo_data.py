@@ -52,7 +52,7 @@ def test_the_promoter_is_that_of_the_reference(shared: Path) -> None:
     assert record == chromosome[183_676:191_868]
     rows = (DEMO / "promoter" / "sites.bed").read_text().splitlines()
     read = {row.split("\t")[3]: record[slice(*map(int, row.split("\t")[1:3]))] for row in rows}
-    assert (read["start codon of SUI1"], read["start codon of SLA2"]) == ("CAT", "ATG")
+    assert (read["SUI1 ATG"], read["SLA2 ATG"]) == ("CAT", "ATG")
     assert (read["Reb1"], read["TATA box"]) == ("GTTACCCGA", "TATATAAA")
 
 

@@ -154,7 +154,8 @@ def show_region(found: "RegionReading") -> None:
         for name in ("known site", "place", "DNA", "expected", "bits a base"):
             table.add_column(name, justify="right" if name == "bits a base" else "left")
         for site in found.sites:
-            cells = (site.name, str(site.place), site.dna, site.expected)
+            place = f"{site.place.start + 1:,}-{site.place.end:,} {site.place.strand}"
+            cells = (site.name, place, site.dna, site.expected)
             table.add_row(*cells, f"{site.information:.2f}")
         table.add_row("elsewhere", "", "", "", f"{found.information:.2f}")
         console.print(table)

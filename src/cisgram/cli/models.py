@@ -43,7 +43,7 @@ def show(model: str, /, *, json: Path | None = None) -> None:
     if json is not None:
         write_json(json, facts)
     for line in _lines(facts):
-        Console().print(line, highlight=False, markup=False)
+        Console(soft_wrap=True).print(line, highlight=False, markup=False)
 
 
 @app.command

@@ -50,6 +50,7 @@ def save_model(
             {name: _stored(value, dtype) for name, value in model.state_dict().items()},
             building / WEIGHTS,
         )
+        (building / WEIGHTS).chmod(0o644)  # others may read it, as the manifest
 
 
 def load_model(name: Path | str) -> tuple[Model, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -51,6 +51,12 @@ class RegionReading(NamedTuple):
     """The region's commonest base."""
     right_by_commonest: float
     """Share of bases that always saying so gets right."""
+
+    def plain(self) -> dict[str, Any]:
+        """Return the summary as what JSON can hold, without the map."""
+        own = {name: value for name, value in self._asdict().items() if name != "map"}
+        sites = [site._asdict() | {"place": str(site.place)} for site in self.sites]
+        return own | {"region": str(self.map.region), "sites": sites}
 
 
 def draw_region(
