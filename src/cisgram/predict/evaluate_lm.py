@@ -153,7 +153,7 @@ def _notes(
             for contig in part["contigs"] or evaluated
         }
         if seen := [name for name in evaluated if name not in held_out]:
-            yield f"The model learnt from {few(seen)}: no test of it."
+            yield f"Not held out when the model was trained, so no test of it: {few(seen)}."
 
 
 def baseline_surprise(
