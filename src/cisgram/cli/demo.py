@@ -84,8 +84,9 @@ def _promoter(picture: Path) -> "RegionReading":
 def _promoter_source() -> str:
     """Say what the packaged promoter is."""
     return (
-        f"Now the DNA between two yeast genes, {_facts('promoter')['place']}, each base hidden in "
-        f"turn from {_LANGUAGE_MODEL}, which learnt from other chromosomes:"
+        "Now the DNA between two yeast genes, SUI1 and SLA2, each base hidden in turn from "
+        f"{_LANGUAGE_MODEL}, which was trained without this chromosome. Positions count from the "
+        f"first base of {_facts('promoter')['place']}:"
     )
 
 

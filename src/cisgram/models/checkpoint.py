@@ -1,7 +1,7 @@
 """Models on disk: weights as safetensors, sizes and card in the manifest."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch import Tensor
 from cisgram.core.artifact import create_artifact, damage_errors, open_artifact
 from cisgram.core.checks import ConfigError, DataError, check_choice
 from cisgram.core.config import to_plain
+from cisgram.core.device import best_device
 from cisgram.models.base import LanguageModel, Model
 from cisgram.models.registry import (
     build_model,
@@ -85,6 +86,25 @@ def load_language_model(name: Path | str) -> tuple[LanguageModel, dict[str, Any]
     """
     model, card = load_model(name)
     return require_language_model(model, str(name)), card
+
+
+class Reader(NamedTuple):
+    """A language model where it runs best, its card, and the number it is to take DNA for."""
+
+    model: LanguageModel
+    card: dict[str, Any]
+    species: int
+
+
+def open_reader(name: Path | str, *, species: str | None) -> Reader:
+    """Return a language model that is ready to read one species, the first where none is named.
+
+    Raises:
+        DataError: there is no such model, or it is damaged.
+        ConfigError: it is no language model, or did not learn that species.
+    """
+    model, card = load_language_model(name)
+    return Reader(model.to(best_device()), card, species_number(card, species))
 
 
 def species_number(card: dict[str, Any], name: str | None) -> int:

@@ -6,11 +6,10 @@ import numpy as np
 
 from cisgram.core.artifact import atomic_file
 from cisgram.core.checks import ConfigError
-from cisgram.core.device import best_device
 from cisgram.genome.bed import read_bed
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference, open_reference
-from cisgram.models.checkpoint import load_language_model, species_number
+from cisgram.models.checkpoint import open_reader
 from cisgram.predict.embed import Pool, embed_regions
 
 
@@ -37,12 +36,10 @@ def embed_file(
     """
     if out.suffix != ".npz":
         raise ConfigError(f"{out} must end in .npz; rename it.")
-    network, card = load_language_model(model)
-    network.to(best_device())
-    number = species_number(card, species)
+    reader = open_reader(model, species=species)
     reference = open_reference(fasta)
     names, regions = read_bed(bed, reference) if bed else _records(reference)
-    found = embed_regions(network, reference, regions, pool=pool, species=number)
+    found = embed_regions(reader.model, reference, regions, pool=pool, species=reader.species)
     with atomic_file(out) as building, building.open("wb") as stream:
         np.savez_compressed(
             stream,

@@ -10,11 +10,10 @@ from jaxtyping import Float64, UInt8
 
 from cisgram.core.artifact import sha256
 from cisgram.core.checks import DataError, few
-from cisgram.core.device import best_device
 from cisgram.core.metrics import Estimate
 from cisgram.data.regions import REGIONS, region_classes
 from cisgram.genome.reference import Reference, open_reference
-from cisgram.models.checkpoint import load_language_model, species_number
+from cisgram.models.checkpoint import open_reader
 from cisgram.models.markov import FlankModel, MarkovModel
 from cisgram.predict.perplexity import perplexity, perplexity_interval, ratio_interval, surprise
 from cisgram.predict.perplexity_config import PerplexityConfig
@@ -101,9 +100,7 @@ def evaluate_lm(
             evaluated.
     """
     config = config or PerplexityConfig()
-    network, card = load_language_model(model)
-    network.to(best_device())
-    number = species_number(card, species)
+    reader = open_reader(model, species=species)
     reference = open_reference(fasta)
     evaluated = _named(reference, chromosomes) or tuple(reference.contigs)
     learnt = _named(reference, baseline_chromosomes) or tuple(
@@ -115,7 +112,7 @@ def evaluate_lm(
             "name different ones."
         )
     contigs = {name: reference.contig(name) for name in evaluated}
-    nats = {model: surprise(network, contigs, species=number, config=config)}
+    nats = {model: surprise(reader.model, contigs, species=reader.species, config=config)}
     if learnt:
         training = [reference.contig(name) for name in learnt]
         nats |= baseline_surprise(training, contigs)
@@ -131,7 +128,7 @@ def evaluate_lm(
         interval=perplexity_interval(nats[model]),
         ratio={name: ratio_interval(nats[model], nats[name]) for name in nats if name != model},
         config=config,
-        notes=tuple(_notes(card, fasta, evaluated, any_learnt=bool(learnt))),
+        notes=tuple(_notes(reader.card, fasta, evaluated, any_learnt=bool(learnt))),
     )
 
 

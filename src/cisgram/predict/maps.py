@@ -53,6 +53,11 @@ class RegionMap(NamedTuple):
     p: Float32[np.ndarray, "bases 4"]
     """Probabilities of A, C, G and T, each base hidden in turn; NaN at N."""
 
+    @property
+    def likeliest(self) -> UInt8[np.ndarray, "bases"]:
+        """The base that is expected most at each position."""
+        return np.nan_to_num(self.p, nan=-1).argmax(axis=1).astype(np.uint8)
+
 
 def read_region(
     model: LanguageModel,

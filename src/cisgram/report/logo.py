@@ -123,8 +123,7 @@ def _columns(p: Float[np.ndarray, "bases 4"], config: LogoConfig, *, floor: int)
 
 def _letters(found: RegionMap, part: slice, config: LogoConfig, *, baseline: int) -> Iterator[str]:
     """Write the DNA itself."""
-    likeliest = np.nan_to_num(found.p[part], nan=-1).argmax(axis=1)
-    right = likeliest == found.tokens[part]
+    right = (found.likeliest == found.tokens)[part]
     yield _word("DNA", config.margin - 8, baseline)
     for at, (letter, bold) in enumerate(zip(decode(found.tokens[part]), right, strict=True)):
         weight = ' font-weight="700"' if bold else ' opacity=".55"'

@@ -6,17 +6,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Shaped
 
 from cisgram.core.artifact import atomic_file
 from cisgram.core.checks import ConfigError
-from cisgram.core.device import best_device
 from cisgram.genome.alphabet import LETTERS, N, decode, reverse_complement
 from cisgram.genome.bed import read_bed
 from cisgram.genome.chromosomes import same_chromosome
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import open_reference
-from cisgram.models.checkpoint import load_language_model, species_number
+from cisgram.models.checkpoint import open_reader
 from cisgram.predict.maps import RegionMap, information, read_region
 from cisgram.report.logo import Site, logo_svg
 
@@ -97,9 +96,8 @@ def draw_region(
         )
     reference = open_reference(fasta)
     known = [Site(*row) for row in zip(*read_bed(sites, reference), strict=True)] if sites else []
-    network, card = load_language_model(model)
-    network.to(best_device())
-    found = read_region(network, reference, place, species=species_number(card, species))
+    reader = open_reader(model, species=species)
+    found = read_region(reader.model, reference, place, species=reader.species)
     picture = logo_svg(found, title=title or f"{place}: expected by {model}", sites=known)
     with atomic_file(out) as building:
         building.write_text(picture, encoding="utf-8")
@@ -120,7 +118,7 @@ def read_sites(found: RegionMap, sites: Sequence[Site]) -> RegionReading:
         elsewhere[place] = False
     known = found.tokens < N
     counts = np.bincount(found.tokens[known], minlength=4)
-    right = _likeliest(found)[known] == found.tokens[known]
+    right = found.likeliest[known] == found.tokens[known]
     return RegionReading(
         map=found,
         sites=[_site(found, site, place) for site, place in places.items()],
@@ -133,7 +131,7 @@ def read_sites(found: RegionMap, sites: Sequence[Site]) -> RegionReading:
 
 
 def _site(found: RegionMap, site: Site, place: slice) -> SiteReading:
-    tokens, likeliest = found.tokens[place], _likeliest(found)[place]
+    tokens, likeliest = found.tokens[place], found.likeliest[place]
     sure = np.nan_to_num(found.p[place], nan=0).max(axis=1) >= 0.5
     if found.region.opposes(site.place):
         tokens, likeliest, sure = (
@@ -154,10 +152,6 @@ def _site(found: RegionMap, site: Site, place: slice) -> SiteReading:
 def _holds(region: Interval, place: Interval) -> bool:
     inside = region.start <= place.start and place.end <= region.end
     return inside and same_chromosome(region.chrom, place.chrom)
-
-
-def _likeliest(found: RegionMap) -> UInt8[np.ndarray, "bases"]:
-    return np.nan_to_num(found.p, nan=-1).argmax(axis=1).astype(np.uint8)
 
 
 def _mean(values: Shaped[np.ndarray, "bases"]) -> float:
