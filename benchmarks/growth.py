@@ -64,7 +64,7 @@ from growth_simulation import (  # noqa: E402
     write_sources,
     write_unlinked,
 )
-from machine import machine  # noqa: E402
+from machine import machine, peak_mib  # noqa: E402
 
 from cisgram.core.artifact import write_json  # noqa: E402
 from cisgram.data.expression import read_expression  # noqa: E402
@@ -91,24 +91,17 @@ def measured(step: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
 def _measured(step: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str, Any]:
     if step in (fit_step, publish_step):
         warm()
-    before = _peak_mib()
+    before = peak_mib()
     wall, cpu = time.perf_counter(), time.process_time()
     result = step(*arguments)
     return {
         **result,
         "seconds": round(time.perf_counter() - wall, 3),
         "cpu_seconds": round(time.process_time() - cpu, 3),
-        "peak_mib": _peak_mib(),
+        "peak_mib": peak_mib(),
         "peak_mib_at_start": before,
         "load_average": [round(load, 2) for load in os.getloadavg()],
     }
-
-
-def _peak_mib() -> float:
-    """Return the peak resident size; unlike `ru_maxrss` it owes nothing to the parent."""
-    status = Path("/proc/self/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return round(int(line.split()[1]) / 1024, 1)
 
 
 def import_step(genotypes: Path, expression: Path, out: Path) -> dict[str, Any]:

@@ -50,6 +50,7 @@ from cisgram.core.artifact import write_json
 from cisgram.explain.motif_files import read_motifs
 from cisgram.genome.reference import Reference, open_reference
 from cisgram.models.checkpoint import load_language_model
+from cisgram.train.provenance import total
 
 HELD_OUT = ("chrXI", "chrXII", "chrXIII", "chrXIV", "chrXV", "chrXVI")
 NULL = ("chrXIV", "chrXVI")
@@ -150,7 +151,7 @@ def _model(maker: Maker) -> dict[str, Any]:
         "n_parameters": maker.network.n_parameters,
         "window": maker.network.window,
         "weights": maker.key,
-        "steps": card.get("steps"),
+        "steps": total(card, "steps"),
     }
 
 

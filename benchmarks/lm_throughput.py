@@ -19,7 +19,7 @@ Keys of the JSON:
 
 import argparse
 import json
-import resource
+import math
 import statistics
 import subprocess
 import sys
@@ -29,7 +29,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from machine import machine
+from machine import machine, peak_mib
 from plain_shorkie import PlainShorkie, image_of
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -96,6 +96,16 @@ def work_of(
     return forward if what == "forward" else training
 
 
+def backward_flops(grad: list, x: list, weight: list, *rest, out_shape: tuple, **_) -> int:
+    """Count as much as forward for each of the gradients of input and weights that is made.
+
+    torch's own count takes a convolution in groups for a full one.
+    """
+    del x, rest
+    forward = 2 * math.prod(grad) * math.prod(weight[1:])
+    return forward * sum(shape is not None for shape in out_shape[:2])
+
+
 def measure(name: str, config: ShorkieConfig, what: str, precision: str, turns: int) -> dict:
     batch = max(1, 16_384 // config.window)
     data = windows(config, batch)
@@ -113,7 +123,8 @@ def measure(name: str, config: ShorkieConfig, what: str, precision: str, turns: 
 
     mine = work_of(ours, predict_ours, data, what)
     theirs = work_of(plain, predict_plain, data, what)
-    with FlopCounterMode(display=False) as counter:
+    count = {torch.ops.aten.convolution_backward: backward_flops}
+    with FlopCounterMode(display=False, custom_mapping=count) as counter:
         mine()
     theirs()
     times = [(seconds(mine, 1)[0], seconds(theirs, 1)[0]) for _ in range(turns)]
@@ -145,10 +156,6 @@ def same_network(config: ShorkieConfig) -> float:
     with torch.inference_mode():
         own, other = ours(*data), plain(image_of(*data, config.n_species))
         return float((own - other).abs().max() / own.abs().max())
-
-
-def peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def memory_of(window: int, what: str) -> dict:

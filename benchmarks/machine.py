@@ -1,7 +1,8 @@
-"""What a measurement was made on."""
+"""What a measurement was made on, and what it took."""
 
 import os
 import platform
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,3 +19,10 @@ def machine(threads: int) -> dict[str, Any]:
         "numpy": np.__version__,
         "threads": threads,
     }
+
+
+def peak_mib() -> float:
+    """Return this process's peak resident size; `ru_maxrss` would start from the parent's."""
+    status = Path("/proc/self/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return round(int(line.split()[1]) / 1024, 1)

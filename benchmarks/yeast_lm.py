@@ -43,6 +43,7 @@ from cisgram.models.markov import FlankModel
 from cisgram.predict.evaluate_lm import baseline_surprise, by_region
 from cisgram.predict.perplexity import perplexity_interval, ratio_interval, surprise
 from cisgram.predict.perplexity_config import PerplexityConfig
+from cisgram.train.provenance import total
 
 TEST = ("chrXII", "chrXIV", "chrXVI")
 LEARNT = ("chrI", "chrII", "chrIII", "chrIV", "chrV", "chrVI", "chrVII", "chrVIII", "chrIX", "chrX")
@@ -99,11 +100,6 @@ def facts(name: str) -> dict[str, Any]:
         "seconds": total(card, "seconds"),
         "genomes": list(card.get("genomes", {})),
     }
-
-
-def total(card: dict[str, Any], what: str) -> float:
-    """Add what the model that training started from took."""
-    return card.get(what, 0) + (total(card["start"], what) if "start" in card else 0)
 
 
 def measure(name: str, contigs: Nats, config: PerplexityConfig) -> Nats:

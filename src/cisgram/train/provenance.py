@@ -120,6 +120,11 @@ def card(recipe: Recipe, model: Model, out: Path) -> Facts:
     }
 
 
+def total(card: Facts, what: str) -> float:
+    """Return a number of a card, `steps` or `seconds`, the models it started from counted in."""
+    return card.get(what, 0) + (total(card["start"], what) if "start" in card else 0)
+
+
 def _schedule(recipe: Recipe, step: int) -> dict[str, int]:
     return {"from_step": step, "steps": recipe.train.steps, "decay": recipe.optim.decay}
 
