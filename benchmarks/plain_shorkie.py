@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cisgram.models.shorkie import ShorkieConfig
-from cisgram.nn.attention import central_masks
+from cisgram.nn.positions import CentralMasks
 
 
 class Residual(nn.Module):
@@ -45,7 +45,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
         self.u = nn.Parameter(torch.zeros(heads, 1, key))
         self.w = nn.Parameter(torch.zeros(heads, 1, key))
-        self.register_buffer("features", central_masks(positions, positions), persistent=False)
+        self.register_buffer("features", CentralMasks(positions)(positions), persistent=False)
         self.drop = nn.Dropout(0.05)
         self.feature_drop = nn.Dropout(0.01)
 

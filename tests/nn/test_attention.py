@@ -1,13 +1,14 @@
 import pytest
 import torch
 
-from cisgram.nn.attention import RelativeAttention, TransformerBlock, central_masks
+from cisgram.nn.attention import RelativeAttention, TransformerBlock
+from cisgram.nn.positions import CentralMasks
 
 
 def brute_force(layer: RelativeAttention, x: torch.Tensor) -> torch.Tensor:
     """Attention one pair of positions at a time, distances looked up by their value."""
     n, heads = x.shape[1], layer.n_heads
-    features = central_masks(n, layer.n_positions).to(x.dtype)
+    features = layer.distances(n).to(x.dtype)
     q, k, v = (p(x).unflatten(-1, (heads, -1)) for p in (layer.query, layer.key, layer.value))
     r = layer.distance(features).unflatten(-1, (heads, -1))
     rows = []
@@ -29,7 +30,7 @@ def brute_force(layer: RelativeAttention, x: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("n", [1, 2, 7])
 def test_attention_is_that_of_every_pair(n):
     torch.manual_seed(0)
-    layer = RelativeAttention(12, n_heads=3, key_size=5, n_positions=8).double().eval()
+    layer = RelativeAttention(12, n_heads=3, key_size=5, distances=CentralMasks(8)).double().eval()
     with torch.no_grad():
         for value in layer.parameters():
             value.normal_()
@@ -37,18 +38,9 @@ def test_attention_is_that_of_every_pair(n):
     torch.testing.assert_close(layer(x), brute_force(layer, x))
 
 
-def test_distances_have_the_published_thresholds():
-    masks = central_masks(128, 128)
-    assert masks.shape == (255, 32)
-    reach = [int(masks[127:, i].sum()) for i in range(16)]
-    # Thresholds 0.35, 0.84, 1.49 ... 94.21, 128: so many of the distances 0, 1, 2 ... lie below.
-    assert reach == [1, 1, 2, 3, 4, 6, 8, 11, 15, 20, 28, 38, 51, 70, 95, 128]
-    assert torch.equal(masks[:, 16:], -masks.flip(0)[:, 16:])
-
-
 def test_block_starts_without_attention():
     torch.manual_seed(0)
-    block = TransformerBlock(8, n_heads=2, key_size=4, n_positions=4).eval()
+    block = TransformerBlock(8, n_heads=2, key_size=4, distances=CentralMasks(4)).eval()
     x = torch.randn(1, 4, 8)
     hidden = torch.relu(block.feed1(block.feed_norm(x)))
     torch.testing.assert_close(block(x), x + block.feed2(hidden))

@@ -48,7 +48,7 @@ def test_up_block_gives_both_halves_the_coarse_value():
         block.skip_dense.weight.zero_()
         block.depthwise.weight.zero_()
         block.depthwise.weight[:, 0, 1] = 1
-    y = block(torch.randn(2, 6, 4), torch.randn(2, 12, 3))
+    y = block(torch.randn(2, 6, 4), block.lift(torch.randn(2, 12, 3)))
     assert y.shape == (2, 12, 5)
     torch.testing.assert_close(y[:, ::2], y[:, 1::2])
 

@@ -1,6 +1,7 @@
 """What every language model of DNA can be asked."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from jaxtyping import Bool, Float, Int, UInt8
@@ -59,6 +60,48 @@ class Model(nn.Module):
                 f"{self.kind} takes windows of a multiple of {self.multiple:,} bases; "
                 f"got {length:,}."
             )
+
+
+class SplitModel(Model, ABC):
+    """A network of two parts: `local` reads DNA piece by piece, `mix` relates the pieces.
+
+    What `local` makes of a stretch depends on `halo` bases around it at most, so that DNA shared
+    by many windows need be read once (`cisgram.predict.reuse`); `mix` sees all of a window.
+    """
+
+    halo: int
+    """Bases on either side that a feature of `local` depends on, a multiple of `multiple`."""
+
+    @abstractmethod
+    def local(
+        self,
+        tokens: UInt8[Tensor, "batch length"],
+        species: Int[Tensor, "batch"] | None = None,
+    ) -> tuple[Float[Tensor, "batch _bins _channels"], ...]:
+        """Return features, each at a resolution of its own that divides `multiple`.
+
+        The ends of `tokens` are taken for the ends of a window.
+        """
+
+    @abstractmethod
+    def mix(
+        self, features: tuple[Float[Tensor, "batch _bins _channels"], ...]
+    ) -> Float[Tensor, "batch ..."]:
+        """Return the model's output for windows whose features `local` made."""
+
+
+def halo_of(convolutions: Iterable[tuple[int, int]], *, multiple: int) -> int:
+    """Return how far a stack of centred convolutions reaches to either side, rounded up.
+
+    Args:
+        convolutions: taps of each, and bases from one tap to the next.
+        multiple: what the reach is rounded up to a multiple of.
+
+    >>> halo_of([(11, 1), (5, 1), (5, 2)], multiple=4)
+    12
+    """
+    reach = sum(width // 2 * gap for width, gap in convolutions)
+    return -(-reach // multiple) * multiple
 
 
 class LanguageModel(Model, ABC):

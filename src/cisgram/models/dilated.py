@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cisgram.core.checks import ConfigError, check_range
 from cisgram.genome.alphabet import N
-from cisgram.models.base import MASK, Embedding, LanguageModel, hide
+from cisgram.models.base import MASK, Embedding, LanguageModel, SplitModel, halo_of, hide
 from cisgram.nn.dilated import DilatedBlock
 from cisgram.nn.init import lecun_normal_
 
@@ -72,7 +72,7 @@ class DilatedConfig:
         )
 
 
-class DilatedLM(LanguageModel):
+class DilatedLM(LanguageModel, SplitModel):
     """Dilated convolutions of the GPN kind; 93,092,864 numbers by default.
 
     Past a window's ends are zeros. A causal model sees, when it predicts a base, only those
@@ -87,6 +87,7 @@ class DilatedLM(LanguageModel):
         self.config, self.causal = config, config.causal
         self.window, self.multiple, self.resolution = config.window, 1, 1
         self.receptive_field = 1 + sum((width - 1) * gap for width, gap in config.shapes)
+        self.halo = self.receptive_field if config.causal else halo_of(config.shapes, multiple=1)
         channels = config.channels
         self.letters = _table(MASK + 1, channels)
         self.species = _table(config.n_species, channels) if config.n_species else None
@@ -116,11 +117,23 @@ class DilatedLM(LanguageModel):
         species: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch length 4"]:
         """Return unnormalised log-probabilities of A, C, G and T at every base."""
+        return self.mix(self.local(hide(tokens, mask), species))
+
+    def local(
+        self,
+        tokens: UInt8[Tensor, "batch length"],
+        species: Int[Tensor, "batch"] | None = None,
+    ) -> tuple[Float[Tensor, "batch length channels"], ...]:
+        """Return what each base is predicted from; a hidden base is the token `MASK`."""
         self.check_length(tokens.shape[1])
-        seen = hide(tokens, mask)
-        if self.config.causal:
-            seen = F.pad(seen[:, :-1], (1, 0), value=N)
-        return self.head(self._hidden(seen, species))
+        seen = F.pad(tokens[:, :-1], (1, 0), value=N) if self.config.causal else tokens
+        return (self._hidden(seen, species),)
+
+    def mix(
+        self, features: tuple[Float[Tensor, "batch length channels"], ...]
+    ) -> Float[Tensor, "batch length 4"]:
+        """Return unnormalised log-probabilities of A, C, G and T at every base."""
+        return self.head(features[0])
 
     def embed(
         self,

@@ -12,6 +12,7 @@ _ARCHITECTURES = {
     "shorkie-lm": ("cisgram.models.shorkie", "ShorkieLM", "ShorkieConfig"),
     "dilated-lm": ("cisgram.models.dilated", "DilatedLM", "DilatedConfig"),
     "bert-lm": ("cisgram.models.bert", "BertLM", "BertConfig"),
+    "enformer": ("cisgram.models.enformer", "Enformer", "EnformerConfig"),
     "shorkie": ("cisgram.models.shorkie", "ShorkieTracks", "ShorkieTracksConfig"),
 }
 _WEIGHTS, _OURS = Path(__file__).parent / "weights", "cisgram/"

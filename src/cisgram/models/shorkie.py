@@ -5,8 +5,9 @@ U-Net blocks back up: to one base for the masked language model, to bins for tra
 defaults are the published sizes; anything smaller is the same network with other numbers.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -14,13 +15,16 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from cisgram.core.checks import ConfigError, check_range
-from cisgram.models.base import MASK, Embedding, LanguageModel, Model, hide
+from cisgram.models.base import MASK, Embedding, LanguageModel, SplitModel, halo_of, hide
 from cisgram.nn.attention import TransformerBlock
 from cisgram.nn.conv import Conv, ResidualBlock, UpBlock, gelu, max_pool
 from cisgram.nn.init import lecun_normal_
+from cisgram.nn.positions import CentralMasks
 
 _N_LETTERS = 5
 """Input channels of the sequence itself: A, C, G, T and the flag of a masked base."""
+_BLOCK_WIDTH = 5
+"""Taps of each residual block's first convolution."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +81,12 @@ class ShorkieConfig:
         """Bases of one position of attention."""
         return int(2 ** len(self.channels))
 
+    @property
+    def halo(self) -> int:
+        """Bases on either side that a position before attention depends on, in whole positions."""
+        blocks = [(_BLOCK_WIDTH, 2**depth) for depth in range(len(self.channels))]
+        return halo_of([(Stem.width, 1), *blocks], multiple=self.pool)
+
 
 class ShorkieTrunk(nn.Module):
     """Everything up to the last U-Net block."""
@@ -87,7 +97,7 @@ class ShorkieTrunk(nn.Module):
         self.stem = Stem(config.stem_channels, config.n_species)
         sizes = (config.stem_channels, *config.channels)
         self.encoder = nn.ModuleList(
-            ResidualBlock(n_in, n_out, dropout=config.conv_dropout)
+            ResidualBlock(n_in, n_out, width=_BLOCK_WIDTH, dropout=config.conv_dropout)
             for n_in, n_out in zip(sizes, config.channels, strict=False)
         )
         self.transformer = nn.ModuleList(
@@ -95,7 +105,7 @@ class ShorkieTrunk(nn.Module):
                 config.channels[-1],
                 n_heads=config.n_heads,
                 key_size=config.key_size,
-                n_positions=config.window // config.pool,
+                distances=CentralMasks(config.window // config.pool),
                 dropout=config.dropout,
             )
             for _ in range(config.n_layers)
@@ -108,27 +118,47 @@ class ShorkieTrunk(nn.Module):
             )
         )
 
-    def forward(
+    def local(
         self, tokens: UInt8[Tensor, "batch length"], species: Int[Tensor, "batch"] | None
+    ) -> tuple[Float[Tensor, "batch _bins _channels"], ...]:
+        """Return the positions before attention, then what each U-Net block adds to them."""
+        x, skips = self._convolve(tokens, species)
+        blocks = cast(Iterable[UpBlock], self.decoder)
+        pairs = zip(blocks, reversed(skips), strict=False)
+        return x, *(block.lift(skip) for block, skip in pairs)
+
+    def mix(
+        self, features: tuple[Float[Tensor, "batch _bins _channels"], ...]
     ) -> Float[Tensor, "batch bins channels"]:
         """Return features at the resolution of the last U-Net block."""
-        x, skips = self.encode(tokens, species)
-        for block, skip in zip(self.decoder, reversed(skips), strict=False):
-            x = block(x, skip)
+        x = self._attend(features[0])
+        for block, lifted in zip(self.decoder, features[1:], strict=True):
+            x = block(x, lifted)
         return x
 
-    def encode(
+    def positions(
+        self, tokens: UInt8[Tensor, "batch length"], species: Int[Tensor, "batch"] | None
+    ) -> Float[Tensor, "batch positions channels"]:
+        """Return the positions after attention."""
+        return self._attend(self._convolve(tokens, species)[0])
+
+    def _convolve(
         self, tokens: UInt8[Tensor, "batch length"], species: Int[Tensor, "batch"] | None
     ) -> tuple[Float[Tensor, "batch positions channels"], list[Tensor]]:
-        """Return the positions after attention, and each block's output before its pooling."""
+        """Return the positions before attention, and each block's output before its pooling."""
         x = self.stem(tokens, species)
         skips: list[Tensor] = []
         for block in self.encoder:
             skips.append(block(x))
             x = max_pool(skips[-1])
+        return x, skips
+
+    def _attend(
+        self, x: Float[Tensor, "batch positions channels"]
+    ) -> Float[Tensor, "batch positions channels"]:
         for block in self.transformer:
             x = block(x)
-        return x, skips
+        return x
 
 
 class Stem(nn.Module):
@@ -179,7 +209,7 @@ class Stem(nn.Module):
         return torch.cat([ends[:, :margin], inner, ends[:, margin + 1 :]], dim=1)
 
 
-class ShorkieLM(LanguageModel):
+class ShorkieLM(LanguageModel, SplitModel):
     """The masked language model; 13,665,828 numbers at 165 species."""
 
     kind = "shorkie-lm"
@@ -195,6 +225,7 @@ class ShorkieLM(LanguageModel):
         self.window, self.multiple, self.resolution = config.window, config.pool, config.pool
         self.receptive_field = None
         self.trunk = ShorkieTrunk(config)
+        self.halo = config.halo
         self.head = Conv(config.decoder_channels[-1], 4)
 
     def logits(
@@ -204,8 +235,22 @@ class ShorkieLM(LanguageModel):
         species: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch length 4"]:
         """Return unnormalised log-probabilities of A, C, G and T at every base."""
+        return self.mix(self.local(hide(tokens, mask), species))
+
+    def local(
+        self,
+        tokens: UInt8[Tensor, "batch length"],
+        species: Int[Tensor, "batch"] | None = None,
+    ) -> tuple[Float[Tensor, "batch _bins _channels"], ...]:
+        """Return features before attention; a hidden base is the token `MASK`."""
         self.check_length(tokens.shape[1])
-        return self.head(gelu(self.trunk(hide(tokens, mask), species)))
+        return self.trunk.local(tokens, species)
+
+    def mix(
+        self, features: tuple[Float[Tensor, "batch _bins _channels"], ...]
+    ) -> Float[Tensor, "batch length 4"]:
+        """Return unnormalised log-probabilities of A, C, G and T at every base."""
+        return self.head(gelu(self.trunk.mix(features)))
 
     def embed(
         self,
@@ -214,7 +259,7 @@ class ShorkieLM(LanguageModel):
     ) -> Embedding:
         """Return the positions after attention, nothing masked."""
         self.check_length(tokens.shape[1])
-        values, _ = self.trunk.encode(tokens, species)
+        values = self.trunk.positions(tokens, species)
         starts = torch.arange(0, tokens.shape[1], self.resolution, device=tokens.device)
         spans = torch.stack([starts, starts + self.resolution], dim=-1)
         return Embedding(values, spans.expand(len(tokens), -1, -1))
@@ -238,7 +283,7 @@ class ShorkieTracksConfig(ShorkieConfig):
         check_range(self.n_tracks, "n_tracks", low=1)
 
 
-class ShorkieTracks(Model):
+class ShorkieTracks(SplitModel):
     """Predicts tracks in bins from sequence; 14,253,567 numbers at 5,215 tracks."""
 
     kind = "shorkie"
@@ -253,6 +298,7 @@ class ShorkieTracks(Model):
                 f"crop must leave bins of the window of {config.window:,} bases; got {config.crop}."
             )
         self.trunk = ShorkieTrunk(config)
+        self.halo = config.halo
         self.head = Conv(config.decoder_channels[-1], config.n_tracks)
 
     def forward(
@@ -261,7 +307,20 @@ class ShorkieTracks(Model):
         species: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch bins tracks"]:
         """Return the expected sum of each track in each bin, at least 0."""
+        return self.mix(self.local(tokens, species))
+
+    def local(
+        self,
+        tokens: UInt8[Tensor, "batch length"],
+        species: Int[Tensor, "batch"] | None = None,
+    ) -> tuple[Float[Tensor, "batch _bins _channels"], ...]:
+        """Return features before attention."""
         self.check_length(tokens.shape[1])
-        x = self.trunk(tokens, species)
-        crop = self.config.crop
+        return self.trunk.local(tokens, species)
+
+    def mix(
+        self, features: tuple[Float[Tensor, "batch _bins _channels"], ...]
+    ) -> Float[Tensor, "batch bins tracks"]:
+        """Return the expected sum of each track in each bin, at least 0."""
+        x, crop = self.trunk.mix(features), self.config.crop
         return F.softplus(self.head(gelu(x[:, crop : x.shape[1] - crop])))

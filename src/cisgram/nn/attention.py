@@ -7,28 +7,32 @@ from torch import Tensor, nn
 
 from cisgram.nn.conv import EPSILON
 from cisgram.nn.init import he_normal_
-
-N_DISTANCE_MASKS = 16
-"""Nested neighbourhoods that a relative position is described by, on each side."""
+from cisgram.nn.positions import Distances
 
 
 class RelativeAttention(nn.Module):
     """Multi-head attention that knows how far and on which side every other position is.
 
     A logit is (q + u) k + (q + v) r, with r a projection of features of the distance and u, v
-    learned biases (Dai et al. 2019; the features are the central masks of Avsec et al. 2021).
+    learned biases (Dai et al. 2019, with the features that `distances` makes).
     """
 
     def __init__(
-        self, channels: int, *, n_heads: int, key_size: int, n_positions: int, dropout: float = 0.05
+        self,
+        channels: int,
+        *,
+        n_heads: int,
+        key_size: int,
+        distances: Distances,
+        dropout: float = 0.05,
     ) -> None:
         super().__init__()
-        self.n_heads, self.n_positions, self.attention_dropout = n_heads, n_positions, dropout
+        self.n_heads, self.distances, self.attention_dropout = n_heads, distances, dropout
         keys = n_heads * key_size
         self.query = nn.Linear(channels, keys, bias=False)
         self.key = nn.Linear(channels, keys, bias=False)
         self.value = nn.Linear(channels, channels, bias=False)
-        self.distance = nn.Linear(2 * N_DISTANCE_MASKS, keys, bias=False)
+        self.distance = nn.Linear(distances.n_features, keys, bias=False)
         self.out = nn.Linear(channels, channels)
         self.content_bias = nn.Parameter(torch.zeros(n_heads, 1, key_size))
         self.position_bias = nn.Parameter(torch.zeros(n_heads, 1, key_size))
@@ -41,12 +45,12 @@ class RelativeAttention(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch positions channels"]
     ) -> Float[Tensor, "batch positions channels"]:
-        """Mix positions; any number of them, with distances told apart up to `n_positions`."""
+        """Mix positions, any number of them."""
         query, key, value = (
             self._heads(projection(x)) for projection in (self.query, self.key, self.value)
         )
         query = query * query.shape[-1] ** -0.5
-        features = central_masks(x.shape[1], self.n_positions).to(x)
+        features = self.distances(x.shape[1]).to(x)
         distance = self._heads(self.distance(self.position_dropout(features)[None]))
         position_logits = (query + self.position_bias) @ distance.transpose(-1, -2)
         mixed = F.scaled_dot_product_attention(
@@ -74,15 +78,16 @@ class TransformerBlock(nn.Module):
         *,
         n_heads: int,
         key_size: int,
-        n_positions: int,
+        distances: Distances,
         dropout: float = 0.2,
+        epsilon: float = EPSILON,
     ) -> None:
         super().__init__()
-        self.attention_norm = nn.LayerNorm(channels, eps=EPSILON)
+        self.attention_norm = nn.LayerNorm(channels, eps=epsilon)
         self.attention = RelativeAttention(
-            channels, n_heads=n_heads, key_size=key_size, n_positions=n_positions
+            channels, n_heads=n_heads, key_size=key_size, distances=distances
         )
-        self.feed_norm = nn.LayerNorm(channels, eps=EPSILON)
+        self.feed_norm = nn.LayerNorm(channels, eps=epsilon)
         self.feed1 = nn.Linear(channels, 2 * channels)
         self.feed2 = nn.Linear(2 * channels, channels)
         self.dropout = nn.Dropout(dropout)
@@ -97,18 +102,6 @@ class TransformerBlock(nn.Module):
         x = x + self.dropout(self.attention(self.attention_norm(x)))
         hidden = F.relu(self.dropout(self.feed1(self.feed_norm(x))))
         return x + self.dropout(self.feed2(hidden))
-
-
-def central_masks(length: int, n_positions: int) -> Float[Tensor, "distances features"]:
-    """Describe each distance from -(length - 1) to length - 1 by nested indicators.
-
-    Indicator i of 1..16 is 1 nearer than (n_positions + 1)^(i / 16) - 1; the second sixteen
-    carry the distance's sign (Avsec et al. 2021).
-    """
-    distances = torch.arange(1 - length, length)
-    steps = torch.arange(1, N_DISTANCE_MASKS + 1, dtype=torch.float64) / N_DISTANCE_MASKS
-    near = distances.abs()[:, None] < (n_positions + 1) ** steps - 1
-    return torch.cat([near, near * distances.sign()[:, None]], dim=1).float()
 
 
 def _align(

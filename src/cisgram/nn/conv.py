@@ -38,8 +38,8 @@ class Conv(nn.Module):
 class BatchNorm(nn.BatchNorm2d):
     """Normalise each channel over the batch and the length."""
 
-    def __init__(self, channels: int, *, momentum: float = 0.1) -> None:
-        super().__init__(channels, eps=EPSILON, momentum=momentum)
+    def __init__(self, channels: int, *, momentum: float = 0.1, epsilon: float = EPSILON) -> None:
+        super().__init__(channels, eps=epsilon, momentum=momentum)
 
     def forward(
         self, input: Float[Tensor, "batch length channels"]
@@ -90,14 +90,18 @@ class UpBlock(nn.Module):
         glorot_uniform_(self.depthwise.weight)
         glorot_uniform_(self.pointwise.weight)
 
+    def lift(self, skip: Float[Tensor, "batch twice skip"]) -> Float[Tensor, "batch twice out"]:
+        """Return what the encoder's features add, which knows nothing of the coarser ones."""
+        return self.skip_dense(gelu(self.skip_norm(skip)))
+
     def forward(
         self,
         x: Float[Tensor, "batch length in"],
-        skip: Float[Tensor, "batch twice skip"],
+        lifted: Float[Tensor, "batch twice out"],
     ) -> Float[Tensor, "batch twice out"]:
-        """Return features at the resolution of `skip`, which is twice that of `x`."""
+        """Return features at the resolution of `lifted`, which is twice that of `x`."""
         coarse = self.dense(gelu(self.norm(x))).repeat_interleave(2, dim=1)
-        return self.pointwise(self.depthwise(coarse + self.skip_dense(gelu(self.skip_norm(skip)))))
+        return self.pointwise(self.depthwise(coarse + lifted))
 
 
 def max_pool(x: Float[Tensor, "batch length channels"]) -> Float[Tensor, "batch half channels"]:

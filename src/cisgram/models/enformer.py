@@ -1,0 +1,186 @@
+"""Enformer (Avsec et al. 2021, Nature Methods 18:1196): convolutions, then attention, to tracks.
+
+The defaults are the published sizes, with the tracks of the human head.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor, nn
+
+from cisgram.core.checks import ConfigError, check_range
+from cisgram.models.base import SplitModel, halo_of
+from cisgram.nn.attention import TransformerBlock
+from cisgram.nn.conv import BatchNorm, Conv
+from cisgram.nn.pool import AttentionPool
+from cisgram.nn.positions import EnformerDistances
+
+EPSILON = 1e-5
+"""Added to variances by every norm."""
+_STEM_WIDTH, _TOWER_WIDTH = 15, 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnformerConfig:
+    """Sizes of the network; the published ones by default."""
+
+    window: int = 196_608
+    """Bases the model is made for; it takes others, but distances are scaled to the window."""
+    channels: int = 1_536
+    """Of every position of attention; the first convolution has half of them."""
+    n_pools: int = 7
+    """Halvings of the resolution, one in the stem and one after each block of the tower."""
+    channel_multiple: int = 128
+    """Channels of the tower's blocks grow evenly, rounded to this."""
+    n_layers: int = 11
+    """Transformer blocks."""
+    n_heads: int = 8
+    """Of attention."""
+    key_size: int = 64
+    """Of each head."""
+    n_features: int = 192
+    """Numbers that describe a distance."""
+    dropout: float = 0.4
+    """In the transformer blocks; an eighth of it before the head."""
+    crop: int = 320
+    """Bins left out at each end."""
+    n_tracks: int = 5_313
+    """Predicted for every bin."""
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        names = ("window", "channels", "n_layers", "n_heads", "key_size", "n_features", "n_tracks")
+        for name in (*names, "channel_multiple"):
+            check_range(getattr(self, name), name, low=1)
+        check_range(self.n_pools, "n_pools", low=2)
+        check_range(self.crop, "crop", low=0)
+        check_range(self.dropout, "dropout", low=0, high=1)
+        if self.n_features % 6:
+            raise ConfigError(f"n_features must be a multiple of 6; got {self.n_features}.")
+        if self.channels % self.n_heads or self.channels % 2:
+            raise ConfigError(
+                f"channels must be even and a multiple of n_heads ({self.n_heads}); "
+                f"got {self.channels}."
+            )
+        if self.window % 2**self.n_pools or 2 * self.crop * 2**self.n_pools >= self.window:
+            raise ConfigError(
+                f"window must be a multiple of {2**self.n_pools} and leave bins between "
+                f"{self.crop} cropped at each end; got {self.window:,}."
+            )
+
+    @property
+    def tower(self) -> tuple[int, ...]:
+        """Channels of the tower's blocks.
+
+        >>> EnformerConfig().tower
+        (768, 896, 1024, 1152, 1280, 1536)
+        """
+        n, first, unit = self.n_pools - 1, self.channels // 2, self.channel_multiple
+        growth = 2 ** (1 / max(n - 1, 1))
+        sizes = [round(first * growth**i / unit) * unit or unit for i in range(n - 1)]
+        return (*sizes, self.channels)
+
+
+class Enformer(SplitModel):
+    """Predicts tracks in bins of 128 bases from 196,608 of them."""
+
+    kind = "enformer"
+
+    def __init__(self, config: EnformerConfig) -> None:
+        super().__init__()
+        self.config, half = config, config.channels // 2
+        self.window = config.window
+        self.multiple = self.resolution = 2**config.n_pools
+        self.stem = Conv(4, half, width=_STEM_WIDTH)
+        self.stem_block = PooledBlock(half)
+        self.tower = nn.ModuleList()
+        n_in = half
+        for n_out in config.tower:
+            self.tower.append(
+                nn.Sequential(ConvBlock(n_in, n_out, width=_TOWER_WIDTH), PooledBlock(n_out))
+            )
+            n_in = n_out
+        self.transformer = nn.ModuleList(
+            TransformerBlock(
+                config.channels,
+                n_heads=config.n_heads,
+                key_size=config.key_size,
+                distances=EnformerDistances(config.n_features),
+                dropout=config.dropout,
+                epsilon=EPSILON,
+            )
+            for _ in range(config.n_layers)
+        )
+        self.last = ConvBlock(config.channels, 2 * config.channels)
+        self.last_dropout = nn.Dropout(config.dropout / 8)
+        self.head = Conv(2 * config.channels, config.n_tracks)
+        tower = [(_TOWER_WIDTH, 2**depth) for depth in range(1, config.n_pools)]
+        self.halo = halo_of([(_STEM_WIDTH, 1), *tower], multiple=self.multiple)
+        self.letters: Tensor
+        self.register_buffer("letters", F.pad(torch.eye(4), (0, 0, 0, 1)), persistent=False)
+
+    def forward(
+        self,
+        tokens: UInt8[Tensor, "batch length"],
+        species: Int[Tensor, "batch"] | None = None,
+    ) -> Float[Tensor, "batch bins tracks"]:
+        """Return the expected sum of each track in each bin, at least 0."""
+        return self.mix(self.local(tokens, species))
+
+    def local(
+        self,
+        tokens: UInt8[Tensor, "batch length"],
+        species: Int[Tensor, "batch"] | None = None,
+    ) -> tuple[Float[Tensor, "batch _bins _channels"], ...]:
+        """Return the positions before attention; `species` is not looked at."""
+        del species
+        self.check_length(tokens.shape[1])
+        x = self.stem_block(self.stem(self.letters[tokens.int()]))
+        for block in self.tower:
+            x = block(x)
+        return (x,)
+
+    def mix(
+        self, features: tuple[Float[Tensor, "batch _bins _channels"], ...]
+    ) -> Float[Tensor, "batch bins tracks"]:
+        """Return the expected sum of each track in each bin, at least 0."""
+        x, crop = features[0], self.config.crop
+        for block in self.transformer:
+            x = block(x)
+        x = self.last(x[:, crop : x.shape[1] - crop])
+        return F.softplus(self.head(sigmoid_gelu(self.last_dropout(x))))
+
+
+class ConvBlock(nn.Module):
+    """A pre-activated convolution."""
+
+    def __init__(self, n_in: int, n_out: int, *, width: int = 1) -> None:
+        super().__init__()
+        self.norm = BatchNorm(n_in, epsilon=EPSILON)
+        self.conv = Conv(n_in, n_out, width=width)
+
+    def forward(self, x: Float[Tensor, "batch length in"]) -> Float[Tensor, "batch length out"]:
+        """Normalise, activate and convolve."""
+        return self.conv(sigmoid_gelu(self.norm(x)))
+
+
+class PooledBlock(nn.Module):
+    """Adds a block one base wide to its input, and halves the resolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.block = ConvBlock(channels, channels)
+        self.pool = AttentionPool(channels)
+
+    def forward(
+        self, x: Float[Tensor, "batch length channels"]
+    ) -> Float[Tensor, "batch half channels"]:
+        """Refine and pool."""
+        return self.pool(x + self.block(x))
+
+
+def sigmoid_gelu(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Return the approximation of the Gaussian error linear unit that Enformer uses."""
+    return x * torch.sigmoid(1.702 * x)
