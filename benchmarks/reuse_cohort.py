@@ -37,7 +37,7 @@ from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
 from cisgram.models.base import SplitModel
 from cisgram.models.enformer import Enformer, EnformerConfig
-from cisgram.models.shorkie import ShorkieTracks, ShorkieTracksConfig
+from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
 from cisgram.predict.reuse import STEPS, ReuseConfig, predict_sequences
 
 GROWTH = (10, 30, 100)

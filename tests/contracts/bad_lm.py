@@ -5,7 +5,8 @@ import gzip
 import torch
 
 from cisgram.models.checkpoint import save_model
-from cisgram.models.shorkie import ShorkieConfig, ShorkieLM, ShorkieTracks, ShorkieTracksConfig
+from cisgram.models.shorkie import ShorkieConfig, ShorkieLM
+from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
 from contracts.bad_files import Place
 from contracts.spoilers import (
     HANDLED,

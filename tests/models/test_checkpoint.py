@@ -12,7 +12,7 @@ from cisgram.models.checkpoint import (
     species_number,
 )
 from cisgram.models.registry import build_model
-from cisgram.models.shorkie import ShorkieTracks, ShorkieTracksConfig
+from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
 from models.tiny import random_windows, tiny_lm
 
 

@@ -12,7 +12,8 @@ import torch
 
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.models.keras import read_keras
-from cisgram.models.shorkie import ShorkieConfig, ShorkieLM, ShorkieTracks, ShorkieTracksConfig
+from cisgram.models.shorkie import ShorkieConfig, ShorkieLM
+from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
 from parity.keras_files import (
     LM,
     TINY_LM,

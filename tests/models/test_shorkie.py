@@ -7,10 +7,9 @@ from cisgram.genome.alphabet import N
 from cisgram.models.shorkie import (
     ShorkieConfig,
     ShorkieLM,
-    ShorkieTracks,
-    ShorkieTracksConfig,
     Stem,
 )
+from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
 from models.tiny import CONFIG, random_windows, tiny_lm
 
 

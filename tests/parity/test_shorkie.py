@@ -10,7 +10,8 @@ import torch
 
 from cisgram.genome.alphabet import reverse_complement
 from cisgram.models.keras import read_keras
-from cisgram.models.shorkie import ShorkieLM, ShorkieTracks, ShorkieTracksConfig
+from cisgram.models.shorkie import ShorkieLM
+from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
 from parity.keras_files import (
     LM,
     TINY_LM,

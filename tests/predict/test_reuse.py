@@ -11,7 +11,7 @@ from cisgram.models.base import SplitModel
 from cisgram.models.bert import BertConfig, BertLM
 from cisgram.models.dilated import DilatedConfig, DilatedLM
 from cisgram.models.enformer import Enformer, EnformerConfig
-from cisgram.models.shorkie import ShorkieTracks, ShorkieTracksConfig
+from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
 from cisgram.predict.reuse import ReuseConfig, predict_sequences, share_tiles
 from cisgram.predict.tiles import cheapest_size, rounds, tiles_of
 from models.tiny import tiny_lm

@@ -20,7 +20,8 @@ from cisgram.core.artifact import sha256
 from cisgram.core.checks import ConfigError, DataError, check_file, few, missing_extra
 from cisgram.models.base import Model
 from cisgram.models.checkpoint import save_model
-from cisgram.models.shorkie import ShorkieConfig, ShorkieLM, ShorkieTracks, ShorkieTracksConfig
+from cisgram.models.shorkie import ShorkieConfig, ShorkieLM
+from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
 
 _PARAMETERS = {
     "conv1d": {"kernel": "weight", "bias": "bias"},

@@ -13,7 +13,7 @@ _ARCHITECTURES = {
     "dilated-lm": ("cisgram.models.dilated", "DilatedLM", "DilatedConfig"),
     "bert-lm": ("cisgram.models.bert", "BertLM", "BertConfig"),
     "enformer": ("cisgram.models.enformer", "Enformer", "EnformerConfig"),
-    "shorkie": ("cisgram.models.shorkie", "ShorkieTracks", "ShorkieTracksConfig"),
+    "shorkie": ("cisgram.models.shorkie_tracks", "ShorkieTracks", "ShorkieTracksConfig"),
 }
 _WEIGHTS, _OURS = Path(__file__).parent / "weights", "cisgram/"
 """Weights that come with the package: `cisgram/NAME` is the directory NAME."""

@@ -1,4 +1,4 @@
-"""Shorkie's multi-resolution networks (Chao et al. 2025, bioRxiv 10.1101/2025.09.19.677475).
+"""Shorkie's multi-resolution language model (Chao et al. 2025, bioRxiv 10.1101/2025.09.19.677475).
 
 A stem at one base, residual blocks that halve the resolution, attention at the coarsest, and
 U-Net blocks back up: to one base for the masked language model, to bins for tracks. The
@@ -263,64 +263,3 @@ class ShorkieLM(LanguageModel, SplitModel):
         starts = torch.arange(0, tokens.shape[1], self.resolution, device=tokens.device)
         spans = torch.stack([starts, starts + self.resolution], dim=-1)
         return Embedding(values, spans.expand(len(tokens), -1, -1))
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShorkieTracksConfig(ShorkieConfig):
-    """Sizes of the model of tracks; the published ones by default."""
-
-    decoder_channels: tuple[int, ...] = (384, 384, 384)
-    """Of the U-Net blocks, coarsest first; three of them end at bins of 16 bases."""
-    crop: int = 64
-    """Bins left out at each end."""
-    n_tracks: int = 5_215
-    """Predicted for every bin."""
-
-    def __post_init__(self) -> None:
-        """Check every field; lists become tuples."""
-        super().__post_init__()
-        check_range(self.crop, "crop", low=0)
-        check_range(self.n_tracks, "n_tracks", low=1)
-
-
-class ShorkieTracks(SplitModel):
-    """Predicts tracks in bins from sequence; 14,253,567 numbers at 5,215 tracks."""
-
-    kind = "shorkie"
-
-    def __init__(self, config: ShorkieTracksConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.window, self.multiple = config.window, config.pool
-        self.resolution = int(2 ** (len(config.channels) - len(config.decoder_channels)))
-        if 2 * config.crop * self.resolution >= config.window:
-            raise ConfigError(
-                f"crop must leave bins of the window of {config.window:,} bases; got {config.crop}."
-            )
-        self.trunk = ShorkieTrunk(config)
-        self.halo = config.halo
-        self.head = Conv(config.decoder_channels[-1], config.n_tracks)
-
-    def forward(
-        self,
-        tokens: UInt8[Tensor, "batch length"],
-        species: Int[Tensor, "batch"] | None = None,
-    ) -> Float[Tensor, "batch bins tracks"]:
-        """Return the expected sum of each track in each bin, at least 0."""
-        return self.mix(self.local(tokens, species))
-
-    def local(
-        self,
-        tokens: UInt8[Tensor, "batch length"],
-        species: Int[Tensor, "batch"] | None = None,
-    ) -> tuple[Float[Tensor, "batch _bins _channels"], ...]:
-        """Return features before attention."""
-        self.check_length(tokens.shape[1])
-        return self.trunk.local(tokens, species)
-
-    def mix(
-        self, features: tuple[Float[Tensor, "batch _bins _channels"], ...]
-    ) -> Float[Tensor, "batch bins tracks"]:
-        """Return the expected sum of each track in each bin, at least 0."""
-        x, crop = self.trunk.mix(features), self.config.crop
-        return F.softplus(self.head(gelu(x[:, crop : x.shape[1] - crop])))
