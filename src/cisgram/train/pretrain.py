@@ -12,7 +12,16 @@ from cisgram.models.base import LanguageModel
 from cisgram.models.registry import build_model, require_language_model
 from cisgram.train.checkpoint import RunState
 from cisgram.train.loop import CHECKPOINT, train
-from cisgram.train.provenance import RUN, begin, card, check_run, go_on, take_weights
+from cisgram.train.provenance import (
+    RUN,
+    Start,
+    begin,
+    card,
+    check_place,
+    check_run,
+    go_on,
+    read_start,
+)
 from cisgram.train.recipe import Recipe
 from cisgram.train.tasks import LanguageTask
 
@@ -39,9 +48,10 @@ def pretrain(
     """
     out = Path(out)
     model = _build(recipe)
-    _check_place(out, resume=resume)
-    fresh = not (out / CHECKPOINT).exists()
-    start = take_weights(model, recipe) if recipe.train.start and fresh else None
+    check_place(out, data=CORPUS, resume=resume)
+    start = None if (out / CHECKPOINT).exists() else read_start(recipe)
+    if start is not None:
+        _take_weights(model, start, recipe)
     if (out / RUN).exists():
         check_run(recipe, model, out, start=start)
     corpus = _corpus(recipe, out)
@@ -105,17 +115,21 @@ def _build(recipe: Recipe) -> LanguageModel:
     return model
 
 
-def _check_place(out: Path, *, resume: bool) -> None:
-    """Refuse a place that holds something else, or a run that is not to go on."""
-    if not (out / RUN).exists():
-        # A corpus that was being built when its process was killed is under a hidden name.
-        held = {path.name for path in out.iterdir()} if out.exists() else set[str]()
-        if {name for name in held if not name.startswith(f".{CORPUS}.")} - {CORPUS}:
-            raise DataError(f"{out} is no run and not empty; choose another --out.")
-    elif not resume:
-        raise DataError(
-            f"{out} holds a run already; add --resume to go on, or choose another --out."
+def _take_weights(model: LanguageModel, start: Start, recipe: Recipe) -> None:
+    """Put the weights of the start into the model; genomes must have the same numbers in both."""
+    if (start.model.kind, start.model.config) != (model.kind, model.config):
+        raise ConfigError(
+            f"start is {start.name}, a {start.model.kind} of other sizes than [model]; make "
+            "[model] the same."
         )
+    numbers = {genome: number for number, genome in enumerate(start.card.get("genomes", {}))}
+    for number, genome in enumerate(recipe.corpus.genomes):
+        if numbers.get(genome.name, number) != number:
+            raise ConfigError(
+                f"genome {genome.name} is number {number} of the recipe and {numbers[genome.name]} "
+                f"of its start {start.name}; keep the order, or rename it."
+            )
+    model.load_state_dict(start.model.state_dict())
 
 
 def _corpus(recipe: Recipe, out: Path) -> Corpus:

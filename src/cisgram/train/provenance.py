@@ -2,23 +2,21 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
 from cisgram import __version__
 from cisgram.core.artifact import read_json, sha256, write_json
 from cisgram.core.checks import ConfigError, DataError
-from cisgram.core.config import to_plain
 from cisgram.core.device import hardware
 from cisgram.models.base import Model
-from cisgram.models.checkpoint import WEIGHTS, load_language_model, model_directory
+from cisgram.models.checkpoint import WEIGHTS, load_model, model_directory
 from cisgram.models.registry import packaged_model
 from cisgram.train.checkpoint import checkpoint_step
+from cisgram.train.config import OptimConfig, TrainConfig
 from cisgram.train.loop import CHECKPOINT
-from cisgram.train.recipe import Recipe
 
 RUN = "run.json"
 _MAY_CHANGE = {
@@ -27,38 +25,89 @@ _MAY_CHANGE = {
 }
 """Fields that a resumed run may have otherwise; `schedule` keeps what steps and decay were."""
 
+_OF_SOURCES = ("genomes", "tracks", "genes", "held_out", "start", "schedule")
+_OF_START = ("steps", "seconds", "genomes", "held_out", "start")
+
 Facts = dict[str, Any]
 
 
-def take_weights(model: Model, recipe: Recipe) -> Facts:
-    """Put the weights of the recipe's start into a model, and return what they are.
+class AnyRecipe(Protocol):
+    """What recipes of every kind have."""
 
-    Genomes that both know by name must have the same number in both.
+    @property
+    def train(self) -> TrainConfig:
+        """Length, batch and rhythm."""
+        ...
+
+    @property
+    def optim(self) -> OptimConfig:
+        """Optimiser and learning rate."""
+        ...
+
+    @property
+    def directory(self) -> Path:
+        """Where relative paths start."""
+        ...
+
+    def tables(self, model: Model) -> dict[str, Mapping[str, Any]]:
+        """Return every field that makes the run, defaults too."""
+        ...
+
+    def sources(self) -> Facts:
+        """Return what is learnt from and what is held out, hashes of files by name."""
+        ...
+
+
+class Start(NamedTuple):
+    """A trained model that a run starts from."""
+
+    name: str
+    model: Model
+    card: Facts
+
+    @property
+    def facts(self) -> Facts:
+        """What the run's card says of it."""
+        known = {key: self.card[key] for key in _OF_START if key in self.card}
+        return {"weights": sha256(model_directory(self.name) / WEIGHTS), **known}
+
+
+def read_start(recipe: AnyRecipe) -> Start | None:
+    """Return the model that a recipe starts from, if it names one.
 
     Raises:
         DataError: there is no such model.
-        ConfigError: it has other sizes, or numbers the genomes otherwise.
     """
-    wanted = str(recipe.train.start)
+    if recipe.train.start is None:
+        return None
+    wanted = recipe.train.start
     name = wanted if packaged_model(wanted) else str(recipe.directory / wanted)
-    start, card = load_language_model(name)
-    if (start.kind, start.config) != (model.kind, model.config):
-        raise ConfigError(
-            f"start is {name}, a {start.kind} of other sizes than [model]; make [model] the same."
+    return Start(name, *load_model(name))
+
+
+def check_place(out: Path, *, data: str, resume: bool) -> None:
+    """Refuse a place that holds something else, or a run that is not to go on.
+
+    Args:
+        out: directory of the run.
+        data: name of the directory in it that is made before training begins.
+        resume: whether a run there is to go on.
+
+    Raises:
+        DataError: it may not be used.
+    """
+    if not (out / RUN).exists():
+        # Data that was being built when its process was killed is under a hidden name.
+        held = {path.name for path in out.iterdir()} if out.exists() else set[str]()
+        if {name for name in held if not name.startswith(f".{data}.")} - {data}:
+            raise DataError(f"{out} is no run and not empty; choose another --out.")
+    elif not resume:
+        raise DataError(
+            f"{out} holds a run already; add --resume to go on, or choose another --out."
         )
-    numbers = {genome: number for number, genome in enumerate(card.get("genomes", {}))}
-    for number, genome in enumerate(recipe.corpus.genomes):
-        if numbers.get(genome.name, number) != number:
-            raise ConfigError(
-                f"genome {genome.name} is number {number} of the recipe and {numbers[genome.name]} "
-                f"of its start {name}; keep the order, or rename it."
-            )
-    model.load_state_dict(start.state_dict())
-    known = {key: card[key] for key in ("steps", "seconds", "genomes", "start") if key in card}
-    return {"weights": sha256(model_directory(name) / WEIGHTS), **known}
 
 
-def check_run(recipe: Recipe, model: Model, out: Path, *, start: Facts | None) -> None:
+def check_run(recipe: AnyRecipe, model: Model, out: Path, *, start: Start | None) -> None:
     """Refuse to go on with a run of another recipe.
 
     Raises:
@@ -66,9 +115,9 @@ def check_run(recipe: Recipe, model: Model, out: Path, *, start: Facts | None) -
         DataError: the start has other weights than when the run began.
     """
     began = read_json(out / RUN)
-    if start is not None and start != began.get("start"):
+    if start is not None and start.facts != began.get("start"):
         raise DataError(f"the start of {out} has other weights than when it began; put them back.")
-    for table, fields in _plain(recipe, model).items():
+    for table, fields in recipe.tables(model).items():
         before = began["recipe"].get(table, {})
         for name in sorted({*fields, *before} - {*_MAY_CHANGE.get(table, ())}):
             if fields.get(name) != before.get(name):
@@ -78,17 +127,12 @@ def check_run(recipe: Recipe, model: Model, out: Path, *, start: Facts | None) -
                 )
 
 
-def begin(recipe: Recipe, model: Model, out: Path, *, start: Facts | None) -> None:
+def begin(recipe: AnyRecipe, model: Model, out: Path, *, start: Start | None) -> None:
     """Write down what a run is made from."""
-    genomes = {
-        genome.name: sha256(recipe.directory / genome.fasta) for genome in recipe.corpus.genomes
-    }
-    held_out = {split: asdict(part) for split, part in recipe.corpus.held_out.items()}
     facts = {
-        "recipe": _plain(recipe, model),
-        "genomes": genomes,
-        "held_out": held_out,
-        **({} if start is None else {"start": start}),
+        "recipe": recipe.tables(model),
+        **recipe.sources(),
+        **({} if start is None else {"start": start.facts}),
         "schedule": [_schedule(recipe, 0)],
         "cisgram": __version__,
         "torch": torch.__version__,
@@ -97,7 +141,7 @@ def begin(recipe: Recipe, model: Model, out: Path, *, start: Facts | None) -> No
     write_json(out / RUN, facts)
 
 
-def go_on(recipe: Recipe, out: Path) -> None:
+def go_on(recipe: AnyRecipe, out: Path) -> None:
     """Write down from which step on a resumed run has other steps or another decay."""
     began = read_json(out / RUN)
     checkpoint = out / CHECKPOINT
@@ -108,12 +152,12 @@ def go_on(recipe: Recipe, out: Path) -> None:
     write_json(out / RUN, began | {"schedule": kept if same else [*kept, now]})
 
 
-def card(recipe: Recipe, model: Model, out: Path) -> Facts:
+def card(recipe: AnyRecipe, model: Model, out: Path) -> Facts:
     """Return the facts that a run's model carries."""
     began = read_json(out / RUN)
     return {
-        "recipe": _plain(recipe, model),
-        **{key: began[key] for key in ("genomes", "held_out", "start", "schedule") if key in began},
+        "recipe": recipe.tables(model),
+        **{key: began[key] for key in _OF_SOURCES if key in began},
         "hardware": hardware(),
         "torch": torch.__version__,
         "cisgram": __version__,
@@ -125,17 +169,5 @@ def total(card: Facts, what: str) -> float:
     return card.get(what, 0) + (total(card["start"], what) if "start" in card else 0)
 
 
-def _schedule(recipe: Recipe, step: int) -> dict[str, int]:
+def _schedule(recipe: AnyRecipe, step: int) -> dict[str, int]:
     return {"from_step": step, "steps": recipe.train.steps, "decay": recipe.optim.decay}
-
-
-def _plain(recipe: Recipe, model: Model) -> dict[str, Mapping[str, Any]]:
-    """Return every field that makes the run, defaults too."""
-    return {
-        "corpus": to_plain(recipe.corpus),
-        "model": {"kind": model.kind, **to_plain(model.config)},
-        "objective": asdict(recipe.objective),
-        "masking": asdict(recipe.masking),
-        "train": asdict(recipe.train),
-        "optim": asdict(recipe.optim),
-    }

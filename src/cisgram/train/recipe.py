@@ -1,17 +1,19 @@
-"""Recipes: whole pretraining runs as TOML, only what differs from the defaults."""
+"""Recipes of pretraining."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
-from cisgram.core.checks import ConfigError, check_choice, check_range, few
-from cisgram.core.config import from_plain, read_toml
+from cisgram.core.artifact import sha256
+from cisgram.core.checks import ConfigError, check_choice, check_range
+from cisgram.core.config import to_plain
 from cisgram.data.corpus_config import CorpusConfig
 from cisgram.data.masking import MaskConfig
+from cisgram.models.base import Model
 from cisgram.train.config import OptimConfig, TrainConfig
+from cisgram.train.tables import Tables
 
-Part = TypeVar("Part")
 _TABLES = ("corpus", "model", "objective", "masking", "train", "optim")
 
 
@@ -86,60 +88,32 @@ class Recipe:
             DataError: there is no such file.
             ConfigError: a table or a field of it is unknown, missing or cannot be used.
         """
-        path = Path(path)
-        plain = _read_extended(path)
-        for name in plain:
-            if name not in _TABLES:
-                raise ConfigError(
-                    f"{path} has no table {name!r}; a recipe knows {', '.join(_TABLES)}."
-                )
-        for name in ("corpus", "model"):
-            if name not in plain:
-                raise ConfigError(f"{path} lacks the table [{name}]; add it.")
-        if not isinstance(plain["model"].get("kind"), str):
-            raise ConfigError(f"[model] of {path} lacks kind, the architecture; add it.")
-
-        def part(kind: type[Part], name: str) -> Part:
-            return from_plain(kind, plain.get(name, {}), f"[{name}] of {path}")
-
+        tables = Tables.read(path, _TABLES, needed=("corpus", "model"))
         return cls(
-            corpus=CorpusConfig.from_plain(plain["corpus"]),
-            model=plain["model"],
-            objective=part(ObjectiveConfig, "objective"),
-            masking=part(MaskConfig, "masking"),
-            train=part(TrainConfig, "train"),
-            optim=part(OptimConfig, "optim"),
-            directory=path.parent,
+            corpus=CorpusConfig.from_plain(tables.plain["corpus"]),
+            model=tables.model(),
+            objective=tables.part(ObjectiveConfig, "objective"),
+            masking=tables.part(MaskConfig, "masking"),
+            train=tables.part(TrainConfig, "train"),
+            optim=tables.part(OptimConfig, "optim"),
+            directory=tables.path.parent,
         )
 
+    def tables(self, model: Model) -> dict[str, Mapping[str, Any]]:
+        """Return every field that makes the run, defaults too."""
+        return {
+            "corpus": to_plain(self.corpus),
+            "model": {"kind": model.kind, **to_plain(model.config)},
+            "objective": asdict(self.objective),
+            "masking": asdict(self.masking),
+            "train": asdict(self.train),
+            "optim": asdict(self.optim),
+        }
 
-def _read_extended(path: Path, *above: str) -> dict[str, Any]:
-    """Read a recipe over the one it extends, table by table."""
-    plain = read_toml(path)
-    base = plain.pop("extends", None)
-    chosen = plain.pop("genomes", None)
-    if base is None and chosen is None:
-        return plain
-    if not isinstance(base, str) or Path(base).name != base:
-        raise ConfigError(
-            f'extends in {path} must name a recipe beside it, as in "yeast-lm.toml"; got {base!r}.'
-        )
-    if base in (path.name, *above):
-        raise ConfigError(f"{path} extends itself in the end; name another recipe.")
-    joined = _read_extended(path.with_name(base), path.name, *above)
-    for table, fields in plain.items():
-        if not isinstance(fields, dict):
-            raise ConfigError(f"{table} in {path} stands outside the tables; move it into one.")
-        joined[table] = joined.get(table, {}) | fields
-    if chosen is not None:
-        joined["corpus"] = joined["corpus"] | {"genomes": _choose(joined, chosen, path)}
-    return joined
-
-
-def _choose(plain: Mapping[str, Any], chosen: Any, path: Path) -> list[Any]:
-    genomes = {genome.get("name"): genome for genome in plain["corpus"].get("genomes", [])}
-    if not isinstance(chosen, list) or not chosen or not set(chosen) <= set(genomes):
-        raise ConfigError(
-            f"genomes in {path} must be a list of some of {few(list(genomes), 20)}; got {chosen!r}."
-        )
-    return [genome for name, genome in genomes.items() if name in chosen]
+    def sources(self) -> dict[str, Any]:
+        """Return what is learnt from and what is held out, hashes of the genomes by name."""
+        genomes = {
+            genome.name: sha256(self.directory / genome.fasta) for genome in self.corpus.genomes
+        }
+        held_out = {split: asdict(part) for split, part in self.corpus.held_out.items()}
+        return {"genomes": genomes, "held_out": held_out}
