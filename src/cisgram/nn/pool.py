@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 
@@ -25,3 +25,20 @@ class AttentionPool(nn.Module):
         pairs = x.unflatten(1, (-1, 2))
         weights = F.softmax(self.logits(x).unflatten(1, (-1, 2)), dim=2)
         return (pairs * weights).sum(dim=2)
+
+
+def mean_of_spans(
+    x: Float[Tensor, "batch length channels"],
+    row: Int[Tensor, "spans"],
+    bounds: Int[Tensor, "spans 2"],
+) -> Float[Tensor, "spans channels"]:
+    """Return means over spans, each of a sequence of its own; `bounds` are first and past last.
+
+    >>> x = torch.arange(6.0).view(1, 6, 1)
+    >>> mean_of_spans(x, torch.tensor([0]), torch.tensor([[2, 5]]))
+    tensor([[3.]])
+    """
+    places = torch.arange(x.shape[1], device=x.device)
+    inside = (places >= bounds[:, :1]) & (places < bounds[:, 1:])
+    weights = inside.to(x.dtype) / (bounds[:, 1:] - bounds[:, :1])
+    return torch.einsum("sl,slc->sc", weights, x[row])

@@ -1,0 +1,149 @@
+"""Training of a model of tracks and genes from a recipe: targets, model, task and loop."""
+
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cisgram.core.checks import ConfigError, DataError
+from cisgram.data.targets import Geometry, Targets
+from cisgram.data.targets_build import build_targets
+from cisgram.models.registry import build_model
+from cisgram.models.shorkie_tracks import ShorkieTracks
+from cisgram.train.checkpoint import RunState
+from cisgram.train.loop import CHECKPOINT, train
+from cisgram.train.provenance import (
+    RUN,
+    Start,
+    begin,
+    card,
+    check_place,
+    check_run,
+    go_on,
+    read_start,
+)
+from cisgram.train.track_recipe import TrackRecipe
+from cisgram.train.track_task import TrackTask
+
+TARGETS = "targets"
+_COUNTED = ("n_tracks", "n_values")
+
+
+def fit_tracks(
+    recipe: TrackRecipe, out: Path | str, *, resume: bool = False, devices: int = 1
+) -> RunState:
+    """Train a model of tracks and genes as the recipe says.
+
+    `out` gets the targets, `run.json` (settings, versions, hashes of the files) and what
+    `train.loop.train` writes.
+
+    Args:
+        recipe: what to do.
+        out: directory of the run.
+        resume: go on with the run in `out`; its recipe may differ only in length and rhythm.
+        devices: processes on CPU, or GPUs.
+
+    Raises:
+        DataError: `out` holds a run and `resume` is false, or a file cannot be used.
+        ConfigError: the recipe is not the one of the run, or cannot be used.
+    """
+    out = Path(out)
+    check_place(out, data=TARGETS, resume=resume)
+    sizes = _sizes(recipe)
+    targets = _targets(recipe, out, _geometry(sizes))
+    model = _build(recipe, sizes, targets)
+    start = None if (out / CHECKPOINT).exists() else read_start(recipe)
+    if start is not None:
+        take_trunk(model, start)
+    if (out / RUN).exists():
+        check_run(recipe, model, out, start=start)
+        go_on(recipe, out)
+    else:
+        begin(recipe, model, out, start=start)
+    task = TrackTask(
+        targets,
+        total_weight=recipe.loss.total_weight,
+        value_weight=recipe.loss.value_weight,
+    )
+    outputs = {"scaling": asdict(targets.scaling), "columns": _columns(targets)}
+    return train(
+        model,
+        task,
+        out,
+        config=recipe.train,
+        optim=recipe.optim,
+        card=card(recipe, model, out) | outputs,
+        devices=devices,
+    )
+
+
+def take_trunk(model: ShorkieTracks, start: Start) -> None:
+    """Take every weight of the trunk from a model that has the same trunk, or a deeper one.
+
+    Raises:
+        ConfigError: it lacks one, or one has another shape.
+    """
+    theirs = start.model.state_dict()
+    for name, own in model.state_dict().items():
+        if not name.startswith("trunk."):
+            continue
+        if name not in theirs or theirs[name].shape != own.shape:
+            raise ConfigError(
+                f"start is {start.name}, a {start.model.kind} whose trunk has other sizes than "
+                f"[model] (see {name}); make [model] the same."
+            )
+        own.copy_(theirs[name])
+    if start.model.kind == model.kind and start.model.config == model.config:
+        model.load_state_dict(theirs)
+
+
+def _sizes(recipe: TrackRecipe) -> dict[str, Any]:
+    if recipe.model["kind"] != ShorkieTracks.kind:
+        raise ConfigError(
+            f"kind in [model] must be {ShorkieTracks.kind}, which predicts tracks; got "
+            f"{recipe.model['kind']!r}."
+        )
+    sizes = {name: value for name, value in recipe.model.items() if name != "kind"}
+    for name in _COUNTED:
+        if name in sizes:
+            raise ConfigError(f"{name} in [model] follows from [targets]; leave it out.")
+    return sizes
+
+
+def _geometry(sizes: dict[str, Any]) -> Geometry:
+    model = build_model(ShorkieTracks.kind, {**sizes, "n_tracks": 1}, "[model]")
+    config = model.config
+    return Geometry(window=config.window, crop=config.crop, resolution=config.resolution)
+
+
+def _build(recipe: TrackRecipe, sizes: dict[str, Any], targets: Targets) -> ShorkieTracks:
+    counted = {"n_tracks": len(targets.tracks.names), "n_values": len(targets.value_names)}
+    torch.manual_seed(recipe.train.seed)
+    model = build_model(ShorkieTracks.kind, {**sizes, **counted}, "[model]")
+    if not isinstance(model, ShorkieTracks):
+        raise TypeError(f"{ShorkieTracks.kind} was built as {type(model).__name__}")
+    return model
+
+
+def _targets(recipe: TrackRecipe, out: Path, geometry: Geometry) -> Targets:
+    """Open the run's targets, or build them; a failed build leaves no empty directory."""
+    if (out / TARGETS).exists():
+        targets = Targets.open(out / TARGETS)
+        if targets.geometry != geometry or targets.config != recipe.targets:
+            raise DataError(f"{out / TARGETS} are of another recipe; choose another --out.")
+        return targets
+    try:
+        return build_targets(
+            recipe.targets, out / TARGETS, geometry=geometry, directory=recipe.directory
+        )
+    except BaseException:
+        with suppress(OSError):
+            out.rmdir()
+        raise
+
+
+def _columns(targets: Targets) -> dict[str, Any]:
+    """Say what the model's outputs are, in their order."""
+    return {"tracks": list(targets.tracks.names), "values": list(targets.value_names)}
