@@ -73,6 +73,7 @@ def gene_table(data: Path) -> pl.DataFrame:
 
 
 def main() -> None:
+    """Write the table and say what is in it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)

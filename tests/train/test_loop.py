@@ -11,8 +11,8 @@ from cisgram.data.masking import MaskConfig
 from cisgram.models.checkpoint import load_model
 from cisgram.models.shorkie import ShorkieConfig, ShorkieLM
 from cisgram.train.config import OptimConfig, TrainConfig
+from cisgram.train.language_task import LanguageTask, LMBatch
 from cisgram.train.loop import Order, train
-from cisgram.train.tasks import LanguageTask, LMBatch
 from models.tiny import CONFIG
 from train.small_corpus import WINDOW, small_corpus
 

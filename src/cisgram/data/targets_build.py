@@ -153,7 +153,7 @@ def _gene_values(
     path = directory / config.genes
     lines = TextLines(path, "gene table")
     header = lines.take().rstrip("\r\n").split("\t")
-    table = read_numeric_table(lines, header, n_leading=lambda *_: 1)
+    table = read_numeric_table(lines, header, n_leading=_one_leading)
     names = table.text.to_series().to_list()
     check_unique(names, "gene", f"gene table {path}")
     places = read_genes(directory / config.annotation).genes
@@ -171,6 +171,11 @@ def _gene_values(
         )
     genes = joined.select(*schema, "strand", split=pl.col("chrom").replace_strict(splits))
     return genes, table.columns, table.values[joined["row"].to_numpy()].astype(np.float32)
+
+
+def _one_leading(header: list[str], rows: pl.DataFrame) -> int:
+    del header, rows
+    return 1
 
 
 def _track_means(

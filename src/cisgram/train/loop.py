@@ -23,7 +23,7 @@ from cisgram.train.checkpoint import RunState, load_checkpoint, save_checkpoint
 from cisgram.train.config import OptimConfig, TrainConfig
 from cisgram.train.optim import learning_rate, make_optimizer, set_learning_rate
 from cisgram.train.record import Record
-from cisgram.train.tasks import LMBatch, Task
+from cisgram.train.task import Batch, Task
 
 CHECKPOINT, METRICS, MODEL = "checkpoint.safetensors", "metrics.jsonl", "model"
 _VALIDATION_BATCH = 16
@@ -32,7 +32,7 @@ _OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate mem
 
 def train(
     model: Model,
-    task: Task,
+    task: Task[Any],
     out: Path,
     *,
     config: TrainConfig,
@@ -69,7 +69,7 @@ def train(
 @dataclass(frozen=True, kw_only=True)
 class _Run:
     model: Model
-    task: Task
+    task: Task[Any]
     out: Path
     config: TrainConfig
     optim: OptimConfig
@@ -102,7 +102,7 @@ class _Ahead(NamedTuple):
     """A batch that another thread is making."""
 
     examples: Int[np.ndarray, "batch"]
-    coming: Future[LMBatch]
+    coming: Future[Batch]
 
 
 class _Update(NamedTuple):

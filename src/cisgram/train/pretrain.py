@@ -11,6 +11,7 @@ from cisgram.data.corpus_build import build_corpus
 from cisgram.models.base import LanguageModel
 from cisgram.models.registry import build_model, require_language_model
 from cisgram.train.checkpoint import RunState
+from cisgram.train.language_task import LanguageTask
 from cisgram.train.loop import CHECKPOINT, train
 from cisgram.train.provenance import (
     RUN,
@@ -23,7 +24,6 @@ from cisgram.train.provenance import (
     read_start,
 )
 from cisgram.train.recipe import Recipe
-from cisgram.train.tasks import LanguageTask
 
 CORPUS = "corpus"
 

@@ -1,7 +1,7 @@
-"""What models learn: a task gives batches, the loss of one, and a validation."""
+"""Learn to guess bases or tokens."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -17,29 +17,6 @@ from cisgram.data.tokenizer import Special
 from cisgram.genome.alphabet import N, reverse_complement
 from cisgram.genome.interval import Interval
 from cisgram.models.base import TokenModel
-
-
-class Task(Protocol):
-    """What the training loop needs to know of a task; `Batch` is any tuple of tensors."""
-
-    n_train: int
-    """Examples of training."""
-
-    def batch(self, examples: Int[np.ndarray, "batch"], rng: np.random.Generator) -> "LMBatch":
-        """Return training examples by number, corrupted and augmented with `rng`."""
-        ...
-
-    def loss(self, model: nn.Module, batch: "LMBatch") -> Float[Tensor, ""]:
-        """Return the mean loss of a batch."""
-        ...
-
-    def describe(self, examples: Int[np.ndarray, "batch"]) -> str:
-        """Name training examples for a message."""
-        ...
-
-    def validate(self, model: nn.Module, batch: int) -> float:
-        """Return the mean loss over the validation examples, the same at every call."""
-        ...
 
 
 class LMBatch(NamedTuple):

@@ -10,7 +10,7 @@ from cisgram.data.masking import MaskConfig
 from cisgram.data.tokenizer import Special, TokenizerConfig
 from cisgram.genome.alphabet import reverse_complement
 from cisgram.models.bert import BertConfig, BertLM
-from cisgram.train.tasks import LanguageTask, LMBatch, guess_tokens, turn
+from cisgram.train.language_task import LanguageTask, LMBatch, guess_tokens, turn
 from train.small_corpus import WINDOW, small_corpus
 
 

@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cisgram.core.checks import ConfigError, DataError
+from cisgram.core.config import from_plain
+from cisgram.data.targets import Geometry, Targets
+from cisgram.data.targets_build import build_targets
+from cisgram.data.targets_config import TargetsConfig
+from cisgram.genome.alphabet import reverse_complement
+from cisgram.genome.interval import Interval
+from train.small_targets import LENGTH, STEP, write_sources
+
+GEOMETRY = Geometry(window=128, crop=4, resolution=4)
+
+
+def built(directory: Path, **changes: object) -> Targets:
+    plain = write_sources(directory) | changes
+    config = from_plain(TargetsConfig, plain, "[targets]")
+    return build_targets(config, directory / "targets", geometry=GEOMETRY)
+
+
+@pytest.fixture(scope="module")
+def targets(tmp_path_factory: pytest.TempPathFactory) -> Targets:
+    return built(tmp_path_factory.mktemp("targets"))
+
+
+def test_predicted_stretches_tile_every_contig(targets: Targets) -> None:
+    starts = targets.windows.filter(chrom="c0")["start"].to_list()
+    covered = set()
+    for start in starts:
+        covered |= set(range(start + 16, start + 112))
+    assert covered == set(range(16, LENGTH - 16))
+    assert dict(targets.windows.select("chrom", "split").unique().rows()) == {
+        "c0": "train", "c1": "train", "c2": "valid", "c3": "test",
+    }  # fmt: skip
+
+
+def test_the_other_strand_turns_sequence_signal_and_genes_together(targets: Targets) -> None:
+    forward, backward = (targets.batch([Interval("c0", 200, 328, strand)]) for strand in ("+", "-"))
+    np.testing.assert_array_equal(reverse_complement(forward.tokens), backward.tokens)
+    np.testing.assert_array_equal(forward.counts[:, ::-1, ::-1], backward.counts)
+    assert (forward.counts[..., 0] != forward.counts[..., 1]).any()
+    n_bins = 96 // 4
+    np.testing.assert_array_equal(n_bins - forward.gene_bins[:, ::-1], backward.gene_bins)
+    np.testing.assert_array_equal(forward.gene_opposes, ~backward.gene_opposes)
+    np.testing.assert_array_equal(forward.values, backward.values)
+
+
+def test_genes_are_those_mostly_inside(targets: Targets) -> None:
+    batch = targets.batch([Interval("c0", 200, 328, "+"), Interval("c0", 208, 336, "+")])
+    # Bins reach from base 216 to 312, and from 224 to 320: genes 240 to 279, 280 to 319.
+    inside = {(0, 240, 24 // 4), (0, 280, 64 // 4), (1, 240, 16 // 4), (1, 280, 56 // 4)}
+    found = {(w, 0, f) for w, (f, _) in zip(batch.gene_window, batch.gene_bins, strict=True)}
+    assert found == {(w, 0, f) for w, _, f in inside}
+    assert batch.gene_bins.max() == 96 // 4
+
+
+def test_targets_are_scaled_by_what_is_trained_on(targets: Targets) -> None:
+    rows = targets.split("train")
+    counts = np.stack([targets.counts(targets.interval(int(row), "+")) for row in rows])
+    assert counts.mean() == pytest.approx(1, rel=1e-5)
+    training = targets.genes["split"].to_numpy() == "train"
+    worth = targets.values[training, 0]
+    mean, sd = targets.scaling.values["worth"]
+    assert mean == pytest.approx(np.nanmean(worth), rel=1e-5)
+    assert sd == pytest.approx(np.nanstd(worth), rel=1e-5)
+    assert np.isnan(worth).any()
+    # Both strands share their mean, so that they can be compared.
+    assert targets.scaling.tracks["word+"] == targets.scaling.tracks["word-"]
+
+
+def test_shifts_stop_at_the_contigs_ends(targets: Targets) -> None:
+    first, last = 0, len(targets.windows.filter(chrom="c0")) - 1
+    assert targets.interval(first, "+", shift=-48).start == 0
+    assert targets.interval(last, "+", shift=48).end == LENGTH
+
+
+def test_windows_like_held_out_contigs_are_not_trained_on(tmp_path: Path) -> None:
+    pytest.importorskip("mappy")
+    plain = write_sources(tmp_path)
+    text = (tmp_path / "toy.fa").read_text().splitlines()
+    text[1] = text[1][:1000] + text[7][:1000]  # the second half of c0 is the first of c3
+    (tmp_path / "toy.fa").write_text("\n".join(text) + "\n")
+    plain.pop("homology")
+    config = from_plain(TargetsConfig, plain, "[targets]")
+    targets = build_targets(config, tmp_path / "targets", geometry=GEOMETRY)
+    starts = targets.windows.filter(chrom="c0")["start"]
+    assert starts.max() < 1000 < targets.windows.filter(chrom="c1")["start"].max()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"valid": ["c9"]}, ConfigError, "valid names contig c9"),
+        ({"valid": ["c3"]}, ConfigError, "contig c3 is for both valid and test"),
+        ({"tracks": []}, ConfigError, "at least one of tracks"),
+        ({"genes": None}, ConfigError, "genes and annotation in .targets. go together"),
+        ({"exclude": ["c0", "c1"]}, DataError, "no train window is left"),
+    ],
+)
+def test_what_cannot_be_learnt_from_is_refused(
+    changes: dict[str, object], error: type[Exception], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=message):
+        built(tmp_path, **changes)
+    assert not (tmp_path / "targets").exists()
+
+
+def test_genes_of_another_annotation_are_refused(tmp_path: Path) -> None:
+    other = tmp_path / "other.tsv"
+    other.write_text("gene\tworth\nYFG1\t2\nYFG2\t3\n")
+    with pytest.raises(DataError, match="none of the genes"):
+        built(tmp_path, genes=str(other))
+
+
+def test_a_gene_is_as_long_as_its_annotation_says(targets: Targets) -> None:
+    assert (targets.genes["end"] - targets.genes["start"]).unique().to_list() == [STEP]
