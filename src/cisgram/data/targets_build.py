@@ -124,9 +124,14 @@ def _drop_homologues(
     held_out = windows.filter(~training)["chrom"].unique(maintain_order=True)
     targets = {chrom: reference.contig(chrom) for chrom in held_out}
     hits = homology_hits(queries, targets, preset=config.homology.preset)
-    found = matched_bases(hits).filter(
-        (pl.col("identity") > config.homology.min_identity)
-        | (pl.col("matched") > config.homology.max_matched * geometry.window)
+    lengths = pl.DataFrame({"query": range(len(queries)), "length": map(len, queries)})
+    found = (
+        matched_bases(hits)
+        .join(lengths, on="query", maintain_order="left")
+        .filter(
+            (pl.col("identity") > config.homology.min_identity)
+            | (pl.col("matched") > config.homology.max_matched * pl.col("length"))
+        )
     )
     dropped = np.zeros(windows.height, dtype=np.bool_)
     dropped[rows[found["query"].to_numpy()]] = True

@@ -10,7 +10,7 @@ from cisgram.genome.tracks import TrackSource
 
 def _homology() -> HomologyConfig:
     # A short match of high identity, such as a domain, does not give a window's signal away.
-    return HomologyConfig(preset="map-ont", min_identity=1.0, max_matched=0.05)
+    return HomologyConfig(preset="map-ont", min_identity=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class TargetsConfig:
     of the signal count less."""
     homology: HomologyConfig = field(default_factory=_homology)
     """Which training windows resemble held-out contigs too much; by default those that share more
-    than a twentieth of their bases with them."""
+    than a tenth of their bases with them."""
 
     def __post_init__(self) -> None:
         """Check every field."""
