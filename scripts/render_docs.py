@@ -19,6 +19,7 @@ import growth_tables
 import lm_motif_tables
 import lm_tables
 import speed_tables
+import yeast_track_tables
 from markdown_tables import NOT_MEASURED, Table
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +31,7 @@ TABLES: dict[str, dict[str, Table]] = {
     **growth_tables.TABLES,
     **lm_tables.TABLES,
     **lm_motif_tables.TABLES,
+    **yeast_track_tables.TABLES,
 }
 
 

@@ -46,6 +46,19 @@ def test_readme_runs(tmp_path: Path) -> None:
         run([sys.executable, "-W", "error", "-c", code], tmp_path)
 
 
-def run(words: list[str], cwd: Path) -> None:
+@pytest.mark.whole
+@pytest.mark.parametrize("name", ["corpus.md", "haplotypes.md", "tracks.md"])
+def test_pages_that_need_nothing_run(name: str, tmp_path: Path) -> None:
+    """Every print says in a comment beside it what comes out, and that does."""
+    for code in blocks(ROOT / "docs" / name, "python"):
+        printed = run([sys.executable, "-W", "error", "-c", code], tmp_path)
+        promised = re.findall(r"^ *print\(.*\)  # (.*)$", code, re.MULTILINE)
+        assert len(promised) == code.count("print(")
+        for line, words in zip(printed.splitlines(), promised, strict=True):
+            assert words.startswith(line), name
+
+
+def run(words: list[str], cwd: Path) -> str:
     done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
