@@ -47,7 +47,7 @@ def test_readme_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.whole
-@pytest.mark.parametrize("name", ["corpus.md", "haplotypes.md", "tracks.md"])
+@pytest.mark.parametrize("name", ["corpus.md", "haplotypes.md", "reuse.md", "tracks.md"])
 def test_pages_that_need_nothing_run(name: str, tmp_path: Path) -> None:
     """Every print says in a comment beside it what comes out, and that does."""
     for code in blocks(ROOT / "docs" / name, "python"):
