@@ -3,16 +3,14 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, Int64
 
 from cisgram.core.metrics import pearson
 from cisgram.core.progress import progress
 from cisgram.data.targets import Targets
 from cisgram.genome.interval import Interval
-from cisgram.models.shorkie_tracks import ShorkieTracks
-from cisgram.predict.genes import unscaled
 from cisgram.predict.reuse import ReuseConfig
-from cisgram.predict.strands import Columns, predict_both_strands
+from cisgram.predict.tracks import TrackReader
 
 _AT_ONCE = 16
 
@@ -23,13 +21,12 @@ class Signal(NamedTuple):
     predicted: Float32[np.ndarray, "bins tracks"]
     """In counts of a bin."""
     measured: Float32[np.ndarray, "bins tracks"]
-    place: Float64[np.ndarray, "bins 2"]
+    place: Int64[np.ndarray, "bins 2"]
     """Number of the contig among those of the split, and first base."""
 
 
 def read_split(
-    model: ShorkieTracks,
-    card: dict[str, Any],
+    reader: TrackReader,
     targets: Targets,
     split: str,
     *,
@@ -41,9 +38,7 @@ def read_split(
     Raises:
         ConfigError: there is no such split.
     """
-    columns = Columns(targets.tracks.names, targets.value_names)
     geometry, rows = targets.geometry, targets.split(split)
-    n_tracks = len(columns.tracks)
     contigs = {name: n for n, name in enumerate(targets.windows[rows]["chrom"].unique().sort())}
     seen: set[tuple[str, int]] = set()
     parts: list[tuple[Any, Any, Any]] = []
@@ -51,18 +46,16 @@ def read_split(
         for first in range(0, len(rows), _AT_ONCE):
             places = [targets.interval(int(row), "+") for row in rows[first : first + _AT_ONCE]]
             tokens = np.stack([targets.reference.fetch(place) for place in places])
-            read = predict_both_strands(model, tokens, columns, species=species, config=config)
-            signal = unscaled(read[..., :n_tracks], card, columns)
+            signal = reader.read(tokens, species=species, config=config).tracks
             for place, bins in zip(places, signal, strict=True):
-                inner = Interval(
-                    place.chrom, place.start + geometry.margin, place.end - geometry.margin, "+"
-                )
-                starts = np.arange(inner.start, inner.end, geometry.resolution)
+                low, high = place.start + geometry.margin, place.end - geometry.margin
+                starts = np.arange(low, high, geometry.resolution)
                 # The last window of a contig overlaps the one before.
-                fresh = [(place.chrom, int(start)) not in seen for start in starts]
-                seen.update((place.chrom, int(start)) for start in starts)
+                fresh = [(place.chrom, start) not in seen for start in starts.tolist()]
+                seen.update((place.chrom, start) for start in starts.tolist())
                 where = np.stack([np.full(starts.size, contigs[place.chrom]), starts], axis=1)
-                parts.append((bins[fresh], targets.tracks.bins(inner)[fresh], where[fresh]))
+                measured = targets.tracks.bins(Interval(place.chrom, low, high, "+"))
+                parts.append((bins[fresh], measured[fresh], where[fresh]))
             ticker.advance(len(places))
     return Signal(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 

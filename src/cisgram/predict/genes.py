@@ -1,7 +1,7 @@
 """Numbers of genes from the sequence around them."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
@@ -9,9 +9,8 @@ from jaxtyping import Float32
 from cisgram.core.progress import progress
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
-from cisgram.models.shorkie_tracks import ShorkieTracks
 from cisgram.predict.reuse import ReuseConfig
-from cisgram.predict.strands import Columns, predict_both_strands
+from cisgram.predict.tracks import TrackReader
 
 _AT_ONCE = 32
 
@@ -36,8 +35,7 @@ class GenePredictions(NamedTuple):
 
 
 def predict_genes(
-    model: ShorkieTracks,
-    card: dict[str, Any],
+    reader: TrackReader,
     reference: Reference,
     genes: Sequence[Interval],
     *,
@@ -47,8 +45,7 @@ def predict_genes(
     """Read genes in the middle of windows, on both strands.
 
     Args:
-        model: predicts tracks, numbers of genes or both.
-        card: its card, which says what its outputs are and what they were divided by.
+        reader: the model.
         reference: the genome.
         genes: bodies of the genes, each on its strand; of one longer than what a window predicts
             the middle counts.
@@ -57,48 +54,33 @@ def predict_genes(
 
     Raises:
         DataError: a gene lies on no contig.
-        ConfigError: a contig is shorter than a window.
     """
-    columns = Columns(tuple(card["columns"]["tracks"]), tuple(card["columns"]["values"]))
-    places = [gene_window(model, reference, gene) for gene in genes]
-    found: list[Float32[np.ndarray, "_ columns"]] = []
+    places = [gene_window(reader, reference, gene) for gene in genes]
+    values: list[Float32[np.ndarray, "_"]] = []
+    tracks: list[Float32[np.ndarray, "_"]] = []
     with progress("reading genes", len(genes)) as ticker:
-        for first in range(0, len(genes), _AT_ONCE):
-            part = places[first : first + _AT_ONCE]
+        for start in range(0, len(genes), _AT_ONCE):
+            part = places[start : start + _AT_ONCE]
             tokens = np.stack([reference.fetch(place.window) for place in part])
-            read = predict_both_strands(model, tokens, columns, species=species, config=config)
-            read[..., : len(columns.tracks)] = unscaled(read, card, columns)
-            found += [
-                bins[place.first : place.past].mean(axis=0)
-                for bins, place in zip(read, part, strict=True)
-            ]
+            read = reader.read(tokens, species=species, config=config)
+            for number, (_, first, past) in enumerate(part):
+                values.append(read.values[number, first:past, 0].mean(axis=0))
+                tracks.append(read.tracks[number, first:past].mean(axis=0))
             ticker.advance(len(part))
-    rows, n_tracks = np.stack(found), len(columns.tracks)
-    moments = np.array(list(card["scaling"]["values"].values()), np.float32).reshape(-1, 2)
-    own = rows[:, n_tracks : n_tracks + len(columns.values)]
-    return GenePredictions(own * moments[:, 1] + moments[:, 0], rows[:, :n_tracks])
+    return GenePredictions(np.stack(values), np.stack(tracks))
 
 
-def gene_window(model: ShorkieTracks, reference: Reference, gene: Interval) -> GeneWindow:
+def gene_window(reader: TrackReader, reference: Reference, gene: Interval) -> GeneWindow:
     """Return the window with a gene in its middle, or as near as its contig's ends allow.
 
     Raises:
         DataError: there is no such contig.
     """
-    size, margin = reference.contig(gene.chrom).size, model.config.crop * model.resolution
-    around = gene.around(model.window)
-    start = max(min(around.start, size - model.window), 0)
-    window = Interval(gene.chrom, start, start + model.window, gene.strand)
-    low, high = window.locate(gene)
-    n_bins = (model.window - 2 * margin) // model.resolution
-    first = min(max((low - margin) // model.resolution, 0), n_bins - 1)
-    past = min(max(-(-(high - margin) // model.resolution), first + 1), n_bins)
+    length, resolution = reader.model.window, reader.model.resolution
+    last = reference.contig(gene.chrom).size - length
+    start = max(min(gene.around(length).start, last), 0)
+    window = Interval(gene.chrom, start, start + length, gene.strand)
+    low, high = (place - reader.margin for place in window.locate(gene))
+    first = min(max(low // resolution, 0), reader.n_bins - 1)
+    past = min(max(-(-high // resolution), first + 1), reader.n_bins)
     return GeneWindow(window, first, past)
-
-
-def unscaled(
-    read: Float32[np.ndarray, "windows bins columns"], card: dict[str, Any], columns: Columns
-) -> Float32[np.ndarray, "windows bins tracks"]:
-    """Return tracks as the counts of bins that they were before they were scaled."""
-    means = np.array([card["scaling"]["tracks"][name] for name in columns.tracks], np.float32)
-    return (read[..., : len(columns.tracks)] * means) ** np.float32(1 / card["scaling"]["power"])

@@ -1,0 +1,117 @@
+"""Models of tracks and genes, and what their outputs mean."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from jaxtyping import Float32, Int64, UInt8
+
+from cisgram.core.checks import ConfigError
+from cisgram.core.device import best_device
+from cisgram.genome.alphabet import reverse_complement
+from cisgram.models.checkpoint import load_model
+from cisgram.models.shorkie_tracks import ShorkieTracks
+from cisgram.predict.reuse import ReuseConfig, predict_sequences
+
+
+class Columns(NamedTuple):
+    """What the outputs of a model are."""
+
+    tracks: tuple[str, ...]
+    """Names of the tracks; `name+` is the strand that is read."""
+    values: tuple[str, ...]
+    """Names of the numbers of genes; each has a column a strand, after the tracks."""
+
+    @property
+    def partner(self) -> Int64[np.ndarray, "columns"]:
+        """For each column, that of the same signal on the other strand; itself without strand.
+
+        >>> Columns(("tss+", "tss-", "mnase"), ("tpm",)).partner
+        array([1, 0, 2, 4, 3])
+        """
+        places = {name: number for number, name in enumerate(self.tracks)}
+        other = {"+": "-", "-": "+"}
+        of_tracks = [
+            places.get(name[:-1] + other.get(name[-1], name[-1]), number)
+            for number, name in enumerate(self.tracks)
+        ]
+        n, n_tracks = len(self.values), len(self.tracks)
+        of_values = [*range(n_tracks + n, n_tracks + 2 * n), *range(n_tracks, n_tracks + n)]
+        return np.array(of_tracks + of_values, dtype=np.int64)
+
+
+class Reading(NamedTuple):
+    """What a model says of windows, the mean over both strands."""
+
+    tracks: Float32[np.ndarray, "windows bins tracks"]
+    """Counts of a bin."""
+    values: Float32[np.ndarray, "windows bins strands values"]
+    """Of genes on the strand that was asked for and of those on the other, in their own units; a
+    gene's number is the mean over its bins."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrackReader:
+    """A trained model of tracks and genes with what its targets were scaled by."""
+
+    model: ShorkieTracks
+    columns: Columns
+    power: float
+    """Counts were raised to this."""
+    track_means: Float32[np.ndarray, "tracks"]
+    """And then divided by these."""
+    value_moments: Float32[np.ndarray, "values 2"]
+    """Means and standard deviations of genes' numbers."""
+    card: dict[str, Any]
+
+    @classmethod
+    def open(cls, name: Path | str) -> Self:
+        """Open packaged weights, a model's directory or a run of `cisgram train`.
+
+        Raises:
+            DataError: there is no such model, or it is damaged.
+            ConfigError: it predicts no tracks, or its card does not say which.
+        """
+        model, card = load_model(name)
+        if not isinstance(model, ShorkieTracks) or not {"columns", "scaling"} <= set(card):
+            raise ConfigError(
+                f"{name} is a {model.kind} that names no tracks; name a run of `cisgram train`."
+            )
+        scaling, columns = card["scaling"], card["columns"]
+        return cls(
+            model.to(best_device()),
+            Columns(tuple(columns["tracks"]), tuple(columns["values"])),
+            power=scaling["power"],
+            track_means=np.array([scaling["tracks"][t] for t in columns["tracks"]], np.float32),
+            value_moments=np.array(
+                [scaling["values"][v] for v in columns["values"]], np.float32
+            ).reshape(-1, 2),
+            card=card,
+        )
+
+    @property
+    def margin(self) -> int:
+        """Bases at each end of a window of which nothing is predicted."""
+        return self.model.config.crop * self.model.resolution
+
+    @property
+    def n_bins(self) -> int:
+        """Bins of a window."""
+        return (self.model.window - 2 * self.margin) // self.model.resolution
+
+    def read(
+        self,
+        windows: UInt8[np.ndarray, "windows length"],
+        *,
+        species: int = 0,
+        config: ReuseConfig | None = None,
+    ) -> Reading:
+        """Predict windows and their reverse complements; bins and strands are those given."""
+        both = np.stack([windows, reverse_complement(windows)])
+        read = predict_sequences(self.model, both, species=species, config=config).values
+        mean = (read[0] + read[1][:, ::-1, self.columns.partner]) / 2
+        n_tracks = len(self.columns.tracks)
+        tracks = (mean[..., :n_tracks] * self.track_means) ** np.float32(1 / self.power)
+        values = mean[..., n_tracks:].reshape(*mean.shape[:2], 2, len(self.columns.values))
+        return Reading(tracks, values * self.value_moments[:, 1] + self.value_moments[:, 0])
