@@ -64,16 +64,22 @@ app.command(
     sort_key=5,
 )
 app.command(
+    "cisgram.cli.predict:predict",
+    name="predict",
+    help="Predict tracks and numbers of genes from sequence.",
+    sort_key=6,
+)
+app.command(
     "cisgram.cli.models:app",
     name="models",
     help="List and show models; convert published weights.",
-    sort_key=6,
+    sort_key=7,
 )
 app.command(
     "cisgram.cli.report:report",
     name="report",
     help="Write one self-contained HTML page about fitted models.",
-    sort_key=7,
+    sort_key=8,
 )
 
 

@@ -1,0 +1,66 @@
+"""`cisgram predict`: tracks and numbers of genes from sequence."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cisgram.core.checks import ConfigError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def predict(
+    *,
+    model: str,
+    genome: Path | None = None,
+    annotation: Path | None = None,
+    genes: str | None = None,
+    bed: Path | None = None,
+    fasta: Path | None = None,
+    out: Path,
+    out_bigwig: Path | None = None,
+) -> None:
+    """Predict tracks, and numbers of genes, from sequence; both strands are read and averaged.
+
+    Give one of --genes, --bed and --fasta.
+
+    Args:
+        model: packaged weights, a model's directory, or a run of `cisgram train`.
+        genome: FASTA that the genes or regions are of.
+        annotation: its GTF or GFF3, for --genes.
+        genes: `all`, or a file with the name of a gene a line.
+        bed: regions.
+        fasta: sequences to be predicted whole, edited ones for example.
+        out: tab-separated table to write, a row a gene, region or sequence.
+        out_bigwig: directory for a bigWig of each track, of --bed and --fasta.
+    """
+    from cisgram.predict.track_files import predict_gene_file, predict_region_file
+
+    given = [name for name, value in (("genes", genes), ("bed", bed), ("fasta", fasta)) if value]
+    if len(given) != 1:
+        raise ConfigError(
+            f"give one of --genes, --bed and --fasta; got {' and '.join(given) or 'none'}."
+        )
+    if fasta is not None:
+        _say(
+            predict_region_file(model, None, out, genome=fasta, bigwig=out_bigwig), "sequences", out
+        )
+        return
+    if genome is None:
+        raise ConfigError(f"--{given[0]} needs --genome, the FASTA it is of; add it.")
+    if bed is not None:
+        _say(predict_region_file(model, bed, out, genome=genome, bigwig=out_bigwig), "regions", out)
+        return
+    if annotation is None:
+        raise ConfigError("--genes needs --annotation, which says where they are; add it.")
+    if out_bigwig is not None:
+        raise ConfigError("--out-bigwig goes with --bed or --fasta; leave it out with --genes.")
+    source = Path(genome or "")
+    found = predict_gene_file(model, genes, out, genome=source, annotation=annotation)
+    _say(found, "genes", out)
+
+
+def _say(table: "pl.DataFrame", what: str, out: Path) -> None:
+    from rich.console import Console
+
+    Console().print(f"{table.height:,} {what} are in {out}.", highlight=False)
