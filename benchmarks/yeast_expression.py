@@ -1,0 +1,244 @@
+"""Measure how well models predict signal and genes of yeast chromosomes they did not learn from.
+
+    python benchmarks/yeast_expression.py --runs pretrained=RUN random=RUN \
+        --json benchmarks/results/yeast_expression.json
+
+Runs are of `cisgram train`, all of the same targets. Every window is read on both strands.
+
+Keys of the JSON, each with a 95% interval `low` to `high`:
+
+- `bins`: by run and track, Pearson's r over bins of 16 bases of the test chromosomes, of counts and
+  of their square roots; intervals draw windows.
+- `genes`: by predictor and number, Pearson's r over test genes; intervals draw genes. Ridge
+  regressions on counts of words stand beside the networks, their penalty chosen on the
+  validation chromosomes.
+- `tracks`: by run and track, r over genes of log2(1 + mean of a bin of the body), own strand.
+- `within`: by run and track, mean over genes of r over the bins of the body.
+- `conditions`: by run, r over genes of log2 ratios between conditions.
+- `differences`: the first run's r less that of each other predictor, on the same genes.
+- `splits`, `runs`, `machine`.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from machine import machine
+from yeast_gene_baselines import features, ridge
+
+from cisgram.core.artifact import write_json
+from cisgram.core.metrics import pearson
+from cisgram.data.targets import Targets
+from cisgram.genome.interval import Interval
+from cisgram.predict.evaluate_tracks import Signal, read_split
+from cisgram.predict.genes import predict_genes
+from cisgram.predict.tracks import TrackReader
+
+N_DRAWS, BLOCK = 1_000, 8_192
+CONDITIONS = {
+    "diamide over YPD": ("tss_diamide+", "tss_ypd+"),
+    "galactose over YPD": ("tif_gal+", "tif_ypd+"),
+}
+UPSTREAM = 304
+"""Bases before a gene's body whose TSS signal is the gene's."""
+
+
+def interval(predicted: np.ndarray, measured: np.ndarray, *, seed: int = 0) -> dict:
+    """Return r and the interval of a bootstrap over what is compared."""
+    known = ~np.isnan(predicted) & ~np.isnan(measured)
+    p, m = predicted[known], measured[known]
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(0, p.size, (N_DRAWS, p.size))
+    low, high = np.percentile(pearson(p[rows], m[rows]), [2.5, 97.5])
+    return {"r": float(pearson(p, m)), "low": float(low), "high": float(high), "n": int(p.size)}
+
+
+def difference(first: np.ndarray, second: np.ndarray, measured: np.ndarray) -> dict:
+    """Return how much higher the first's r is, the same genes drawn for both."""
+    known = ~np.isnan(first) & ~np.isnan(second) & ~np.isnan(measured)
+    a, b, m = first[known], second[known], measured[known]
+    rows = np.random.default_rng(0).integers(0, a.size, (N_DRAWS, a.size))
+    draws = pearson(a[rows], m[rows]) - pearson(b[rows], m[rows])
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return {
+        "difference": float(pearson(a, m) - pearson(b, m)),
+        "low": float(low),
+        "high": float(high),
+    }
+
+
+def moments(predicted: np.ndarray, measured: np.ndarray, block: np.ndarray) -> np.ndarray:
+    """Return by block what a correlation is made of, so that blocks can be drawn."""
+    parts = (
+        np.ones(predicted.size),
+        predicted,
+        measured,
+        predicted**2,
+        measured**2,
+        predicted * measured,
+    )
+    return np.stack([np.bincount(block, part) for part in parts])
+
+
+def correlation(sums: np.ndarray) -> np.ndarray:
+    n, p, m, pp, mm, pm = sums
+    return (n * pm - p * m) / np.sqrt((n * pp - p**2) * (n * mm - m**2))
+
+
+def bins(signal: Signal, names: tuple[str, ...]) -> dict:
+    """Return r over bins of each track; stretches of a window's length are drawn."""
+    block = np.unique(
+        signal.place[:, 0] * 10**6 + signal.place[:, 1] // BLOCK, return_inverse=True
+    )[1]
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, block.max() + 1, (N_DRAWS, block.max() + 1))
+    found: dict = {}
+    for number, name in enumerate(names):
+        for what, power in (("counts", 1.0), ("square roots", 0.5)):
+            predicted, measured = (side[:, number].astype(float) ** power for side in signal[:2])
+            sums = moments(predicted, measured, block)
+            low, high = np.percentile(correlation(sums[:, rows].sum(axis=2)), [2.5, 97.5])
+            found.setdefault(name, {})[what] = {
+                "r": float(correlation(sums.sum(axis=1))),
+                "low": float(low),
+                "high": float(high),
+            }
+    return found
+
+
+class Bodies:
+    """Where the test genes' bins are in a `Signal`."""
+
+    def __init__(self, signal: Signal, targets: Targets, rows: np.ndarray) -> None:
+        self.names = targets.tracks.names
+        chroms = targets.windows[targets.split("test")]["chrom"].unique().sort().to_list()
+        size = targets.geometry.resolution
+        place = {key: row for row, key in enumerate(map(tuple, signal.place.tolist()))}
+        self.bodies, self.upstream, self.strands = [], [], []
+        for row in targets.genes[rows].iter_rows(named=True):
+            contig = chroms.index(row["chrom"])
+            start, end = row["start"] // size * size, -(-row["end"] // size) * size
+            plus = row["strand"] == "+"
+            before = (
+                range(start - UPSTREAM, start, size) if plus else range(end, end + UPSTREAM, size)
+            )
+            body = [place.get((contig, at)) for at in range(start, end, size)]
+            self.bodies.append([at for at in body if at is not None])
+            ahead = [place.get((contig, at)) for at in before]
+            self.upstream.append([at for at in ahead if at is not None] + self.bodies[-1])
+            self.strands.append(row["strand"])
+
+    def column(self, name: str, strand: str) -> int:
+        """Return the column of a track on that strand."""
+        return self.names.index(name[:-1] + strand)
+
+    def mean(self, side: np.ndarray, name: str, *, upstream: bool = False) -> np.ndarray:
+        """Return log2(1 + mean of a bin) of every gene."""
+        places = self.upstream if upstream else self.bodies
+        columns = [self.column(name, strand) for strand in self.strands]
+        return np.array(
+            [
+                np.log2(1 + side[at, column].mean()) if at else np.nan
+                for at, column in zip(places, columns, strict=True)
+            ]
+        )
+
+    def within(self, signal: Signal, name: str) -> np.ndarray:
+        """Return r over the bins of every gene of ten or more."""
+        found = []
+        for at, strand in zip(self.bodies, self.strands, strict=True):
+            column = self.column(name, strand)
+            p, m = (np.log2(1 + side[at, column]) for side in signal[:2])
+            found.append(float(pearson(p, m)) if len(at) >= 10 and m.std() > 0 else np.nan)
+        return np.array(found)
+
+
+def mean_interval(values: np.ndarray) -> dict:
+    known = values[~np.isnan(values)]
+    rows = np.random.default_rng(0).integers(0, known.size, (N_DRAWS, known.size))
+    low, high = np.percentile(known[rows].mean(axis=1), [2.5, 97.5])
+    return {"r": float(known.mean()), "low": float(low), "high": float(high), "n": int(known.size)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", nargs="+", required=True, help="NAME=DIRECTORY")
+    parser.add_argument("--json", type=Path, required=True)
+    options = parser.parse_args()
+    runs = dict(text.split("=", 1) for text in options.runs)
+    targets = Targets.open(Path(next(iter(runs.values()))) / "targets")
+    split = targets.genes["split"].to_numpy()
+    places = [
+        Interval(row["chrom"], row["start"], row["end"], row["strand"])
+        for row in targets.genes.iter_rows(named=True)
+    ]
+    test = np.flatnonzero(split == "test")
+    result: dict = {name: {} for name in ("bins", "genes", "tracks", "within", "conditions")}
+    predicted: dict[str, np.ndarray] = {}
+    for name, run in runs.items():
+        reader = TrackReader.open(run)
+        signal = read_split(reader, targets, "test")
+        result["bins"][name] = bins(signal, targets.tracks.names)
+        bodies = Bodies(signal, targets, test)
+        stranded = [track for track in targets.tracks.names if track.endswith("+")]
+        result["tracks"][name] = {
+            track: interval(
+                bodies.mean(signal.predicted, track), bodies.mean(signal.measured, track)
+            )
+            for track in stranded
+        }
+        result["within"][name] = {
+            track: mean_interval(bodies.within(signal, track)) for track in stranded
+        }
+        result["conditions"][name] = {
+            what: interval(
+                *(
+                    bodies.mean(side, one, upstream=True) - bodies.mean(side, other, upstream=True)
+                    for side in signal[:2]
+                )
+            )
+            for what, (one, other) in CONDITIONS.items()
+        }
+        found = predict_genes(reader, targets.reference, [places[row] for row in test])
+        predicted[name] = found.values
+        print(
+            name, {k: v["square roots"]["r"] for k, v in result["bins"][name].items()}, flush=True
+        )
+    train, valid = split == "train", split == "valid"
+    for what, x in features(targets.reference, places).items():
+        columns = [
+            ridge(x, targets.values[:, n].astype(float), train=train, valid=valid, test=test)
+            for n in range(len(targets.value_names))
+        ]
+        predicted[f"ridge, {what}"] = np.stack(columns, axis=1)
+    measured = targets.values[test].astype(float)
+    first = next(iter(runs))
+    result["genes"] = {
+        name: {
+            value: interval(columns[:, n], measured[:, n])
+            for n, value in enumerate(targets.value_names)
+        }
+        for name, columns in predicted.items()
+    }
+    result["differences"] = {
+        name: {
+            value: difference(predicted[first][:, n], columns[:, n], measured[:, n])
+            for n, value in enumerate(targets.value_names)
+        }
+        for name, columns in predicted.items()
+        if name != first
+    }
+    result["splits"] = {name: int((split == name).sum()) for name in ("train", "valid", "test")}
+    result["runs"] = {
+        name: {key: TrackReader.open(run).card.get(key) for key in ("steps", "seconds", "hardware")}
+        for name, run in runs.items()
+    }
+    result["machine"] = machine(torch.get_num_threads())
+    write_json(options.json, result)
+    for name, row in result["genes"].items():
+        print(name, {value: round(cell["r"], 3) for value, cell in row.items()})
+
+
+if __name__ == "__main__":
+    main()
