@@ -1,0 +1,259 @@
+"""What models say of mutants of one window, each computed as far as its mutation reaches.
+
+`Cones` follow a mutation from layer to layer (`LayeredModel`); `Segments` read the DNA around it
+again and leave the rest of the window's features as they are (`SplitModel`); `WholeWindows` read
+every mutant from end to end.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int, Int64, Shaped, UInt8
+from torch import Tensor
+
+from cisgram.models.base import LayeredModel, Model, SplitModel
+from cisgram.nn.changes import Change
+
+_WINDOWS_AT_ONCE = 4
+_CACHE_BYTES = 2 * 2**20
+"""What the changes of a layer may take, so that processors keep them in their caches."""
+
+
+class Mutants(NamedTuple):
+    """Windows that differ from one in a base, and what was kept of a model's output for them."""
+
+    positions: Int64[np.ndarray, "mutants"]
+    bases: UInt8[np.ndarray, "mutants"]
+    outputs: Float[Tensor, "mutants ..."]
+
+
+@dataclass(kw_only=True)
+class Account:
+    """How much of a window was computed again for each mutant."""
+
+    n_mutants: int = 0
+    positions_computed: int = 0
+    """Positions that the local part read, or that its layers computed where it has some."""
+    positions_of_a_plain_loop: int = 0
+    """The same, had every mutant been read from end to end."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Window:
+    """A window that mutants are made of, and what to keep of outputs."""
+
+    tokens: UInt8[np.ndarray, "length"]
+    species: int
+    reduce: Callable[[Tensor], Tensor]
+    batch: int | None
+    """Mutants at once; None where the computation may choose."""
+    device: torch.device
+    """Of the model."""
+    account: Account = field(default_factory=Account)
+
+    def count(self, n_mutants: int, *, computed: int, of: int) -> None:
+        """Count mutants, and the positions computed for each of them."""
+        self.account.n_mutants += n_mutants
+        self.account.positions_computed += n_mutants * computed
+        self.account.positions_of_a_plain_loop += n_mutants * of
+
+    def put(self, numbers: Shaped[np.ndarray, "*shape"]) -> Shaped[Tensor, "*shape"]:
+        """Return numbers on the model's device."""
+        return torch.from_numpy(np.ascontiguousarray(numbers)).to(self.device)
+
+    def read(
+        self, tokens: UInt8[np.ndarray, "batch length"]
+    ) -> tuple[UInt8[Tensor, "batch length"], Int[Tensor, "batch"]]:
+        """Return what models take: tokens and species."""
+        species = torch.full((len(tokens),), self.species, device=self.device)
+        return self.put(tokens), species
+
+
+class MutantOutputs(ABC):
+    """A way to compute outputs of mutants."""
+
+    reference: Float[Tensor, "1 ..."]
+    """What was kept of the output of the window as it is."""
+
+    @abstractmethod
+    def of(self, runs: list[Int64[np.ndarray, "_"]]) -> Iterator[Mutants]:
+        """Yield the mutants of runs of neighbouring positions, three at each, batch by batch."""
+
+
+def mutant_outputs(model: Model, window: Window) -> MutantOutputs:
+    """Return the way that computes least."""
+    if isinstance(model, LayeredModel):
+        return Cones(model, window)
+    return Segments(model, window) if isinstance(model, SplitModel) else WholeWindows(model, window)
+
+
+class WholeWindows(MutantOutputs):
+    """Reads every mutant from end to end."""
+
+    def __init__(self, model: Model, window: Window) -> None:
+        self.model, self.window = model, window
+        self.reference = self._output(window.tokens[None])
+
+    def of(self, runs: list[Int64[np.ndarray, "_"]]) -> Iterator[Mutants]:
+        """Yield the mutants of runs of neighbouring positions, three at each, batch by batch."""
+        length = len(self.window.tokens)
+        for positions, bases in _batches(self.window, runs):
+            tokens = np.tile(self.window.tokens, (len(positions), 1))
+            tokens[np.arange(len(positions)), positions] = bases
+            self.window.count(len(positions), computed=length, of=length)
+            yield Mutants(positions, bases, self._output(tokens))
+
+    def _output(self, tokens: UInt8[np.ndarray, "batch length"]) -> Float[Tensor, "batch ..."]:
+        read, species = self.window.read(tokens)
+        return self.window.reduce(self.model(read, species=species))
+
+
+class Segments(MutantOutputs):
+    """Reads the DNA around a mutation, and puts the features there into the window's.
+
+    A mutation changes features within a halo of it, and those depend on bases within another. Near
+    the ends of the window a segment is moved inside: its end is then the window's, and all
+    segments have one length.
+    """
+
+    def __init__(self, model: SplitModel, window: Window) -> None:
+        self.model, self.window = model, window
+        length, unit = len(window.tokens), model.multiple
+        self.kept = min(2 * model.halo + unit, length)
+        self.read = min(4 * model.halo + unit, length)
+        self.features = model.local(*window.read(window.tokens[None]))
+        self.reference = window.reduce(model.mix(self.features))
+        batch = window.batch or _WINDOWS_AT_ONCE
+        self.windows = tuple(level.repeat(batch, 1, 1) for level in self.features)
+
+    def of(self, runs: list[Int64[np.ndarray, "_"]]) -> Iterator[Mutants]:
+        """Yield the mutants of runs of neighbouring positions, three at each, batch by batch."""
+        length = len(self.window.tokens)
+        for positions, bases in _batches(self.window, runs):
+            self.window.count(len(positions), computed=self.read, of=length)
+            yield Mutants(positions, bases, self._outputs(positions, bases))
+
+    def _outputs(
+        self, positions: Int64[np.ndarray, "mutants"], bases: UInt8[np.ndarray, "mutants"]
+    ) -> Float[Tensor, "mutants ..."]:
+        tokens, halo, unit = self.window.tokens, self.model.halo, self.model.multiple
+        block, every = positions // unit * unit, np.arange(len(positions))
+        first = np.clip(block - 2 * halo, 0, len(tokens) - self.read)
+        changed = np.clip(block - halo, 0, len(tokens) - self.kept)
+        segments = tokens[first[:, None] + np.arange(self.read)]
+        segments[every, positions - first] = bases
+        rows = self.window.put(every)[:, None]
+        places: list[Int[Tensor, "mutants _"]] = []
+        levels = self.model.local(*self.window.read(segments))
+        for level, own in zip(levels, self.windows, strict=True):
+            resolution = self.read // level.shape[1]
+            bins = np.arange(self.kept // resolution)
+            source = self.window.put(((changed - first) // resolution)[:, None] + bins)
+            places.append(self.window.put((changed // resolution)[:, None] + bins))
+            own[rows, places[-1]] = level[rows, source]
+        mixed = self.model.mix(tuple(own[: len(every)] for own in self.windows))
+        for own, level, place in zip(self.windows, self.features, places, strict=True):
+            own[rows, place] = level[0, place]
+        return self.window.reduce(mixed)
+
+
+class Cones(MutantOutputs):
+    """Computes in every layer only the rows that a mutation reaches, from what changes in them.
+
+    The mutants of neighbouring positions go together: the same number of rows changes in each.
+    """
+
+    def __init__(self, model: LayeredModel, window: Window) -> None:
+        self.model, self.window = model, window
+        rows, reach = self._letters(window.tokens[None])[0], 0
+        self.changes: list[Change] = []
+        self.sizes: list[tuple[int, int]] = []
+        for layer in model.layers:
+            reach += layer.reach
+            change, rows = layer.remember(rows, reach=reach)
+            self.changes.append(change)
+            self.sizes.append((1 + 2 * reach, layer.n_out))
+        self.rows, self.reach = F.pad(rows, (0, 0, reach, reach)), reach
+        self.mean = rows.mean(dim=0)
+        self.reference = window.reduce(model.mix((rows[None],)))
+        self.n_positions = self._positions_at_once(window.batch)
+        numbers = [3 * self.n_positions * width * channels for width, channels in self.sizes]
+        self.buffers = [rows.new_empty(n) for n in numbers]
+
+    def of(self, runs: list[Int64[np.ndarray, "_"]]) -> Iterator[Mutants]:
+        """Yield the mutants of runs of neighbouring positions, three at each, batch by batch."""
+        tokens, n_layers = self.window.tokens, len(self.sizes)
+        computed = sum(width for width, _ in self.sizes)
+        for run in runs:
+            for start in range(0, len(run), self.n_positions):
+                positions = run[start : start + self.n_positions]
+                first, n = int(positions[0]), len(positions)
+                present = tokens[first : first + n]
+                bases = _others(present)
+                self.window.count(3 * n, computed=computed, of=n_layers * len(tokens))
+                delta = self._letters(bases) - self._letters(present[None])
+                mixed = self._mix(self._follow(delta[None], first), first)
+                yield Mutants(np.tile(positions, 3), bases.ravel(), self.window.reduce(mixed))
+
+    def _letters(
+        self, bases: UInt8[np.ndarray, "bases positions"]
+    ) -> Float[Tensor, "bases positions letters"]:
+        return self.model.letters[self.window.put(bases).int()]
+
+    def _follow(
+        self, delta: Float[Tensor, "1 3 positions letters"], first: int
+    ) -> Float[Tensor, "width 3 positions channels"]:
+        """Return what mutations change in the last layer's output."""
+        n = delta.shape[2]
+        for change, (width, channels), buffer in zip(
+            self.changes, self.sizes, self.buffers, strict=True
+        ):
+            out = buffer[: width * 3 * n * channels].view(width, 3, n, channels)
+            change(delta, first, out=out)
+            delta = out
+        return delta
+
+    def _mix(
+        self, delta: Float[Tensor, "width 3 positions channels"], first: int
+    ) -> Float[Tensor, "mutants ..."]:
+        """Finish windows in which the last layer's output has changed around each position."""
+        width, _, n, channels = delta.shape
+        length = len(self.window.tokens)
+        if self.model.averages:
+            means = self.mean + delta.sum(dim=0) / length
+            return self.model.mix((means.view(3 * n, 1, channels),))
+        windows = self.rows.repeat(3, n, 1, 1)
+        for number in range(n):
+            start = first + number
+            windows[:, number, start : start + width] += delta[:, :, number].transpose(0, 1)
+        inside = windows[:, :, self.reach : self.reach + length]
+        return self.model.mix((inside.flatten(0, 1),))
+
+    def _positions_at_once(self, batch: int | None) -> int:
+        if batch is not None:
+            return max(batch // 3, 1)
+        each = 3 * max(width * channels for width, channels in self.sizes)
+        return max(_CACHE_BYTES // (each * self.rows.element_size()), 1)
+
+
+def _batches(
+    window: Window, runs: list[Int64[np.ndarray, "_"]]
+) -> Iterator[tuple[Int64[np.ndarray, "mutants"], UInt8[np.ndarray, "mutants"]]]:
+    """Yield positions and the bases put there, three at each position."""
+    if not runs:
+        return
+    places, size = np.concatenate(runs), window.batch or _WINDOWS_AT_ONCE
+    positions = np.repeat(places, 3)
+    bases = _others(window.tokens[places]).T.ravel()
+    for first in range(0, len(positions), size):
+        yield positions[first : first + size], bases[first : first + size]
+
+
+def _others(present: UInt8[np.ndarray, "positions"]) -> UInt8[np.ndarray, "3 positions"]:
+    """Return the three bases that are not there."""
+    return (present + np.arange(1, 4, dtype=np.uint8)[:, None]) % np.uint8(4)
