@@ -20,7 +20,7 @@ from cisgram.models.base import LayeredModel, Model, SplitModel
 from cisgram.nn.changes import Change
 
 _WINDOWS_AT_ONCE = 4
-_CACHE_BYTES = 2 * 2**20
+_CACHE_BYTES = 4 * 2**20
 """What the changes of a layer may take, so that processors keep them in their caches."""
 
 
@@ -82,7 +82,10 @@ class MutantOutputs(ABC):
 
     @abstractmethod
     def of(self, runs: list[Int64[np.ndarray, "_"]]) -> Iterator[Mutants]:
-        """Yield the mutants of runs of neighbouring positions, three at each, batch by batch."""
+        """Yield the mutants of runs of neighbouring positions, three at each, batch by batch.
+
+        The next batch may write over the outputs of the one before.
+        """
 
 
 def mutant_outputs(model: Model, window: Window) -> MutantOutputs:
@@ -136,30 +139,32 @@ class Segments(MutantOutputs):
         length = len(self.window.tokens)
         for positions, bases in _batches(self.window, runs):
             self.window.count(len(positions), computed=self.read, of=length)
-            yield Mutants(positions, bases, self._outputs(positions, bases))
+            places = self._paste(positions, bases)
+            mixed = self.model.mix(tuple(own[: len(positions)] for own in self.windows))
+            yield Mutants(positions, bases, self.window.reduce(mixed))
+            for own, level, place in zip(self.windows, self.features, places, strict=True):
+                own[_rows(place), place] = level[0, place]
 
-    def _outputs(
+    def _paste(
         self, positions: Int64[np.ndarray, "mutants"], bases: UInt8[np.ndarray, "mutants"]
-    ) -> Float[Tensor, "mutants ..."]:
+    ) -> list[Int[Tensor, "mutants _"]]:
+        """Put what mutations change into the windows; return where, level by level."""
         tokens, halo, unit = self.window.tokens, self.model.halo, self.model.multiple
-        block, every = positions // unit * unit, np.arange(len(positions))
+        block = positions // unit * unit
         first = np.clip(block - 2 * halo, 0, len(tokens) - self.read)
         changed = np.clip(block - halo, 0, len(tokens) - self.kept)
         segments = tokens[first[:, None] + np.arange(self.read)]
-        segments[every, positions - first] = bases
-        rows = self.window.put(every)[:, None]
+        segments[np.arange(len(positions)), positions - first] = bases
         places: list[Int[Tensor, "mutants _"]] = []
         levels = self.model.local(*self.window.read(segments))
         for level, own in zip(levels, self.windows, strict=True):
             resolution = self.read // level.shape[1]
             bins = np.arange(self.kept // resolution)
             source = self.window.put(((changed - first) // resolution)[:, None] + bins)
-            places.append(self.window.put((changed // resolution)[:, None] + bins))
-            own[rows, places[-1]] = level[rows, source]
-        mixed = self.model.mix(tuple(own[: len(every)] for own in self.windows))
-        for own, level, place in zip(self.windows, self.features, places, strict=True):
-            own[rows, place] = level[0, place]
-        return self.window.reduce(mixed)
+            place = self.window.put((changed // resolution)[:, None] + bins)
+            own[_rows(place), place] = level[_rows(place), source]
+            places.append(place)
+        return places
 
 
 class Cones(MutantOutputs):
@@ -257,3 +262,8 @@ def _batches(
 def _others(present: UInt8[np.ndarray, "positions"]) -> UInt8[np.ndarray, "3 positions"]:
     """Return the three bases that are not there."""
     return (present + np.arange(1, 4, dtype=np.uint8)[:, None]) % np.uint8(4)
+
+
+def _rows(places: Int[Tensor, "mutants bins"]) -> Int[Tensor, "mutants 1"]:
+    """Number the mutants, for indexing beside their places."""
+    return torch.arange(len(places), device=places.device)[:, None]

@@ -113,7 +113,7 @@ def saturation_mutagenesis(
 
 def mean_of_tracks(output: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
     """Return the mean over everything between windows and tracks, which are the last axis."""
-    return output.flatten(1, -2).mean(dim=1) if output.ndim > 2 else output  # noqa: PLR2004
+    return output.flatten(1, -2).mean(dim=1) if output.ndim > 2 else output
 
 
 def _known_runs(

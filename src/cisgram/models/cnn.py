@@ -60,7 +60,7 @@ class DilatedCNNConfig:
 
 
 class DilatedCNN(LayeredModel):
-    """Dilated convolutions to tracks of a window or of each base; 104,193 numbers by default."""
+    """Dilated convolutions to tracks of a window or of each base; 104,321 numbers by default."""
 
     kind = "dilated-cnn"
 
@@ -74,9 +74,7 @@ class DilatedCNN(LayeredModel):
         self.convolutions = nn.ModuleList()
         for number, (width, dilation) in enumerate(config.shapes):
             self.convolutions.append(
-                ReluConv(
-                    n_in, config.channels, width=width, dilation=dilation, residual=number > 0
-                )
+                ReluConv(n_in, config.channels, width=width, dilation=dilation, residual=number > 0)
             )
             n_in = config.channels
         self.head = Dense(config.channels, config.n_tracks)

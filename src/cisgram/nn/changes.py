@@ -8,7 +8,7 @@ convolution is linear, it has to see the rows that changed alone, not their surr
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from cisgram.nn.conv import Conv
 
 
+@runtime_checkable
 class Change(Protocol):
     """What a change of its input does to the output of a layer, for one sequence."""
 
