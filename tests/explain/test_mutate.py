@@ -1,3 +1,4 @@
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from cisgram.core.checks import ConfigError
 from cisgram.explain import mutants
-from cisgram.explain.mutate import Mutagenesis, mean_of_tracks, saturation_mutagenesis
+from cisgram.explain.cones import Cones
+from cisgram.explain.mutate import Mutagenesis, mean_of_tracks, saturation_mutagenesis, way_of
 from cisgram.genome.alphabet import N
 from cisgram.models.base import LayeredModel, Model, SplitModel
 from cisgram.models.bert import BertConfig, BertLM
@@ -107,11 +109,11 @@ def test_each_way_finds_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     model, tokens = MODELS[name], sequence(2, 120)
     ways: list[Any] = [mutants.WholeWindows]
     ways += [mutants.Segments] * isinstance(model, SplitModel)
-    ways += [mutants.Cones] * isinstance(model, LayeredModel)
-    assert isinstance(mutants.mutant_outputs(model, window_of(tokens)), ways[-1])
+    ways += [Cones] * isinstance(model, LayeredModel)
+    assert isinstance(way_of(model, window_of(tokens)), ways[-1])
     own = saturation_mutagenesis(model, tokens, start=40, end=50)
     for way in ways[:-1]:
-        monkeypatch.setattr("cisgram.explain.mutate.mutant_outputs", way)
+        monkeypatch.setattr("cisgram.explain.mutate.way_of", way)
         other = saturation_mutagenesis(model, tokens, start=40, end=50)
         largest = np.abs(other.reference).max() + np.nanmax(np.abs(other.effects))
         np.testing.assert_allclose(own.effects, other.effects, atol=TOLERANCE * largest, rtol=0)
@@ -176,6 +178,18 @@ def test_layers_compute_the_rows_that_change_alone(
     head = 0 if pooled else 17
     assert account.positions_computed == 60 * (sum(widths) + head)
     assert account.positions_of_a_plain_loop == 60 * 1_000 * (3 + (not pooled))
+
+
+def test_small_effects_of_a_mean_are_not_rounded_away() -> None:
+    model, tokens = MODELS["pooled"], sequence(6, 5_000)
+    found = saturation_mutagenesis(model, tokens, start=2_500, end=2_510, species=1).effects
+    exact = deepcopy(model).double()
+    reference = read_all(exact, tokens[None])
+    expected = plainly(exact, tokens, 2_500, 2_510) - reference
+    known = tokens[2_500:2_510] < N
+    largest = np.abs(expected).max()
+    assert largest < 1e-3 * np.abs(reference).max()
+    assert np.abs(found - expected)[known].max() < TOLERANCE * largest
 
 
 def test_unknown_bases_part_the_runs_and_cost_nothing() -> None:

@@ -84,6 +84,7 @@ def tiny_cnn(*, pooled: bool) -> DilatedCNN:
     config = DilatedCNNConfig(
         window=64, channels=6, first_width=5, dilations=(2, 4), n_tracks=3, pooled=pooled
     )
+    torch.manual_seed(0)
     return awake(DilatedCNN(config))
 
 

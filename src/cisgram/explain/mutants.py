@@ -1,9 +1,4 @@
-"""What models say of mutants of one window, each computed as far as its mutation reaches.
-
-`Cones` follow a mutation from layer to layer (`LayeredModel`); `Segments` read the DNA around it
-again and leave the rest of the window's features as they are (`SplitModel`); `WholeWindows` read
-every mutant from end to end.
-"""
+"""What models say of mutants of one window, whole or the DNA around mutations read again."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -12,16 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int, Int64, Shaped, UInt8
 from torch import Tensor
 
-from cisgram.models.base import LayeredModel, Model, SplitModel
-from cisgram.nn.changes import Change
+from cisgram.models.base import Model, SplitModel
 
 _WINDOWS_AT_ONCE = 4
-_CACHE_BYTES = 4 * 2**20
-"""What the changes of a layer may take, so that processors keep them in their caches."""
 
 
 class Mutants(NamedTuple):
@@ -86,13 +77,6 @@ class MutantOutputs(ABC):
 
         The next batch may write over the outputs of the one before.
         """
-
-
-def mutant_outputs(model: Model, window: Window) -> MutantOutputs:
-    """Return the way that computes least."""
-    if isinstance(model, LayeredModel):
-        return Cones(model, window)
-    return Segments(model, window) if isinstance(model, SplitModel) else WholeWindows(model, window)
 
 
 class WholeWindows(MutantOutputs):
@@ -167,85 +151,6 @@ class Segments(MutantOutputs):
         return places
 
 
-class Cones(MutantOutputs):
-    """Computes in every layer only the rows that a mutation reaches, from what changes in them.
-
-    The mutants of neighbouring positions go together: the same number of rows changes in each.
-    """
-
-    def __init__(self, model: LayeredModel, window: Window) -> None:
-        self.model, self.window = model, window
-        rows, reach = self._letters(window.tokens[None])[0], 0
-        self.changes: list[Change] = []
-        self.sizes: list[tuple[int, int]] = []
-        for layer in model.layers:
-            reach += layer.reach
-            change, rows = layer.remember(rows, reach=reach)
-            self.changes.append(change)
-            self.sizes.append((1 + 2 * reach, layer.n_out))
-        self.rows, self.reach = F.pad(rows, (0, 0, reach, reach)), reach
-        self.mean = rows.mean(dim=0)
-        self.reference = window.reduce(model.mix((rows[None],)))
-        self.n_positions = self._positions_at_once(window.batch)
-        numbers = [3 * self.n_positions * width * channels for width, channels in self.sizes]
-        self.buffers = [rows.new_empty(n) for n in numbers]
-
-    def of(self, runs: list[Int64[np.ndarray, "_"]]) -> Iterator[Mutants]:
-        """Yield the mutants of runs of neighbouring positions, three at each, batch by batch."""
-        tokens, n_layers = self.window.tokens, len(self.sizes)
-        computed = sum(width for width, _ in self.sizes)
-        for run in runs:
-            for start in range(0, len(run), self.n_positions):
-                positions = run[start : start + self.n_positions]
-                first, n = int(positions[0]), len(positions)
-                present = tokens[first : first + n]
-                bases = _others(present)
-                self.window.count(3 * n, computed=computed, of=n_layers * len(tokens))
-                delta = self._letters(bases) - self._letters(present[None])
-                mixed = self._mix(self._follow(delta[None], first), first)
-                yield Mutants(np.tile(positions, 3), bases.ravel(), self.window.reduce(mixed))
-
-    def _letters(
-        self, bases: UInt8[np.ndarray, "bases positions"]
-    ) -> Float[Tensor, "bases positions letters"]:
-        return self.model.letters[self.window.put(bases).int()]
-
-    def _follow(
-        self, delta: Float[Tensor, "1 3 positions letters"], first: int
-    ) -> Float[Tensor, "width 3 positions channels"]:
-        """Return what mutations change in the last layer's output."""
-        n = delta.shape[2]
-        for change, (width, channels), buffer in zip(
-            self.changes, self.sizes, self.buffers, strict=True
-        ):
-            out = buffer[: width * 3 * n * channels].view(width, 3, n, channels)
-            change(delta, first, out=out)
-            delta = out
-        return delta
-
-    def _mix(
-        self, delta: Float[Tensor, "width 3 positions channels"], first: int
-    ) -> Float[Tensor, "mutants ..."]:
-        """Finish windows in which the last layer's output has changed around each position."""
-        width, _, n, channels = delta.shape
-        length = len(self.window.tokens)
-        if self.model.averages:
-            means = self.mean + delta.sum(dim=0) / length
-            return self.model.mix((means.view(3 * n, 1, channels),))
-        windows = self.rows.repeat(3, n, 1, 1)
-        for number in range(n):
-            start = first + number
-            windows[:, number, start : start + width] += delta[:, :, number].transpose(0, 1)
-        inside = windows[:, :, self.reach : self.reach + length]
-        return self.model.mix((inside.flatten(0, 1),))
-
-    def _positions_at_once(self, batch: int | None) -> int:
-        if batch is not None:
-            return max(batch // 3, 1)
-        each = 3 * max(width * channels for width, channels in self.sizes)
-        return max(_CACHE_BYTES // (each * self.rows.element_size()), 1)
-
-
 def _batches(
     window: Window, runs: list[Int64[np.ndarray, "_"]]
 ) -> Iterator[tuple[Int64[np.ndarray, "mutants"], UInt8[np.ndarray, "mutants"]]]:
@@ -254,12 +159,12 @@ def _batches(
         return
     places, size = np.concatenate(runs), window.batch or _WINDOWS_AT_ONCE
     positions = np.repeat(places, 3)
-    bases = _others(window.tokens[places]).T.ravel()
+    bases = other_bases(window.tokens[places]).T.ravel()
     for first in range(0, len(positions), size):
         yield positions[first : first + size], bases[first : first + size]
 
 
-def _others(present: UInt8[np.ndarray, "positions"]) -> UInt8[np.ndarray, "3 positions"]:
+def other_bases(present: UInt8[np.ndarray, "positions"]) -> UInt8[np.ndarray, "3 positions"]:
     """Return the three bases that are not there."""
     return (present + np.arange(1, 4, dtype=np.uint8)[:, None]) % np.uint8(4)
 

@@ -1,7 +1,7 @@
 """Saturation mutagenesis: every base of a region replaced by every other, one at a time.
 
-A mutation changes little of what a network computes, and only that is computed again (`mutants`).
-The numbers are those of the plain loop, up to rounding.
+A mutation changes little of what a network computes, and only that is computed again. The
+numbers are those of the plain loop, up to rounding.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,10 @@ from torch import Tensor
 from cisgram.core.checks import ConfigError, check_range
 from cisgram.core.device import evaluating
 from cisgram.core.progress import progress
-from cisgram.explain.mutants import Account, Window, mutant_outputs
+from cisgram.explain.cones import Cones
+from cisgram.explain.mutants import Account, MutantOutputs, Segments, WholeWindows, Window
 from cisgram.genome.alphabet import N
-from cisgram.models.base import Model
+from cisgram.models.base import LayeredModel, Model, SplitModel
 
 Reduce = Callable[[Tensor], Tensor]
 
@@ -93,7 +94,7 @@ def saturation_mutagenesis(
             batch=batch,
             device=device,
         )
-        found = mutant_outputs(model, window)
+        found = way_of(model, window)
         reference = found.reference[0]
         shape = (end - start, 4, *reference.shape)
         effects = np.full(shape, np.nan, dtype=np.float32)
@@ -109,6 +110,13 @@ def saturation_mutagenesis(
         tokens=tokens[start:end].copy(),
         account=window.account,
     )
+
+
+def way_of(model: Model, window: Window) -> MutantOutputs:
+    """Return the way to compute mutants that reads least again."""
+    if isinstance(model, LayeredModel):
+        return Cones(model, window)
+    return Segments(model, window) if isinstance(model, SplitModel) else WholeWindows(model, window)
 
 
 def mean_of_tracks(output: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
