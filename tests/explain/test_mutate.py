@@ -11,7 +11,7 @@ from cisgram.core.checks import ConfigError
 from cisgram.explain import mutants
 from cisgram.explain.cones import Cones
 from cisgram.explain.mutate import Mutagenesis, mean_of_tracks, saturation_mutagenesis, way_of
-from cisgram.genome.alphabet import N
+from cisgram.genome.alphabet import N, encode
 from cisgram.models.base import LayeredModel, Model, SplitModel
 from cisgram.models.bert import BertConfig, BertLM
 from cisgram.nn import changes
@@ -202,6 +202,15 @@ def test_unknown_bases_part_the_runs_and_cost_nothing() -> None:
     nothing = saturation_mutagenesis(model, np.full(9, N, np.uint8))
     assert np.isnan(nothing.effects).all()
     assert np.isfinite(nothing.reference).all()
+
+
+@pytest.mark.parametrize("name", ["pooled", "tracks", "no local part"])
+def test_sequences_that_may_not_be_written_to_are_read(name: str) -> None:
+    tokens = encode("GATTACANN" * 8)
+    assert not tokens.flags.writeable
+    found = saturation_mutagenesis(MODELS[name], tokens, start=5, end=8)
+    assert np.isfinite(found.effects[:2]).all()
+    assert np.isnan(found.effects[2]).all()
 
 
 def test_models_are_left_in_training_as_they_were() -> None:

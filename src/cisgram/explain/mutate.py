@@ -88,7 +88,7 @@ def saturation_mutagenesis(
     n_mutants = 3 * sum(len(run) for run in runs)
     with evaluating(model) as device, progress("mutating", n_mutants) as ticker:
         window = Window(
-            tokens=tokens,
+            tokens=np.array(tokens),  # torch takes no arrays that may not be written to
             species=species,
             reduce=reduce or mean_of_tracks,
             batch=batch,
