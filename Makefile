@@ -32,7 +32,7 @@ format: .venv/.dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv/.dev .venv-solvers/.ready .venv-windows/.ready ## measure on DATA and compare with other packages; hours, rewrites benchmarks/results
+bench: .venv/.dev .venv-solvers/.ready .venv-windows/.ready .venv-mutagenesis/.ready ## measure on DATA and compare with other packages; hours, rewrites benchmarks/results
 	$(BIN)/python benchmarks/geuvadis_linear.py --data $(DATA) --work .cache/bench/linear \
 		--json benchmarks/results/geuvadis_linear.json
 	$(BIN)/python benchmarks/elastic_net_solver.py --genotypes $(DATA)/genotypes.chr22.vcf.gz \
@@ -42,12 +42,14 @@ bench: .venv/.dev .venv-solvers/.ready .venv-windows/.ready ## measure on DATA a
 	$(BIN)/python benchmarks/haplotype_windows.py --genotypes $(DATA)/genotypes.chr22.vcf.gz \
 		--expression $(DATA)/genes.50percent.chr22.bed.gz --peer-python .venv-windows/bin/python \
 		--json benchmarks/results/haplotype_windows.json
+	$(BIN)/python benchmarks/mutagenesis.py --peer-python .venv-mutagenesis/bin/python \
+		--json benchmarks/results/mutagenesis.json
 	$(BIN)/python benchmarks/growth.py --genotypes $(DATA)/genotypes.chr22.vcf.gz \
 		--expression $(DATA)/genes.50percent.chr22.bed.gz --json benchmarks/results/growth.json
 	$(BIN)/python scripts/render_docs.py
 
 clean: ## remove the environment, caches and the demo's results
-	rm -rf .venv .venv-solvers .venv-windows .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis demo
+	rm -rf .venv .venv-solvers .venv-windows .venv-mutagenesis .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis demo
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

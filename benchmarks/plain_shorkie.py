@@ -1,16 +1,28 @@
-"""The same network as `cisgram.models.shorkie.ShorkieLM`, written again from plain torch layers.
+"""The same networks as `cisgram.models.shorkie`, written again from plain torch layers.
 
 Channels first, torch's own convolutions, norms, pooling and up-sampling, one-hot input with a
 channel a species, attention with a table of shifted logits: what one would write on reading the
-paper. It serves to compare speed; that it is the same network is checked before anything is timed.
+paper. They serve to compare speed; that they are the same networks is checked before anything is
+timed. Nothing of cisgram is needed to run them, so that they run beside other packages too.
 """
+
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cisgram.models.shorkie import ShorkieConfig
-from cisgram.nn.positions import CentralMasks
+if TYPE_CHECKING:
+    from cisgram.models.shorkie import ShorkieConfig
+    from cisgram.models.shorkie_tracks import ShorkieTracksConfig
+
+
+def neighbourhoods(positions: int) -> Tensor:
+    """Return 32 features of every distance: sixteen nested neighbourhoods, and them with sign."""
+    distances = torch.arange(1 - positions, positions)
+    steps = torch.arange(1, 17, dtype=torch.float64) / 16
+    near = (distances.abs()[:, None] < (positions + 1) ** steps - 1).float()
+    return torch.cat([near, near * distances.sign()[:, None]], dim=1)
 
 
 class Residual(nn.Module):
@@ -45,7 +57,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
         self.u = nn.Parameter(torch.zeros(heads, 1, key))
         self.w = nn.Parameter(torch.zeros(heads, 1, key))
-        self.register_buffer("features", CentralMasks(positions)(positions), persistent=False)
+        self.register_buffer("features", neighbourhoods(positions), persistent=False)
         self.drop = nn.Dropout(0.05)
         self.feature_drop = nn.Dropout(0.01)
 
@@ -98,9 +110,9 @@ class Up(nn.Module):
 
 
 class PlainShorkie(nn.Module):
-    """Takes the whole input image, (batch, 5 + species, length)."""
+    """The language model; takes the whole input image, (batch, 5 + species, length)."""
 
-    def __init__(self, config: ShorkieConfig) -> None:
+    def __init__(self, config: "ShorkieConfig", n_outputs: int = 4) -> None:
         super().__init__()
         self.stem = nn.Conv1d(5 + config.n_species, config.stem_channels, 11, padding=5)
         widths = (config.stem_channels, *config.channels)
@@ -119,9 +131,13 @@ class PlainShorkie(nn.Module):
                 widths, reversed(config.channels), config.decoder_channels, strict=False
             )
         )
-        self.head = nn.Conv1d(widths[-1], 4, 1)
+        self.head = nn.Conv1d(widths[-1], n_outputs, 1)
 
     def forward(self, image: Tensor) -> Tensor:
+        x = self.trunk(image)
+        return self.head(F.gelu(x, approximate="tanh")).transpose(1, 2)
+
+    def trunk(self, image: Tensor) -> Tensor:
         x, skips = self.stem(image), []
         for block in self.down:
             skips.append(block(x))
@@ -130,9 +146,9 @@ class PlainShorkie(nn.Module):
         for block in self.middle:
             x = block(x)
         x = x.transpose(1, 2)
-        for block, skip in zip(self.up, reversed(skips), strict=True):
+        for block, skip in zip(self.up, reversed(skips), strict=False):
             x = block(x, skip)
-        return self.head(F.gelu(x, approximate="tanh")).transpose(1, 2)
+        return x
 
     def copy_from(self, model: nn.Module) -> None:
         """Take the weights of our network, whose parameters come in another order."""
@@ -166,6 +182,19 @@ class PlainShorkie(nn.Module):
             own = f"{pairs[place]}.{leaf}" if place in pairs else pairs[name]
             state[name] = ours[own].view_as(value)
         self.load_state_dict(state)
+
+
+class PlainTracks(PlainShorkie):
+    """The model of tracks; takes the whole input image, (batch, 5 + species, length)."""
+
+    def __init__(self, config: "ShorkieTracksConfig") -> None:
+        super().__init__(config, config.n_tracks)
+        self.crop = config.crop
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.trunk(image)
+        x = F.gelu(x[:, :, self.crop : x.shape[2] - self.crop], approximate="tanh")
+        return F.softplus(self.head(x)).transpose(1, 2)
 
 
 def image_of(tokens: Tensor, mask: Tensor, species: Tensor, n_species: int) -> Tensor:

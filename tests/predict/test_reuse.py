@@ -1,5 +1,3 @@
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -9,81 +7,19 @@ from hypothesis import strategies as st
 from cisgram.core.checks import ConfigError
 from cisgram.models.base import SplitModel
 from cisgram.models.bert import BertConfig, BertLM
-from cisgram.models.dilated import DilatedConfig, DilatedLM
-from cisgram.models.enformer import Enformer, EnformerConfig
-from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
 from cisgram.predict.reuse import ReuseConfig, predict_sequences, share_tiles
 from cisgram.predict.tiles import cheapest_size, rounds, tiles_of
-from models.tiny import tiny_lm
+from models.tiny import awake, tiny_dilated, tiny_enformer, tiny_lm, tiny_tracks
 
 TOLERANCE = 1e-5  # of the largest value
 
 
-def tracks() -> ShorkieTracks:
-    config = ShorkieTracksConfig(
-        n_species=2,
-        window=64,
-        stem_channels=8,
-        channels=(8, 12),
-        decoder_channels=(8,),
-        n_layers=1,
-        n_heads=2,
-        key_size=4,
-        crop=3,
-        n_tracks=5,
-    )
-    return awake(ShorkieTracks(config))
-
-
-def enformer() -> Enformer:
-    config = EnformerConfig(
-        window=64,
-        channels=8,
-        n_pools=2,
-        channel_multiple=4,
-        n_layers=1,
-        n_heads=2,
-        key_size=4,
-        n_features=12,
-        crop=1,
-        n_tracks=3,
-    )
-    return awake(Enformer(config))
-
-
-def dilated(*, causal: bool) -> DilatedLM:
-    config = DilatedConfig(
-        window=32,
-        channels=8,
-        n_layers=4,
-        first_width=5,
-        width=3,
-        dilations=(1, 2),
-        feed_channels=8,
-        causal=causal,
-    )
-    return awake(DilatedLM(config))
-
-
-def awake(model: Any) -> Any:
-    """Give weight to what starts at zero, and the norms moments of their own."""
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for value in model.parameters():
-            if not value.any():
-                value.normal_(std=0.3)
-        for name, moment in model.named_buffers():
-            if name.endswith("_mean"):
-                moment.normal_()
-    return model.eval()
-
-
 MODELS: dict[str, SplitModel] = {
     "shorkie-lm": awake(tiny_lm()),
-    "tracks": tracks(),
-    "enformer": enformer(),
-    "dilated": dilated(causal=False),
-    "causal": dilated(causal=True),
+    "tracks": tiny_tracks(),
+    "enformer": tiny_enformer(),
+    "dilated": tiny_dilated(causal=False),
+    "causal": tiny_dilated(causal=True),
 }
 
 

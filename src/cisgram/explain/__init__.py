@@ -1,1 +1,1 @@
-"""Why models say what they say: motifs in their predictions and where these stand."""
+"""Why models say what they say: motifs in their predictions, and what mutations do to them."""

@@ -1,13 +1,14 @@
 """What every language model of DNA can be asked."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from cisgram.core.checks import ConfigError
+from cisgram.nn.changes import ChangeLayer
 
 MASK = 5
 """The token of a base hidden from the model, after A C G T N = 0 1 2 3 4."""
@@ -88,6 +89,37 @@ class SplitModel(Model, ABC):
         self, features: tuple[Float[Tensor, "batch _bins _channels"], ...]
     ) -> Float[Tensor, "batch ..."]:
         """Return the model's output for windows whose features `local` made."""
+
+
+class LayeredModel(SplitModel):
+    """A network whose local part is a chain of layers at one base that can follow changes.
+
+    A mutation then costs what it changes, layer by layer (`cisgram.explain.mutate`).
+    """
+
+    letters: Tensor
+    """Rows that the first layer reads, one a token."""
+    averages: bool
+    """Whether `mix` sees the mean over the window alone, for which the mean itself, a single row,
+    may stand."""
+
+    @property
+    @abstractmethod
+    def layers(self) -> Sequence[ChangeLayer]:
+        """The local part, first layer first."""
+
+    def local(
+        self,
+        tokens: UInt8[Tensor, "batch length"],
+        species: Int[Tensor, "batch"] | None = None,
+    ) -> tuple[Float[Tensor, "batch length channels"], ...]:
+        """Return the last layer's output; `species` is not looked at."""
+        del species
+        self.check_length(tokens.shape[1])
+        x = self.letters[tokens.int()]
+        for layer in self.layers:
+            x = layer(x)
+        return (x,)
 
 
 def halo_of(convolutions: Iterable[tuple[int, int]], *, multiple: int) -> int:

@@ -12,6 +12,7 @@ _ARCHITECTURES = {
     "shorkie-lm": ("cisgram.models.shorkie", "ShorkieLM", "ShorkieConfig"),
     "dilated-lm": ("cisgram.models.dilated", "DilatedLM", "DilatedConfig"),
     "bert-lm": ("cisgram.models.bert", "BertLM", "BertConfig"),
+    "dilated-cnn": ("cisgram.models.cnn", "DilatedCNN", "DilatedCNNConfig"),
     "enformer": ("cisgram.models.enformer", "Enformer", "EnformerConfig"),
     "shorkie": ("cisgram.models.shorkie_tracks", "ShorkieTracks", "ShorkieTracksConfig"),
 }

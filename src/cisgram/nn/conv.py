@@ -19,10 +19,17 @@ class Conv(nn.Module):
     """A convolution with an odd width that keeps the length."""
 
     def __init__(
-        self, n_in: int, n_out: int, *, width: int = 1, groups: int = 1, bias: bool = True
+        self,
+        n_in: int,
+        n_out: int,
+        *,
+        width: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = True,
     ) -> None:
         super().__init__()
-        self.groups = groups
+        self.dilation, self.groups = dilation, groups
         self.weight = nn.Parameter(lecun_normal_(torch.empty(n_out, n_in // groups, width)))
         self.bias = nn.Parameter(torch.zeros(n_out)) if bias else None
 
@@ -30,8 +37,15 @@ class Conv(nn.Module):
         """Convolve; past the ends are zeros."""
         if self.weight.shape[-1] == 1 and self.groups == 1:
             return F.linear(x, self.weight.squeeze(-1), self.bias)
-        kernel, padding = self.weight.unsqueeze(2), (0, self.weight.shape[-1] // 2)
-        image = F.conv2d(_image(x), kernel, self.bias, padding=padding, groups=self.groups)
+        margin = self.weight.shape[-1] // 2 * self.dilation
+        image = F.conv2d(
+            _image(x),
+            self.weight.unsqueeze(2),
+            self.bias,
+            padding=(0, margin),
+            dilation=(1, self.dilation),
+            groups=self.groups,
+        )
         return _sequence(image)
 
 
