@@ -29,6 +29,20 @@ def perplexities(result: Result) -> str:
     return markdown(["model", "all bases (95%)", *regions], rows)
 
 
+def training(result: Result) -> str:
+    """What each model learnt from, for how long."""
+    rows = [
+        [
+            f"`{name}`",
+            commas(len(row["genomes"])),
+            commas(row["steps"]),
+            f"{row['seconds'] / 60:,.0f}",
+        ]
+        for name, row in result["models"].items()
+    ]
+    return markdown(("model", "genomes", "steps", "minutes on two cores"), rows)
+
+
 def ratios(result: Result) -> str:
     """Perplexity of one over another on the same bases."""
     rows = [
@@ -109,6 +123,7 @@ TABLES = {
     "yeast_lm": {
         "perplexities": Table(perplexities, ("models", "baselines", "n_bases")),
         "ratios": Table(ratios, ("ratios",)),
+        "training": Table(training, ("models",)),
         "not_copied": Table(not_copied, ("not_copied",)),
         "protocols": Table(protocols, ("protocols",)),
         "published": Table(published, ("published",)),
