@@ -161,6 +161,27 @@ def mean_interval(values: np.ndarray) -> dict:
     return {"r": float(known.mean()), "low": float(low), "high": float(high), "n": int(known.size)}
 
 
+def of_signal(reader: TrackReader, targets: Targets, test: np.ndarray) -> dict:
+    """Return what can be said of one run's signal."""
+    signal = read_split(reader, targets, "test")
+    bodies = Bodies(signal, targets, test)
+    stranded = [track for track in targets.tracks.names if track.endswith("+")]
+    sides = (signal.predicted, signal.measured)
+    found: dict = {"bins": bins(signal, targets.tracks.names)}
+    found["tracks"] = {t: interval(*(bodies.mean(side, t) for side in sides)) for t in stranded}
+    found["within"] = {t: mean_interval(bodies.within(signal, t)) for t in stranded}
+    found["conditions"] = {
+        what: interval(
+            *(
+                bodies.mean(side, one, upstream=True) - bodies.mean(side, other, upstream=True)
+                for side in sides
+            )
+        )
+        for what, (one, other) in CONDITIONS.items()
+    }
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", nargs="+", required=True, help="NAME=DIRECTORY")
@@ -178,33 +199,10 @@ def main() -> None:
     predicted: dict[str, np.ndarray] = {}
     for name, run in runs.items():
         reader = TrackReader.open(run)
-        signal = read_split(reader, targets, "test")
-        result["bins"][name] = bins(signal, targets.tracks.names)
-        bodies = Bodies(signal, targets, test)
-        stranded = [track for track in targets.tracks.names if track.endswith("+")]
-        result["tracks"][name] = {
-            track: interval(
-                bodies.mean(signal.predicted, track), bodies.mean(signal.measured, track)
-            )
-            for track in stranded
-        }
-        result["within"][name] = {
-            track: mean_interval(bodies.within(signal, track)) for track in stranded
-        }
-        result["conditions"][name] = {
-            what: interval(
-                *(
-                    bodies.mean(side, one, upstream=True) - bodies.mean(side, other, upstream=True)
-                    for side in signal[:2]
-                )
-            )
-            for what, (one, other) in CONDITIONS.items()
-        }
-        found = predict_genes(reader, targets.reference, [places[row] for row in test])
-        predicted[name] = found.values
-        print(
-            name, {k: v["square roots"]["r"] for k, v in result["bins"][name].items()}, flush=True
-        )
+        for part, found in of_signal(reader, targets, test).items():
+            result[part][name] = found
+        chosen = [places[row] for row in test]
+        predicted[name] = predict_genes(reader, targets.reference, chosen).values
     train, valid = split == "train", split == "valid"
     for what, x in features(targets.reference, places).items():
         columns = [

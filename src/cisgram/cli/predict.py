@@ -51,12 +51,11 @@ def predict(
     if bed is not None:
         _say(predict_region_file(model, bed, out, genome=genome, bigwig=out_bigwig), "regions", out)
         return
-    if annotation is None:
+    if annotation is None or genome is None:
         raise ConfigError("--genes needs --annotation, which says where they are; add it.")
     if out_bigwig is not None:
         raise ConfigError("--out-bigwig goes with --bed or --fasta; leave it out with --genes.")
-    source = Path(genome or "")
-    found = predict_gene_file(model, genes, out, genome=source, annotation=annotation)
+    found = predict_gene_file(model, genes, out, genome=genome, annotation=annotation)
     _say(found, "genes", out)
 
 
