@@ -207,7 +207,7 @@ def test_unknown_bases_part_the_runs_and_cost_nothing() -> None:
 @pytest.mark.parametrize("name", ["pooled", "tracks", "no local part"])
 def test_sequences_that_may_not_be_written_to_are_read(name: str) -> None:
     tokens = encode("GATTACANN" * 8)
-    assert not tokens.flags.writeable
+    tokens.flags.writeable = False
     found = saturation_mutagenesis(MODELS[name], tokens, start=5, end=8)
     assert np.isfinite(found.effects[:2]).all()
     assert np.isnan(found.effects[2]).all()
