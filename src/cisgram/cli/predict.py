@@ -41,21 +41,18 @@ def predict(
         raise ConfigError(
             f"give one of --genes, --bed and --fasta; got {' and '.join(given) or 'none'}."
         )
-    if fasta is not None:
-        _say(
-            predict_region_file(model, None, out, genome=fasta, bigwig=out_bigwig), "sequences", out
-        )
-        return
-    if genome is None:
+    source = fasta or genome
+    if source is None:
         raise ConfigError(f"--{given[0]} needs --genome, the FASTA it is of; add it.")
-    if bed is not None:
-        _say(predict_region_file(model, bed, out, genome=genome, bigwig=out_bigwig), "regions", out)
+    if genes is None:
+        found = predict_region_file(model, bed, out, genome=source, bigwig=out_bigwig)
+        _say(found, "regions" if bed else "sequences", out)
         return
-    if annotation is None or genome is None:
+    if annotation is None:
         raise ConfigError("--genes needs --annotation, which says where they are; add it.")
     if out_bigwig is not None:
         raise ConfigError("--out-bigwig goes with --bed or --fasta; leave it out with --genes.")
-    found = predict_gene_file(model, genes, out, genome=genome, annotation=annotation)
+    found = predict_gene_file(model, genes, out, genome=source, annotation=annotation)
     _say(found, "genes", out)
 
 
