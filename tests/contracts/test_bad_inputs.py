@@ -23,6 +23,7 @@ from contracts.bad_files import DEMO, FIT, IMPORT, Place, write_good_files
 from contracts.bad_inputs import COHORT_CASES
 from contracts.bad_lm import LM_CASES, write_language_files
 from contracts.bad_models import MODEL_CASES
+from contracts.bad_tracks import TRACK_CASES, write_track_files
 from contracts.spoilers import REFUSED, Case
 
 pytestmark = pytest.mark.whole
@@ -43,7 +44,7 @@ BIG_IMPORT = (
     f"cohort import --genotypes {DEMO}/genotypes.vcf.gz --expression {DEMO}/expression.bed.gz "
     f"--covariates {DEMO}/covariates.txt.gz"
 )
-CASES = (*COHORT_CASES, *MODEL_CASES, *LM_CASES)
+CASES = (*COHORT_CASES, *MODEL_CASES, *LM_CASES, *TRACK_CASES)
 FULL_IMPORT = Case("disk full during an import", f"{IMPORT} --out disk/new", "the disk is full")
 FULL_FIT = Case("disk full during a fit", f"{FIT} --out disk/new", "the disk is full")
 LIMIT = Case(
@@ -94,6 +95,7 @@ def good(tmp_path_factory: pytest.TempPathFactory, demo_script: ModuleType) -> P
     place = Place(tmp_path_factory.mktemp("good") / "files")
     write_good_files(place, demo_script.bgzip)
     write_language_files(place)
+    write_track_files(place)
     return place
 
 

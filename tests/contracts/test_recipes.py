@@ -6,9 +6,27 @@ import pytest
 
 from cisgram.models.registry import build_model
 from cisgram.train.recipe import Recipe
+from cisgram.train.track_recipe import TrackRecipe
 
 ROOT = Path(__file__).parents[2]
-RECIPES = sorted((ROOT / "recipes").glob("**/*.toml"))
+EVERY = sorted((ROOT / "recipes").glob("**/*.toml"))
+OF_TRACKS = [path for path in EVERY if "[targets]" in path.read_text()]
+RECIPES = [path for path in EVERY if path not in OF_TRACKS]
+
+
+@pytest.mark.parametrize("path", OF_TRACKS, ids=lambda path: path.stem)
+def test_recipe_of_tracks_is_sound(path: Path) -> None:
+    recipe = TrackRecipe.read(path)
+    sizes = {name: value for name, value in recipe.model.items() if name != "kind"}
+    build_model(recipe.model["kind"], {**sizes, "n_tracks": 1}, str(path))
+    assert not set(recipe.targets.valid) & set(recipe.targets.test)
+
+
+@pytest.mark.parametrize("path", OF_TRACKS, ids=lambda path: path.stem)
+def test_genome_of_the_recipe_of_tracks_is_there(path: Path, shared: Path) -> None:
+    recipe = TrackRecipe.read(path)
+    for file in filter(None, (recipe.targets.fasta, recipe.targets.annotation)):
+        assert (recipe.directory / file).is_file(), file
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -23,6 +41,7 @@ def test_recipe_is_sound(path: Path) -> None:
 
 def test_there_are_recipes() -> None:
     assert len(RECIPES) >= 4
+    assert OF_TRACKS
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

@@ -52,9 +52,14 @@ def fit_tracks(
     out = Path(out)
     check_place(out, data=TARGETS, resume=resume)
     sizes = _sizes(recipe)
-    targets = _targets(recipe, out, _geometry(sizes))
-    model = _build(recipe, sizes, targets)
+    probe = _build(recipe, sizes, n_tracks=1)
     start = None if (out / CHECKPOINT).exists() else read_start(recipe)
+    if start is not None:
+        # Before the targets are made: a start that does not fit leaves nothing behind.
+        take_trunk(probe, start)
+    targets = _targets(recipe, out, _geometry(probe))
+    n_tracks, n_values = len(targets.tracks.names), len(targets.value_names)
+    model = _build(recipe, sizes, n_tracks=n_tracks, n_values=n_values)
     if start is not None:
         take_trunk(model, start)
     if (out / RUN).exists():
@@ -112,15 +117,16 @@ def _sizes(recipe: TrackRecipe) -> dict[str, Any]:
     return sizes
 
 
-def _geometry(sizes: dict[str, Any]) -> Geometry:
-    model = build_model(ShorkieTracks.kind, {**sizes, "n_tracks": 1}, "[model]")
-    config = model.config
-    return Geometry(window=config.window, crop=config.crop, resolution=config.resolution)
+def _geometry(model: ShorkieTracks) -> Geometry:
+    return Geometry(window=model.window, crop=model.config.crop, resolution=model.resolution)
 
 
-def _build(recipe: TrackRecipe, sizes: dict[str, Any], targets: Targets) -> ShorkieTracks:
-    counted = {"n_tracks": len(targets.tracks.names), "n_values": len(targets.value_names)}
+def _build(
+    recipe: TrackRecipe, sizes: dict[str, Any], *, n_tracks: int, n_values: int = 0
+) -> ShorkieTracks:
+    """Build the network with random weights and so many outputs."""
     torch.manual_seed(recipe.train.seed)
+    counted = {"n_tracks": n_tracks, "n_values": n_values}
     model = build_model(ShorkieTracks.kind, {**sizes, **counted}, "[model]")
     if not isinstance(model, ShorkieTracks):
         raise TypeError(f"{ShorkieTracks.kind} was built as {type(model).__name__}")

@@ -1,0 +1,138 @@
+"""Bad inputs of `cisgram train` and `cisgram predict`."""
+
+import torch
+
+from cisgram.models.checkpoint import save_model
+from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
+from contracts.bad_files import Place
+from contracts.spoilers import Case, replace, write
+from train.small_targets import SIZES, write_sources
+
+RECIPE = """[targets]
+fasta = "toy.fa"
+annotation = "toy.gff3"
+genes = "genes.tsv"
+valid = ["c2"]
+test = ["c3"]
+homology = { enabled = false }
+[[targets.tracks]]
+name = "word"
+plus = "plus.bw"
+minus = "minus.bw"
+[model]
+kind = "shorkie"
+n_species = 1
+window = 128
+crop = 4
+stem_channels = 8
+channels = [8, 8, 8, 8]
+decoder_channels = [8, 8]
+n_layers = 1
+n_heads = 2
+key_size = 4
+[train]
+steps = 1
+batch = 1
+"""
+CARD = {
+    "columns": {"tracks": ["word+", "word-"], "values": ["worth"]},
+    "scaling": {"power": 1.0, "tracks": {"word+": 1.0, "word-": 1.0}, "values": {"worth": [0, 1]}},
+}
+TRAIN = "train tracks.toml --out new"
+PREDICT = "predict --model signal --out new.tsv"
+OF_GENOME = f"{PREDICT} --genome toy.fa"
+
+
+def write_track_files(place: Place) -> None:
+    """Write a genome with signal and genes, their recipe, and a model of them."""
+    write_sources(place.path)
+    place.text("tracks.toml", RECIPE)
+    place.text("places.bed", "c0\t100\t164\tone\t0\t+\n")
+    torch.manual_seed(0)
+    config = ShorkieTracksConfig(**SIZES, n_tracks=2, n_values=1)
+    save_model(place.path / "signal", ShorkieTracks(config), card=CARD)
+
+
+def in_recipe(old: str, new: str) -> object:
+    return replace("tracks.toml", old, new)
+
+
+TRAININGS = (
+    Case(
+        "recipe of tracks without targets",
+        TRAIN,
+        r"lacks the table \[targets\]",
+        write("tracks.toml", "[model]" + RECIPE.partition("[model]")[2]),
+    ),
+    Case(
+        "recipe of tracks for a language model",
+        TRAIN,
+        "kind in .model. must be shorkie, which predicts tracks",
+        in_recipe('kind = "shorkie"', 'kind = "shorkie-lm"'),
+    ),
+    Case(
+        "number of tracks set by hand",
+        TRAIN,
+        r"n_tracks in \[model\] follows from \[targets\]",
+        in_recipe("crop = 4", "crop = 4\nn_tracks = 9"),
+    ),
+    Case(
+        "track with a file for one strand",
+        TRAIN,
+        "word",
+        in_recipe('minus = "minus.bw"\n', ""),
+    ),
+    Case("track that is no bigWig", TRAIN, "plus.bw", write("plus.bw", "fixedStep")),
+    Case(
+        "genes without an annotation",
+        TRAIN,
+        "go together",
+        in_recipe('annotation = "toy.gff3"\n', ""),
+    ),
+    Case(
+        "genes that the annotation does not know",
+        TRAIN,
+        "none of the genes",
+        write("genes.tsv", "gene\tworth\nYFG1\t1\nYFG2\t2\n"),
+    ),
+    Case(
+        "held-out contig that is not there",
+        TRAIN,
+        "valid names contig c9",
+        in_recipe('valid = ["c2"]', 'valid = ["c9"]'),
+    ),
+    Case(
+        "start of other sizes",
+        TRAIN,
+        "has other sizes",
+        in_recipe("steps = 1", 'steps = 1\nstart = "lm"'),
+    ),
+)
+PREDICTIONS = (
+    Case("prediction of nothing", PREDICT, "give one of --genes, --bed and --fasta; got none"),
+    Case("genes without a genome", f"{PREDICT} --genes all", "needs --genome"),
+    Case("genes without their places", f"{OF_GENOME} --genes all", "needs --annotation"),
+    Case(
+        "gene that the annotation does not know",
+        f"{OF_GENOME} --annotation toy.gff3 --genes list.txt",
+        "has no gene YFG1",
+        write("list.txt", "c0_1\nYFG1\n"),
+    ),
+    Case(
+        "region past the end of its contig",
+        f"{OF_GENOME} --bed places.bed",
+        "reaches past the 2,000 bases of c0",
+        write("places.bed", "c0\t1900\t2100\n"),
+    ),
+    Case(
+        "bigWig of genes",
+        f"{OF_GENOME} --annotation toy.gff3 --genes all --out-bigwig signals",
+        "goes with --bed or --fasta",
+    ),
+    Case(
+        "prediction of tracks by a language model",
+        "predict --model lm --fasta toy.fa --out new.tsv",
+        "is a shorkie-lm that names no tracks",
+    ),
+)
+TRACK_CASES = (*TRAININGS, *PREDICTIONS)
