@@ -20,7 +20,7 @@ demo: .venv/.runtime ## run the main job on the packaged data; the report is dem
 	$(BIN)/cisgram demo --out demo
 
 test: lint ## linters, types, import layers, then every test that is not slow
-	$(BIN)/python -m pytest -m "not slow and not gpu" $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" -n $$(nproc) --dist loadfile $(PYTEST_ARGS)
 
 lint: .venv/.dev ## ruff, import-linter and pyright
 	$(BIN)/ruff check

@@ -78,13 +78,9 @@ def run(body: str, folder: Path, *arguments: object, flags: Sequence[str] = ("-W
     script.write_text(
         PREAMBLE + "\nif __name__ == '__main__':\n" + textwrap.indent(textwrap.dedent(body), "    ")
     )
-    done = subprocess.run(
-        [sys.executable, *flags, script, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    words = [sys.executable, *flags, script, *map(str, arguments)]
+    clean = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    done = subprocess.run(words, capture_output=True, text=True, timeout=100, env=clean)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -16,7 +16,7 @@ from train.small_targets import SIZES, small_recipe
 
 @pytest.mark.whole
 def test_a_model_learns_signal_and_genes_on_the_right_strand(tmp_path: Path) -> None:
-    recipe = small_recipe(tmp_path, steps=200, batch=8, validate_every=200)
+    recipe = small_recipe(tmp_path, steps=120, batch=8, validate_every=120)
     fit_tracks(recipe, tmp_path / "run")
     model, card = load_model(tmp_path / "run")
     assert card["columns"] == {"tracks": ["word+", "word-"], "values": ["worth"]}
