@@ -97,7 +97,7 @@ def test_interruption(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 
     monkeypatch.setattr(demo, "loads", interrupted)
     assert front.main(["demo", "--out", "nowhere"]) == front.INTERRUPTED
-    assert "run the same command again (a pretraining with --resume)" in one_line(capsys)
+    assert "run the same command again (a training with --resume)" in one_line(capsys)
 
 
 def test_a_closed_pipe_is_quiet() -> None:

@@ -111,6 +111,21 @@ def test_model_is_that_of_the_lowest_validation_loss(task, tmp_path):
     assert task.validate(model, 16) == pytest.approx(state.best_loss, abs=1e-6)
 
 
+class Watching(LanguageTask):
+    """Notes whether it computes in bfloat16."""
+
+    def loss(self, model: torch.nn.Module, batch: LMBatch) -> torch.Tensor:
+        self.seen = torch.is_autocast_enabled("cpu")
+        return super().loss(model, batch)
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_losses_are_computed_in_the_precision_asked_for(corpus, tmp_path, precision):
+    task = Watching(corpus, MaskConfig(rate=0.2), max_validation=4)
+    run(task, tmp_path, config=TrainConfig(**(vars(PLAN) | {"precision": precision})))
+    assert task.seen == (precision == "bf16-mixed")
+
+
 class Unmoved(LanguageTask):
     """Validates every model alike."""
 

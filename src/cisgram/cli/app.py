@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CisgramError as error:
         return _refuse(str(error))
     except KeyboardInterrupt:
-        _complain("interrupted; run the same command again (a pretraining with --resume) to go on.")
+        _complain("interrupted; run the same command again (a training with --resume) to go on.")
         return INTERRUPTED
     except BrokenPipeError:
         # The reader left; what Python still holds for it must not be written at exit.

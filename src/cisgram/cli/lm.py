@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from cisgram.cli.train import say_trained
 from cisgram.predict.perplexity_config import PerplexityConfig
 
 if TYPE_CHECKING:
@@ -29,14 +30,7 @@ def pretrain(recipe: Path, /, *, out: Path, resume: bool = False, devices: int =
     from cisgram.train.pretrain import pretrain
     from cisgram.train.recipe import Recipe
 
-    state = pretrain(Recipe.read(recipe), out, resume=resume, devices=devices)
-    from rich.console import Console
-
-    Console().print(
-        f"{state.step:,} steps in {state.seconds:,.0f} s; best validation loss "
-        f"{state.best_loss:.4f} nats at step {state.best_step:,}. The model is in {out / 'model'}.",
-        highlight=False,
-    )
+    say_trained(pretrain(Recipe.read(recipe), out, resume=resume, devices=devices), out)
 
 
 @app.command

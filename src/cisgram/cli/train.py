@@ -1,6 +1,10 @@
 """`cisgram train`: models of signal and of genes' expression."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cisgram.train.checkpoint import RunState
 
 
 def train(recipe: Path, /, *, out: Path, resume: bool = False, devices: int = 1) -> None:
@@ -16,7 +20,11 @@ def train(recipe: Path, /, *, out: Path, resume: bool = False, devices: int = 1)
     from cisgram.train.fit_tracks import fit_tracks
     from cisgram.train.track_recipe import TrackRecipe
 
-    state = fit_tracks(TrackRecipe.read(recipe), out, resume=resume, devices=devices)
+    say_trained(fit_tracks(TrackRecipe.read(recipe), out, resume=resume, devices=devices), out)
+
+
+def say_trained(state: "RunState", out: Path) -> None:
+    """Say how a run ended and where its model is."""
     from rich.console import Console
 
     Console().print(

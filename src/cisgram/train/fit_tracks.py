@@ -1,29 +1,20 @@
 """Training of a model of tracks and genes from a recipe: targets, model, task and loop."""
 
-from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from cisgram.core.checks import ConfigError, DataError
+from cisgram.core.checks import ConfigError
 from cisgram.data.targets import Geometry, Targets
 from cisgram.data.targets_build import build_targets
 from cisgram.models.registry import build_model
 from cisgram.models.shorkie_tracks import ShorkieTracks
 from cisgram.train.checkpoint import RunState
-from cisgram.train.loop import CHECKPOINT, train
-from cisgram.train.provenance import (
-    RUN,
-    Start,
-    begin,
-    card,
-    check_place,
-    check_run,
-    go_on,
-    read_start,
-)
+from cisgram.train.loop import train
+from cisgram.train.provenance import Start, card, open_run, record_run, run_data
 from cisgram.train.track_recipe import TrackRecipe
 from cisgram.train.track_task import TrackTask
 
@@ -50,10 +41,9 @@ def fit_tracks(
         ConfigError: the recipe is not the one of the run, or cannot be used.
     """
     out = Path(out)
-    check_place(out, data=TARGETS, resume=resume)
     sizes = _sizes(recipe)
     probe = _build(recipe, sizes, n_tracks=1)
-    start = None if (out / CHECKPOINT).exists() else read_start(recipe)
+    start = open_run(recipe, out, data=TARGETS, resume=resume)
     if start is not None:
         # Before the targets are made: a start that does not fit leaves nothing behind.
         take_trunk(probe, start)
@@ -62,11 +52,7 @@ def fit_tracks(
     model = _build(recipe, sizes, n_tracks=n_tracks, n_values=n_values)
     if start is not None:
         take_trunk(model, start)
-    if (out / RUN).exists():
-        check_run(recipe, model, out, start=start)
-        go_on(recipe, out)
-    else:
-        begin(recipe, model, out, start=start)
+    record_run(recipe, model, out, start=start)
     task = TrackTask(
         targets,
         total_weight=recipe.loss.total_weight,
@@ -134,20 +120,13 @@ def _build(
 
 
 def _targets(recipe: TrackRecipe, out: Path, geometry: Geometry) -> Targets:
-    """Open the run's targets, or build them; a failed build leaves no empty directory."""
-    if (out / TARGETS).exists():
-        targets = Targets.open(out / TARGETS)
-        if targets.geometry != geometry or targets.config != recipe.targets:
-            raise DataError(f"{out / TARGETS} are of another recipe; choose another --out.")
-        return targets
-    try:
-        return build_targets(
-            recipe.targets, out / TARGETS, geometry=geometry, directory=recipe.directory
-        )
-    except BaseException:
-        with suppress(OSError):
-            out.rmdir()
-        raise
+    return run_data(
+        out,
+        TARGETS,
+        read=Targets.open,
+        build=partial(build_targets, recipe.targets, geometry=geometry, directory=recipe.directory),
+        fits=lambda found: (found.geometry, found.config) == (geometry, recipe.targets),
+    )
 
 
 def _columns(targets: Targets) -> dict[str, Any]:

@@ -171,7 +171,9 @@ class _Worker:
             torch.manual_seed(self._seed(self.state.step, part).generate_state(1).item())
             last = part == config.accumulate - 1
             with self.fabric.no_backward_sync(self.model, enabled=not last):
-                value = self.run.task.loss(self.model, batch) / config.accumulate
+                # On one device Fabric sets precision for `forward` alone, not for other methods.
+                with self.fabric.autocast():
+                    value = self.run.task.loss(self.model, batch) / config.accumulate
                 self.fabric.backward(value)
             loss += value.item()
             self._check_finite(loss, examples)
@@ -217,7 +219,8 @@ class _Worker:
     def _validate(self) -> None:
         """Keep the model if it is the best so far."""
         state = self.state
-        loss = self.run.task.validate(self.model, _VALIDATION_BATCH)
+        with self.fabric.autocast():
+            loss = self.run.task.validate(self.model, _VALIDATION_BATCH)
         if loss < state.best_loss:
             state.best_loss, state.best_step, state.n_worse = loss, state.step, 0
         else:

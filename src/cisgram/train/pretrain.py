@@ -1,28 +1,19 @@
 """Pretraining from a recipe: corpus, model, task and loop."""
 
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from cisgram.core.checks import ConfigError, DataError
+from cisgram.core.checks import ConfigError
 from cisgram.data.corpus import Corpus
 from cisgram.data.corpus_build import build_corpus
 from cisgram.models.base import LanguageModel
 from cisgram.models.registry import build_model, require_language_model
 from cisgram.train.checkpoint import RunState
 from cisgram.train.language_task import LanguageTask
-from cisgram.train.loop import CHECKPOINT, train
-from cisgram.train.provenance import (
-    RUN,
-    Start,
-    begin,
-    card,
-    check_place,
-    check_run,
-    go_on,
-    read_start,
-)
+from cisgram.train.loop import train
+from cisgram.train.provenance import Start, card, open_run, record_run, run_data
 from cisgram.train.recipe import Recipe
 
 CORPUS = "corpus"
@@ -48,17 +39,11 @@ def pretrain(
     """
     out = Path(out)
     model = _build(recipe)
-    check_place(out, data=CORPUS, resume=resume)
-    start = None if (out / CHECKPOINT).exists() else read_start(recipe)
+    start = open_run(recipe, out, data=CORPUS, resume=resume)
     if start is not None:
         _take_weights(model, start, recipe)
-    if (out / RUN).exists():
-        check_run(recipe, model, out, start=start)
     corpus = _corpus(recipe, out)
-    if (out / RUN).exists():
-        go_on(recipe, out)
-    else:
-        begin(recipe, model, out, start=start)
+    record_run(recipe, model, out, start=start)
     objective = recipe.objective
     task = LanguageTask(
         corpus,
@@ -133,15 +118,10 @@ def _take_weights(model: LanguageModel, start: Start, recipe: Recipe) -> None:
 
 
 def _corpus(recipe: Recipe, out: Path) -> Corpus:
-    """Open the run's corpus, or build it; a failed build leaves no empty directory."""
-    if (out / CORPUS).exists():
-        corpus = Corpus.open(out / CORPUS)
-        if corpus.config != recipe.corpus:
-            raise DataError(f"{out / CORPUS} is of another recipe; choose another --out.")
-        return corpus
-    try:
-        return build_corpus(recipe.corpus, out / CORPUS, directory=recipe.directory)
-    except BaseException:
-        with suppress(OSError):
-            out.rmdir()
-        raise
+    return run_data(
+        out,
+        CORPUS,
+        read=Corpus.open,
+        build=partial(build_corpus, recipe.corpus, directory=recipe.directory),
+        fits=lambda found: found.config == recipe.corpus,
+    )
