@@ -202,7 +202,7 @@ def main() -> None:
         for part, found in of_signal(reader, targets, test).items():
             result[part][name] = found
         chosen = [places[row] for row in test]
-        predicted[name] = predict_genes(reader, targets.reference, chosen).values
+        predicted[name] = predict_genes(reader, targets.reference, chosen)
     train, valid = split == "train", split == "valid"
     for what, x in features(targets.reference, places).items():
         columns = [

@@ -12,13 +12,17 @@ from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference, open_reference
 from cisgram.models.checkpoint import save_model
 from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
-from cisgram.predict.genes import gene_window, predict_genes
+from cisgram.predict.genes import GeneReadout, gene_window, predict_genes, read_gene
 from cisgram.predict.region_tracks import predict_regions
 from cisgram.predict.tracks import TrackReader
 from train.small_targets import LENGTH, SIZES, write_sources
 
 CARD = {
-    "columns": {"tracks": ["word+", "word-", "both"], "values": ["worth", "age"]},
+    "columns": {
+        "tracks": ["word+", "word-", "both"],
+        "values": ["worth", "age"],
+        "upstream": [16, 16, 0],
+    },
     "scaling": {
         "power": 0.5,
         "tracks": {"word+": 2.0, "word-": 2.0, "both": 1.0},
@@ -69,9 +73,10 @@ def test_outputs_are_brought_back_to_what_was_learnt_from(
     both = np.stack([window, reverse_complement(window)])
     with torch.inference_mode():
         raw = reader.model(torch.from_numpy(both)).numpy()
-    mean = (raw[0] + raw[1][::-1, [1, 0, 2, 5, 6, 3, 4]]) / 2
+    both = np.stack([raw[0], raw[1][::-1, [1, 0, 2, 5, 6, 3, 4]]])
+    mean, counts = both.mean(axis=0), ((both[..., :3] * [2, 2, 1]) ** 2).mean(axis=0)
     read = reader.read(window[None])
-    np.testing.assert_allclose(read.tracks[0], (mean[:, :3] * [2, 2, 1]) ** 2, rtol=1e-4)
+    np.testing.assert_allclose(read.tracks[0], counts, rtol=1e-4)
     np.testing.assert_allclose(read.values[0, :, 0, 0], mean[:, 3] * 3 + 1, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(read.values[0, :, 1, 1], mean[:, 6], rtol=1e-4, atol=1e-5)
 
@@ -82,7 +87,8 @@ def test_a_gene_lies_where_its_bins_say(
     reader: TrackReader, reference: Reference, start: int, end: int, strand: str
 ) -> None:
     gene = Interval("c0", start, end, strand)
-    window, first, past = gene_window(reader, reference, gene)
+    place = gene_window(reader, reference, gene)
+    window, first, past = place.window, place.first, place.past
     assert 0 <= window.start < window.end <= LENGTH
     assert 0 <= first < past <= reader.n_bins
     low, high = window.locate(gene)
@@ -91,18 +97,31 @@ def test_a_gene_lies_where_its_bins_say(
     assert not bins or bins == set(range(first, past))
 
 
-def test_genes_get_the_means_of_their_bins_on_their_strand(
+def test_genes_get_what_their_bins_say_on_their_strand(
     reader: TrackReader, reference: Reference
 ) -> None:
     genes = [Interval("c0", 600, 640, "+"), Interval("c0", 600, 640, "-")]
     found = predict_genes(reader, reference, genes)
-    window, first, past = gene_window(reader, reference, genes[1])
-    read = reader.read(reference.fetch(window)[None])
-    expected = read.tracks[0, first:past].mean(axis=0)
-    np.testing.assert_allclose(found.tracks[1], expected, rtol=1e-5)
-    own = read.values[0, first:past, 0].mean(axis=0)
-    np.testing.assert_allclose(found.values[1], own, rtol=1e-5)
-    assert not np.allclose(found.tracks[0], found.tracks[1])
+    assert reader.columns.of_a_gene == ("worth", "age", "word+", "both")
+    place = gene_window(reader, reference, genes[1])
+    read = reader.read(reference.fetch(place.window)[None])
+    body = slice(place.first, place.past)
+    own = read.values[0, body, 0].mean(axis=0)
+    np.testing.assert_allclose(found[1, :2], own, rtol=1e-4, atol=1e-5)
+    n_before = 16 // reader.model.resolution
+    word = read.tracks[0, place.first - n_before : place.past, 0].sum()
+    expected = [word, read.tracks[0, body, 2].sum()]
+    np.testing.assert_allclose(found[1, 2:], expected, rtol=1e-4)
+    assert not np.allclose(found[0], found[1])
+
+
+def test_edited_windows_are_read_as_genes_are(reader: TrackReader, reference: Reference) -> None:
+    gene = Interval("c0", 600, 640, "-")
+    place = gene_window(reader, reference, gene)
+    windows = np.stack([reference.fetch(place.window)] * 2)
+    found = read_gene(GeneReadout(reader, place), windows)
+    np.testing.assert_allclose(found[:1], predict_genes(reader, reference, [gene]), rtol=1e-4)
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 def test_regions_are_read_window_after_window(reader: TrackReader, reference: Reference) -> None:

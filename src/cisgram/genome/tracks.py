@@ -48,6 +48,9 @@ class TrackSource:
     """bigWig of the signal on strand `+`."""
     minus: Path | str | None = None
     """bigWig of the signal on strand `-`."""
+    upstream: int = 0
+    """Bases before a gene's body in which its signal may lie already, as starts of transcripts do
+    before the start codon."""
 
     def __post_init__(self) -> None:
         """Check that the files go together.
@@ -63,6 +66,7 @@ class TrackSource:
                 f"track {self.name} must have either file or both plus and minus; got "
                 f"{' and '.join(sorted(given)) or 'none'}."
             )
+        check_range(self.upstream, f"upstream of track {self.name}", low=0)
 
     @property
     def is_stranded(self) -> bool:

@@ -121,6 +121,19 @@ def read_vcf(
             yield block.rows()
 
 
+def read_sites(source: Path) -> VariantBlock:
+    """Return every alternate allele of a VCF or BCF, with people in it or without; no calls.
+
+    Raises:
+        DataError: the file is damaged, cut short or unsorted.
+    """
+    with _quiet():
+        records = [_record(record) for record in _sorted_records(_open(source), source, None)]
+    split = split_alternates(records)
+    calls = np.empty((len(split), 0), dtype=np.uint8)
+    return variant_block(records, split, calls=calls, dosages=None)
+
+
 @dataclass
 class _Block:
     """The records of a block as htslib gives them; its large array is used again and again."""
@@ -148,10 +161,7 @@ class _Block:
             self._copy_calls(record, index, source)
             if "PS" in self.fields:
                 self._unphase(record, self.alleles[index])
-            name, passed = record.ID or ".", record.FILTER is None
-            self.records.append(
-                Record(record.CHROM, record.POS - 1, name, record.REF, record.ALT, passed)
-            )
+            self.records.append(_record(record))
             wanted = self.keeps_dosages or index in self.without_calls
             given = record.format("DS") if wanted and "DS" in self.fields else None
             self.dosages.append(_without_signals(given))
@@ -228,6 +238,11 @@ class _Block:
         """Return DS of one alternate allele, None where the record has none."""
         given = self.dosages[record]
         return None if given is None or given.shape[1] < number else given[:, number - 1]
+
+
+def _record(record: _Htslib) -> Record:
+    name, passed = record.ID or ".", record.FILTER is None
+    return Record(record.CHROM, record.POS - 1, name, record.REF, record.ALT, passed)
 
 
 def _without_signals(

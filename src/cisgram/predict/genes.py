@@ -1,21 +1,25 @@
-"""Numbers of genes from the sequence around them."""
+"""What models say of genes, from the sequence around them."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+import torch
+from jaxtyping import Float, Float32, UInt8
+from torch import Tensor
 
 from cisgram.core.progress import progress
+from cisgram.genome.alphabet import reverse_complement
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
-from cisgram.predict.reuse import ReuseConfig
+from cisgram.predict.reuse import ReuseConfig, predict_sequences
 from cisgram.predict.tracks import TrackReader
 
 _AT_ONCE = 32
 
 
-class GeneWindow(NamedTuple):
+@dataclass(frozen=True)
+class GeneWindow:
     """Where a gene is read."""
 
     window: Interval
@@ -26,12 +30,54 @@ class GeneWindow(NamedTuple):
     """One past the last."""
 
 
-class GenePredictions(NamedTuple):
-    """What a model says of genes, in the units that it learnt from."""
+@dataclass(frozen=True, eq=False)
+class GeneReadout:
+    """What is kept of a model's output for a gene, in the order of `Columns.of_a_gene`.
 
-    values: Float32[np.ndarray, "genes values"]
-    tracks: Float32[np.ndarray, "genes tracks"]
-    """Mean of a bin of the gene's body; `name+` is the gene's own strand."""
+    Its numbers are means over the bins of its body; of tracks, counts are summed over its body and
+    the bases before that which count to the gene.
+    """
+
+    reader: TrackReader
+    place: GeneWindow
+
+    def __call__(self, output: Float[Tensor, "batch bins columns"]) -> Float[Tensor, "batch kept"]:
+        """Return what is kept of the window read along the gene's strand."""
+        return self._kept(self.reader.in_units(output))
+
+    def turned(self, output: Float[Tensor, "batch bins columns"]) -> Float[Tensor, "batch kept"]:
+        """Return what is kept of the window's reverse complement."""
+        units = self.reader.in_units(output).flip(1)
+        return self._kept(units[..., torch.from_numpy(self.reader.columns.partner)])
+
+    def effects(
+        self, alternative: Float32[np.ndarray, "... kept"], reference: Float32[np.ndarray, "kept"]
+    ) -> Float32[np.ndarray, "... kept"]:
+        """Return what changes of sequence do, from what was kept, both strands averaged.
+
+        Numbers are subtracted. Of tracks it is logSED, log2((1 + alternative) / (1 + reference))
+        of the summed counts (Linder et al. 2025, Borzoi).
+        """
+        n_values = len(self.reader.columns.values)
+        found = alternative - reference
+        found[..., n_values:] = np.log2(1 + alternative[..., n_values:]) - np.log2(
+            1 + reference[n_values:]
+        )
+        return found
+
+    def _kept(self, units: Float[Tensor, "batch bins columns"]) -> Float[Tensor, "batch kept"]:
+        columns, place = self.reader.columns, self.place
+        n_tracks, n_values = len(columns.tracks), len(columns.values)
+        body = units[:, place.first : place.past, n_tracks : n_tracks + n_values].mean(dim=1)
+        sums: list[Float[Tensor, "batch"]] = []
+        for number, (name, upstream) in enumerate(
+            zip(columns.tracks, columns.upstream, strict=True)
+        ):
+            if not name.endswith("-"):
+                n_before = -(-upstream // self.reader.model.resolution)
+                start = max(place.first - n_before, 0)
+                sums.append(units[:, start : place.past, number].sum(dim=1))
+        return torch.cat([body, *(column[:, None] for column in sums)], dim=1)
 
 
 def predict_genes(
@@ -41,7 +87,7 @@ def predict_genes(
     *,
     species: int = 0,
     config: ReuseConfig | None = None,
-) -> GenePredictions:
+) -> Float32[np.ndarray, "genes kept"]:
     """Read genes in the middle of windows, on both strands.
 
     Args:
@@ -52,22 +98,55 @@ def predict_genes(
         species: number that the model knows the genome by.
         config: sizes and memory.
 
+    Returns:
+        What `GeneReadout` keeps, the mean over both strands; `Columns.of_a_gene` names it.
+
     Raises:
         DataError: a gene lies on no contig.
     """
-    places = [gene_window(reader, reference, gene) for gene in genes]
-    values: list[Float32[np.ndarray, "_"]] = []
-    tracks: list[Float32[np.ndarray, "_"]] = []
+    kept: list[Float[Tensor, "1 kept"]] = []
     with progress("reading genes", len(genes)) as ticker:
         for start in range(0, len(genes), _AT_ONCE):
-            part = places[start : start + _AT_ONCE]
-            tokens = np.stack([reference.fetch(place.window) for place in part])
-            read = reader.read(tokens, species=species, config=config)
-            for number, (_, first, past) in enumerate(part):
-                values.append(read.values[number, first:past, 0].mean(axis=0))
-                tracks.append(read.tracks[number, first:past].mean(axis=0))
+            part = genes[start : start + _AT_ONCE]
+            places = [gene_window(reader, reference, gene) for gene in part]
+            tokens = np.stack([reference.fetch(place.window) for place in places])
+            both = np.stack([tokens, reverse_complement(tokens)])
+            read = predict_sequences(reader.model, both, species=species, config=config).values
+            outputs = torch.from_numpy(read)
+            for number, place in enumerate(places):
+                readout, one = GeneReadout(reader, place), slice(number, number + 1)
+                kept.append((readout(outputs[0, one]) + readout.turned(outputs[1, one])) / 2)
             ticker.advance(len(part))
-    return GenePredictions(np.stack(values), np.stack(tracks))
+    return torch.cat(kept).numpy()
+
+
+def read_gene(
+    readout: GeneReadout,
+    windows: UInt8[np.ndarray, "windows length"],
+    *,
+    species: int = 0,
+    config: ReuseConfig | None = None,
+) -> Float32[np.ndarray, "windows kept"]:
+    """Read windows in which a gene lies at one place, edited ones perhaps, on both strands.
+
+    Args:
+        readout: where the gene lies, and the model.
+        windows: tokens along the gene's strand.
+        species: number that the model knows the genome by.
+        config: sizes and memory.
+
+    Returns:
+        What the readout keeps, the mean over both strands.
+    """
+    model = readout.reader.model
+    forward, backward = (
+        predict_sequences(model, tokens, species=species, reduce=keep, config=config).values
+        for tokens, keep in (
+            (windows, readout),
+            (reverse_complement(windows), readout.turned),
+        )
+    )
+    return (forward + backward) / 2
 
 
 def gene_window(reader: TrackReader, reference: Reference, gene: Interval) -> GeneWindow:

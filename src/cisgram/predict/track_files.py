@@ -36,8 +36,8 @@ def predict_gene_file(
     """Write a table of what a model says of genes.
 
     Columns are gene, chrom, start (from 0), end and strand, the numbers of genes that the model
-    learnt, in their own units, then for each track the mean of a bin of the gene's body; `name+` is
-    the gene's own strand.
+    learnt, in their own units, then for each track of the gene's strand, `name+`, or of none, the
+    sum of counts over the gene's body and the bases before it that count to it.
 
     Args:
         model: packaged weights, a model's directory or a run.
@@ -54,8 +54,7 @@ def predict_gene_file(
     chosen = _genes(genes, annotation, reference)
     found = predict_genes(reader, reference, chosen.places)
     table = pl.DataFrame({"gene": chosen.names, **_places(chosen.places)}).hstack(
-        _columns(found.values, reader.columns.values)
-        + _columns(found.tracks, reader.columns.tracks)
+        _columns(found, reader.columns.of_a_gene)
     )
     return _write(table, out)
 

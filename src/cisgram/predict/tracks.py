@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+import torch
+from jaxtyping import Float, Float32, Int64, UInt8
+from torch import Tensor
 
 from cisgram.core.checks import ConfigError
 from cisgram.core.device import best_device
@@ -22,12 +24,14 @@ class Columns(NamedTuple):
     """Names of the tracks; `name+` is the strand that is read."""
     values: tuple[str, ...]
     """Names of the numbers of genes; each has a column a strand, after the tracks."""
+    upstream: tuple[int, ...]
+    """For each track, bases before a gene's body in which the gene's signal may lie already."""
 
     @property
     def partner(self) -> Int64[np.ndarray, "columns"]:
         """For each column, that of the same signal on the other strand; itself without strand.
 
-        >>> Columns(("tss+", "tss-", "mnase"), ("tpm",)).partner
+        >>> Columns(("tss+", "tss-", "mnase"), ("tpm",), (300, 300, 0)).partner
         array([1, 0, 2, 4, 3])
         """
         places = {name: number for number, name in enumerate(self.tracks)}
@@ -40,15 +44,24 @@ class Columns(NamedTuple):
         of_values = [*range(n_tracks + n, n_tracks + 2 * n), *range(n_tracks, n_tracks + n)]
         return np.array(of_tracks + of_values, dtype=np.int64)
 
+    @property
+    def of_a_gene(self) -> tuple[str, ...]:
+        """Names of what is read of a gene: its numbers, then tracks of its strand or of none.
+
+        >>> Columns(("tss+", "tss-", "mnase"), ("tpm",), (300, 300, 0)).of_a_gene
+        ('tpm', 'tss+', 'mnase')
+        """
+        return (*self.values, *(name for name in self.tracks if not name.endswith("-")))
+
 
 class Reading(NamedTuple):
-    """What a model says of windows, the mean over both strands."""
+    """What a model says of windows, the mean over both strands, in units of what it learnt."""
 
     tracks: Float32[np.ndarray, "windows bins tracks"]
     """Counts of a bin."""
     values: Float32[np.ndarray, "windows bins strands values"]
-    """Of genes on the strand that was asked for and of those on the other, in their own units; a
-    gene's number is the mean over its bins."""
+    """Of genes on the strand that was asked for and of those on the other; a gene's number is the
+    mean over its bins."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +94,7 @@ class TrackReader:
         scaling, columns = card["scaling"], card["columns"]
         return cls(
             model.to(best_device()),
-            Columns(tuple(columns["tracks"]), tuple(columns["values"])),
+            Columns(*(tuple(columns[name]) for name in ("tracks", "values", "upstream"))),
             power=scaling["power"],
             track_means=np.array([scaling["tracks"][t] for t in columns["tracks"]], np.float32),
             value_moments=np.array(
@@ -109,9 +122,22 @@ class TrackReader:
     ) -> Reading:
         """Predict windows and their reverse complements; bins and strands are those given."""
         both = np.stack([windows, reverse_complement(windows)])
-        read = predict_sequences(self.model, both, species=species, config=config).values
+        read = predict_sequences(
+            self.model, both, species=species, reduce=self.in_units, config=config
+        ).values
         mean = (read[0] + read[1][:, ::-1, self.columns.partner]) / 2
         n_tracks = len(self.columns.tracks)
-        tracks = (mean[..., :n_tracks] * self.track_means) ** np.float32(1 / self.power)
         values = mean[..., n_tracks:].reshape(*mean.shape[:2], 2, len(self.columns.values))
-        return Reading(tracks, values * self.value_moments[:, 1] + self.value_moments[:, 0])
+        return Reading(mean[..., :n_tracks], values)
+
+    def in_units(
+        self, output: Float[Tensor, "batch bins columns"]
+    ) -> Float[Tensor, "batch bins columns"]:
+        """Return an output of the model in counts and in units of the genes' numbers."""
+        n_tracks = len(self.columns.tracks)
+        means, moments = (
+            torch.from_numpy(scale).to(output) for scale in (self.track_means, self.value_moments)
+        )
+        counts = (output[..., :n_tracks] * means).pow(1 / self.power)
+        values = output[..., n_tracks:].unflatten(-1, (2, -1)) * moments[:, 1] + moments[:, 0]
+        return torch.cat([counts, values.flatten(-2)], dim=-1)

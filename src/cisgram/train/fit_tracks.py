@@ -131,4 +131,9 @@ def _targets(recipe: TrackRecipe, out: Path, geometry: Geometry) -> Targets:
 
 def _columns(targets: Targets) -> dict[str, Any]:
     """Say what the model's outputs are, in their order."""
-    return {"tracks": list(targets.tracks.names), "values": list(targets.value_names)}
+    upstream = [source.upstream for source in targets.config.tracks for _ in source.columns]
+    return {
+        "tracks": list(targets.tracks.names),
+        "upstream": upstream,
+        "values": list(targets.value_names),
+    }
