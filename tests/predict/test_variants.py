@@ -1,49 +1,24 @@
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
 from cisgram.core.checks import DataError
 from cisgram.genome.alphabet import decode, reverse_complement
-from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
-from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
 from cisgram.predict.genes import GeneReadout, gene_window, read_gene
-from cisgram.predict.tracks import Columns, TrackReader
+from cisgram.predict.tracks import TrackReader
 from cisgram.predict.variants import VariantConfig, score_variants
-from train.small_targets import SIZES, write_sources
-
-GENES = {
-    "left": Interval("c0", 600, 640, "+"),
-    "right": Interval("c0", 700, 760, "-"),
-    "far": Interval("c1", 600, 640, "+"),
-}
-COLUMNS = Columns(("word+", "word-"), ("worth",), (12, 12))
+from predict.toy_reader import GENES, toy_reader, toy_reference
 
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
-    place = tmp_path_factory.mktemp("variants")
-    write_sources(place)
-    return Reference.from_fasta(place / "toy.fa", place / "reference")
+    return toy_reference(tmp_path_factory.mktemp("variants"))
 
 
 @pytest.fixture(scope="module")
 def reader() -> TrackReader:
-    torch.manual_seed(0)
-    model = ShorkieTracks(ShorkieTracksConfig(**SIZES, n_tracks=2, n_values=1))
-    with torch.no_grad():
-        for value in model.parameters():
-            if not value.any():
-                value.normal_(std=0.3)
-    return TrackReader(
-        model,
-        COLUMNS,
-        power=0.5,
-        track_means=np.array([2, 2], np.float32),
-        value_moments=np.array([[1, 3]], np.float32),
-        card={},
-    )
+    return toy_reader()
 
 
 def table(*rows: tuple[str, int, str, str]) -> pl.DataFrame:

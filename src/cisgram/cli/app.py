@@ -70,16 +70,28 @@ app.command(
     sort_key=6,
 )
 app.command(
+    "cisgram.cli.variants:app",
+    name="variants",
+    help="Score variants by what a model predicts of them.",
+    sort_key=7,
+)
+app.command(
+    "cisgram.cli.explain:app",
+    name="explain",
+    help="Show which bases a model's predictions hang on.",
+    sort_key=8,
+)
+app.command(
     "cisgram.cli.models:app",
     name="models",
     help="List and show models; convert published weights.",
-    sort_key=7,
+    sort_key=9,
 )
 app.command(
     "cisgram.cli.report:report",
     name="report",
     help="Write one self-contained HTML page about fitted models.",
-    sort_key=8,
+    sort_key=10,
 )
 
 

@@ -1,12 +1,12 @@
 """Reading VCF, bgzipped VCF and BCF, in blocks of bounded size."""
 
 import warnings
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from jaxtyping import Float32, Int8, Int16, Int64, UInt8, UInt16
@@ -28,7 +28,7 @@ from cisgram.genome.chromosomes import ChromosomeNames, same_chromosome
 from cisgram.genome.interval import Interval
 
 with np.errstate():  # cyvcf2 silences numpy's warnings for everybody when imported
-    from cyvcf2 import VCF
+    from cyvcf2 import VCF, Writer
     from cyvcf2.cyvcf2 import set_htslib_log_level
 
 _HTSLIB_SILENT, _HTSLIB_DEFAULT = 0, 3
@@ -51,6 +51,8 @@ class _Htslib(Protocol):
     ALT: list[str]
     FILTER: str | None
     """None for PASS and for `.`."""
+
+    INFO: Any
 
     @property
     def genotype(self) -> Any:
@@ -132,6 +134,46 @@ def read_sites(source: Path) -> VariantBlock:
     split = split_alternates(records)
     calls = np.empty((len(split), 0), dtype=np.uint8)
     return variant_block(records, split, calls=calls, dosages=None)
+
+
+def annotate_vcf(
+    source: Path,
+    out: Path,
+    *,
+    mode: Literal["w", "wz", "wb"],
+    info: tuple[str, str],
+    values: Mapping[tuple[str, int, str, str], Sequence[str]],
+) -> None:
+    """Write a VCF or BCF again with one more INFO field.
+
+    Args:
+        source: what to copy.
+        out: what to write.
+        mode: `w` writes VCF, `wz` compressed VCF, `wb` BCF.
+        info: key and description of the field.
+        values: entries by chrom, position from 1, ref and alt, alleles in capitals; those of a
+            record's alternate alleles come one after the other, and one without any has no field.
+
+    Raises:
+        DataError: the file is damaged, cut short or unsorted.
+    """
+    key, what = info
+    with _quiet():
+        vcf = _open(source)
+        field = {"ID": key, "Number": ".", "Type": "String", "Description": what}
+        vcf.add_info_to_header(field)
+        writer = Writer(str(out), vcf, mode=mode)
+        try:
+            for record in _sorted_records(vcf, source, None):
+                place = (record.CHROM, record.POS, record.REF.upper())
+                entries = [
+                    text for alt in record.ALT for text in values.get((*place, alt.upper()), ())
+                ]
+                if entries:
+                    record.INFO[key] = ",".join(entries)
+                writer.write_record(record)
+        finally:
+            writer.close()
 
 
 @dataclass

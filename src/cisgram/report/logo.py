@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,9 @@ from jaxtyping import Float
 from markupsafe import escape
 
 from cisgram.genome.alphabet import decode
+from cisgram.genome.bed import read_bed
 from cisgram.genome.interval import Interval
+from cisgram.genome.reference import Reference
 from cisgram.predict.maps import RegionMap, information
 
 _OUTLINES = {  # of letters in a box of one by one, y downwards
@@ -18,7 +21,7 @@ _OUTLINES = {  # of letters in a box of one by one, y downwards
     "G": "M.9.2A.5.5 0 1 0 .9.8V.47H.54V.61H.72V.732A.32.32 0 1 1 .75.3Z",
     "T": "M0 0H1V.17H.6V1H.4V.17H0Z",
 }
-_COLOURS = {"A": "#1b8a3d", "C": "#2257b8", "G": "#c77700", "T": "#c62f2f"}
+COLOURS = {"A": "#1b8a3d", "C": "#2257b8", "G": "#c77700", "T": "#c62f2f"}
 _MOST_BITS = 2.0
 _LEAST_HEIGHT = 0.4
 """Pixels under which a letter is left out."""
@@ -29,6 +32,17 @@ class Site(NamedTuple):
 
     name: str
     place: Interval
+
+
+def known_sites(path: Path | None, reference: Reference) -> list[Site]:
+    """Return the sites of a BED, none without one.
+
+    Raises:
+        DataError: the BED cannot be used.
+    """
+    return (
+        [] if path is None else [Site(*row) for row in zip(*read_bed(path, reference), strict=True)]
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +87,7 @@ def logo_svg(
     ]
     total = 44 + height * len(lines)
     defs = "".join(
-        f'<path id="{letter}" d="{outline}" fill="{_COLOURS[letter]}" fill-rule="evenodd"/>'
+        f'<path id="{letter}" d="{outline}" fill="{COLOURS[letter]}" fill-rule="evenodd"/>'
         for letter, outline in _OUTLINES.items()
     )
     return (
@@ -129,7 +143,7 @@ def _letters(found: RegionMap, part: slice, config: LogoConfig, *, baseline: int
         weight = ' font-weight="700"' if bold else ' opacity=".55"'
         yield (
             f'<text x="{config.margin + (at + 0.5) * config.base:.0f}" y="{baseline}" '
-            f'text-anchor="middle" fill="{_COLOURS.get(letter, "#555")}"{weight}>{letter}</text>'
+            f'text-anchor="middle" fill="{COLOURS.get(letter, "#555")}"{weight}>{letter}</text>'
         )
 
 

@@ -11,13 +11,12 @@ from jaxtyping import Shaped
 from cisgram.core.artifact import atomic_file
 from cisgram.core.checks import ConfigError
 from cisgram.genome.alphabet import LETTERS, N, decode, reverse_complement
-from cisgram.genome.bed import read_bed
 from cisgram.genome.chromosomes import same_chromosome
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import open_reference
 from cisgram.models.checkpoint import open_reader
 from cisgram.predict.maps import RegionMap, information, read_region
-from cisgram.report.logo import Site, logo_svg
+from cisgram.report.logo import Site, known_sites, logo_svg
 
 MOST_BASES = 10_000
 """Longest region that is drawn."""
@@ -95,7 +94,7 @@ def draw_region(
             f"{place} has {place.length:,} bases; a picture holds {MOST_BASES:,} at most."
         )
     reference = open_reference(fasta)
-    known = [Site(*row) for row in zip(*read_bed(sites, reference), strict=True)] if sites else []
+    known = known_sites(sites, reference)
     reader = open_reader(model, species=species)
     found = read_region(reader.model, reference, place, species=reader.species)
     picture = logo_svg(found, title=title or f"{place}: expected by {model}", sites=known)

@@ -1,0 +1,63 @@
+"""`cisgram variants`: what variants do."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclopts import App
+
+if TYPE_CHECKING:
+    from cisgram.predict.variant_files import ScoredFile
+
+app = App(name="variants", help="Score variants by what a model predicts of them.")
+
+
+@app.command
+def score(
+    *,
+    model: str,
+    vcf: Path,
+    genes: str = "all",
+    genome: str | None = None,
+    annotation: str | None = None,
+    reach: int = 1_000,
+    out: Path,
+) -> None:
+    """Score the alternate alleles of a VCF for the genes near them, alternate against reference.
+
+    Args:
+        model: packaged weights such as cisgram/yeast-expression, a model's directory, or a run of
+            `cisgram train`.
+        vcf: VCF or BCF, with people in it or without; substitutions, insertions and deletions.
+        genes: `all`, or a file with the name of a gene a line.
+        genome: FASTA or packaged genome that the variants were called on; the one that the model
+            learnt from by default.
+        annotation: its GTF or GFF3; the packaged genome's own by default.
+        reach: most bases between a variant and the body of a gene.
+        out: tab-separated table with columns chrom pos ref alt gene track effect; .parquet for the
+            same in parquet; .vcf, .vcf.gz or .bcf for the input with INFO/CISGRAM.
+    """
+    from cisgram.predict.variant_files import score_variant_file
+    from cisgram.predict.variants import VariantConfig
+
+    found = score_variant_file(
+        model,
+        vcf,
+        out,
+        genes=genes,
+        genome=genome,
+        annotation=annotation,
+        config=VariantConfig(reach=reach),
+    )
+    _say(found, out, reach)
+
+
+def _say(found: "ScoredFile", out: Path, reach: int) -> None:
+    from rich.console import Console
+
+    scores = found.scores
+    left_out = f"; {found.n_symbolic:,} without a sequence left out" if found.n_symbolic else ""
+    Console().print(
+        f"{scores.variants.height:,} alternate alleles, {len(scores.pairs):,} pairs with genes; "
+        f"{found.n_far:,} have no gene within {reach:,} bases{left_out}. Effects are in {out}.",
+        highlight=False,
+    )
