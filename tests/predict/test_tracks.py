@@ -160,12 +160,29 @@ def test_the_command_writes_tables_and_signal(place: Path, tmp_path: Path) -> No
     assert row["word-"] == pytest.approx(expected[:, 1].mean(), rel=1e-3)
 
 
+def test_a_model_that_says_its_genome_needs_no_other(
+    reader: TrackReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CISGRAM_CACHE", str(tmp_path / "cache"))
+    card = CARD | {"genome": "yeast-r64"}
+    save_model(tmp_path / "model", reader.model, card=card)
+    (tmp_path / "names.txt").write_text("YFL039C\nYAL038W\n")
+    genes, out = str(tmp_path / "names.txt"), tmp_path / "genes.tsv"
+    words = ["--model", str(tmp_path / "model"), "--genes", genes, "--out", str(out)]
+    assert main(["predict", *words]) == 0
+    rows = pl.read_csv(out, separator="\t").select("gene", "chrom", "start", "end", "strand")
+    assert rows.rows() == [
+        ("YFL039C", "chrVI", 53_259, 54_696, "-"),
+        ("YAL038W", "chrI", 71_785, 73_288, "+"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ([], "give one of --genes, --bed and --fasta; got none"),
-        (["--bed", "x.bed"], "--bed needs --genome"),
-        (["--genes", "all", "--genome", "toy.fa"], "--genes needs --annotation"),
+        (["--bed", "x.bed"], "does not say which genome it is of; add --genome"),
+        (["--genes", "all", "--genome", "toy.fa"], "toy.fa comes without genes; add --annotation"),
     ],
 )
 def test_what_is_missing_is_asked_for(

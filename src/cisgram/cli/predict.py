@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 def predict(
     *,
     model: str,
-    genome: Path | None = None,
-    annotation: Path | None = None,
+    genome: str | None = None,
+    annotation: str | None = None,
     genes: str | None = None,
     bed: Path | None = None,
     fasta: Path | None = None,
@@ -26,8 +26,9 @@ def predict(
 
     Args:
         model: packaged weights, a model's directory, or a run of `cisgram train`.
-        genome: FASTA that the genes or regions are of.
-        annotation: its GTF or GFF3, for --genes.
+        genome: FASTA that the genes or regions are of, or a packaged genome such as yeast-r64;
+            by default the packaged genome that the model learnt from.
+        annotation: its GTF or GFF3, for --genes; a packaged genome has its own.
         genes: `all`, or a file with the name of a gene a line.
         bed: regions.
         fasta: sequences to be predicted whole, edited ones for example.
@@ -41,18 +42,13 @@ def predict(
         raise ConfigError(
             f"give one of --genes, --bed and --fasta; got {' and '.join(given) or 'none'}."
         )
-    source = fasta or genome
-    if source is None:
-        raise ConfigError(f"--{given[0]} needs --genome, the FASTA it is of; add it.")
     if genes is None:
-        found = predict_region_file(model, bed, out, genome=source, bigwig=out_bigwig)
+        found = predict_region_file(model, bed, out, genome=fasta or genome, bigwig=out_bigwig)
         _say(found, "regions" if bed else "sequences", out)
         return
-    if annotation is None:
-        raise ConfigError("--genes needs --annotation, which says where they are; add it.")
     if out_bigwig is not None:
         raise ConfigError("--out-bigwig goes with --bed or --fasta; leave it out with --genes.")
-    found = predict_gene_file(model, genes, out, genome=source, annotation=annotation)
+    found = predict_gene_file(model, genes, out, genome=genome, annotation=annotation)
     _say(found, "genes", out)
 
 

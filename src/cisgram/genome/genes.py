@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import polars as pl
 
 from cisgram.core.checks import DataError, check_unique
+from cisgram.genome.packaged_genomes import check_path_or_name, packaged_genome
 from cisgram.genome.streams import read_lines
 
 _COLUMNS = (
@@ -42,6 +43,9 @@ class Annotation:
 
 def read_genes(path: Path | str) -> Annotation:
     """Read a GTF or GFF3, plain or compressed, in the styles of Ensembl, GENCODE, RefSeq and SGD.
+
+    The name of a packaged genome such as `yeast-r64` stands for its annotation, here and in
+    `read_features`.
 
     Raises:
         DataError: the file is damaged, has no gene lines, names a gene twice, or
@@ -112,8 +116,10 @@ def read_features(path: Path | str) -> pl.DataFrame:
 
 def _read(path: Path | str, *, every: bool = False) -> pl.DataFrame:
     """Return the lines of genes, transcripts and exons, or all, as nine columns of text."""
+    packaged = packaged_genome(path)
+    file = packaged.annotation if packaged else check_path_or_name(path, "annotation")
     tables: list[pl.DataFrame] = []
-    for text in read_lines(path, "annotation"):
+    for text in read_lines(file, "annotation"):
         lines, fasta, _ = text.partition(b"##FASTA")
         try:
             table = pl.read_csv(

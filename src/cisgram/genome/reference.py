@@ -22,6 +22,7 @@ from cisgram.core.checks import ConfigError, DataError, check_unique
 from cisgram.genome.alphabet import IUPAC, N, reverse_complement, translation
 from cisgram.genome.chromosomes import ChromosomeNames
 from cisgram.genome.interval import Interval
+from cisgram.genome.packaged_genomes import check_path_or_name, packaged_genome
 from cisgram.genome.streams import read_chunks
 
 KIND, VERSION = "reference", 1
@@ -148,7 +149,7 @@ class Reference:
 
 
 def open_reference(path: Path | str) -> Reference:
-    """Open a reference artifact, or a FASTA.
+    """Open a reference artifact, a FASTA, or a packaged genome such as `yeast-r64` by its name.
 
     The first use of a FASTA builds its artifact in the user's cache, under the
     SHA-256 of the file; later uses find it there. `CISGRAM_CACHE` names another
@@ -157,18 +158,17 @@ def open_reference(path: Path | str) -> Reference:
     Raises:
         DataError: the path is neither, or the FASTA cannot be used.
     """
-    path = Path(path)
-    if path.is_dir():
-        return Reference.open(path)
-    if not path.is_file():
-        raise DataError(f"reference {path} does not exist; check the path.")
-    cached = cache_directory() / "references" / sha256(path)
+    packaged = packaged_genome(path)
+    fasta = packaged.fasta if packaged else check_path_or_name(path, "reference")
+    if fasta.is_dir():
+        return Reference.open(fasta)
+    cached = cache_directory() / "references" / sha256(fasta)
     try:
         reference = Reference.open(cached)
     except DataError:
         if not is_artifact(cached, KIND):
             shutil.rmtree(cached, ignore_errors=True)
-        reference = Reference.from_fasta(path, cached, overwrite=True)
+        reference = Reference.from_fasta(fasta, cached, overwrite=True)
     reference.name = str(path)
     return reference
 

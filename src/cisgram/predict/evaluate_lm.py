@@ -12,6 +12,7 @@ from cisgram.core.artifact import sha256
 from cisgram.core.checks import DataError, few
 from cisgram.core.metrics import Estimate
 from cisgram.data.regions import REGIONS, region_classes
+from cisgram.genome.packaged_genomes import packaged_genome
 from cisgram.genome.reference import Reference, open_reference
 from cisgram.models.checkpoint import open_reader
 from cisgram.models.markov import FlankModel, MarkovModel
@@ -20,6 +21,9 @@ from cisgram.predict.perplexity_config import PerplexityConfig
 
 OVERALL = "overall"
 MARKOV, FLANKS = "markov", "two-sided k-mer"
+_NO_BASELINES = (
+    "No baselines: they need contigs that are not evaluated; name some with --chromosomes."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,21 +132,21 @@ def evaluate_lm(
         interval=perplexity_interval(nats[model]),
         ratio={name: ratio_interval(nats[model], nats[name]) for name in nats if name != model},
         config=config,
-        notes=tuple(_notes(reader.card, fasta, evaluated, any_learnt=bool(learnt))),
+        notes=(
+            *(() if learnt else (_NO_BASELINES,)),
+            *training_notes(reader.card, fasta, evaluated),
+        ),
     )
 
 
-def _notes(
-    card: Mapping[str, Any], fasta: Path, evaluated: Sequence[str], *, any_learnt: bool
-) -> Iterator[str]:
-    if not any_learnt:
-        yield (
-            "No baselines: they need contigs that are not evaluated; name some with --chromosomes."
-        )
+def training_notes(card: Mapping[str, Any], fasta: Path, evaluated: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence where the model may have learnt contigs that it is evaluated on."""
     digests = {digest: name for name, digest in card.get("genomes", {}).items()}
     if not digests:
         yield "The model does not say what it learnt from; it may have learnt these contigs."
-    elif genome := digests.get(sha256(fasta)):
+        return
+    packaged = packaged_genome(fasta)
+    if genome := digests.get(sha256(packaged.fasta if packaged else fasta)):
         held_out = {
             contig
             for part in card.get("held_out", {}).values()
@@ -151,6 +155,8 @@ def _notes(
         }
         if seen := [name for name in evaluated if name not in held_out]:
             yield f"Not held out when the model was trained, so no test of it: {few(seen)}."
+    elif packaged:
+        yield f"Which of the model's genomes {fasta} is cannot be told; it may have learnt from it."
 
 
 def baseline_surprise(

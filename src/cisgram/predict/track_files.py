@@ -14,8 +14,9 @@ from cisgram.genome.bed import read_bed
 from cisgram.genome.bigwig import write_bigwig
 from cisgram.genome.genes import read_genes
 from cisgram.genome.interval import Interval
-from cisgram.genome.reference import Reference, open_reference
+from cisgram.genome.reference import Reference
 from cisgram.predict.genes import predict_genes
+from cisgram.predict.model_genome import model_annotation, open_model_genome
 from cisgram.predict.region_tracks import predict_regions
 from cisgram.predict.tracks import TrackReader
 
@@ -31,7 +32,12 @@ class Regions(NamedTuple):
 
 
 def predict_gene_file(
-    model: str, genes: str, out: Path, *, genome: Path, annotation: Path
+    model: str,
+    genes: str,
+    out: Path,
+    *,
+    genome: Path | str | None = None,
+    annotation: Path | str | None = None,
 ) -> pl.DataFrame:
     """Write a table of what a model says of genes.
 
@@ -43,14 +49,16 @@ def predict_gene_file(
         model: packaged weights, a model's directory or a run.
         genes: `all`, or a file with the name of a gene a line.
         out: tab-separated file to write.
-        genome: FASTA.
-        annotation: GTF or GFF3 that says where the genes are.
+        genome: FASTA or packaged genome; the model's own by default.
+        annotation: GTF or GFF3 that says where the genes are; that of a packaged genome by default.
 
     Raises:
         DataError: a file cannot be used, or the annotation lacks a gene that is asked for.
-        ConfigError: the model predicts no tracks.
+        ConfigError: the model predicts no tracks, or has no genome and none is named.
     """
-    reader, reference = TrackReader.open(model), open_reference(genome)
+    reader = TrackReader.open(model)
+    annotation = model_annotation(reader.card, genome=genome, annotation=annotation)
+    reference = open_model_genome(reader.card, genome)
     chosen = _genes(genes, annotation, reference)
     found = predict_genes(reader, reference, chosen.places)
     table = pl.DataFrame({"gene": chosen.names, **_places(chosen.places)}).hstack(
@@ -64,7 +72,7 @@ def predict_region_file(
     regions: Path | None,
     out: Path,
     *,
-    genome: Path,
+    genome: Path | str | None = None,
     bigwig: Path | None = None,
 ) -> pl.DataFrame:
     """Write a table of the tracks of regions, and where asked for the signal itself.
@@ -74,16 +82,18 @@ def predict_region_file(
 
     Args:
         model: packaged weights, a model's directory or a run.
-        regions: BED; every record of the FASTA, whole, where it is None.
+        regions: BED; every record of the genome, whole, where it is None.
         out: tab-separated file to write.
-        genome: FASTA.
+        genome: FASTA or packaged genome; the model's own by default.
         bigwig: directory for a bigWig file of each track; a bin's counts are shared by its bases.
 
     Raises:
         DataError: a file cannot be used.
-        ConfigError: the model predicts no tracks, or a region reaches past its contig.
+        ConfigError: the model predicts no tracks, has no genome and none is named, or a region
+            reaches past its contig.
     """
-    reader, reference = TrackReader.open(model), open_reference(genome)
+    reader = TrackReader.open(model)
+    reference = open_model_genome(reader.card, genome)
     chosen = _records(reference) if regions is None else Regions(*read_bed(regions, reference))
     found = predict_regions(reader, reference, chosen.places)
     means = np.stack([bins.mean(axis=0) for bins in found])
@@ -95,7 +105,7 @@ def predict_region_file(
     return _write(table, out)
 
 
-def _genes(genes: str, annotation: Path, reference: Reference) -> Regions:
+def _genes(genes: str, annotation: Path | str, reference: Reference) -> Regions:
     """Return the genes asked for, in the order of the annotation or of the file."""
     table = read_genes(annotation).genes
     places = {row["gene"]: row for row in table.iter_rows(named=True)}
