@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from cisgram.core.checks import ConfigError
-from cisgram.predict.model_genome import model_annotation, open_model_genome
+from cisgram.predict.model_genome import GenomeOptions, model_annotation, open_model_genome
 
 YEAST = {"genome": "yeast-r64"}
 
@@ -15,15 +15,14 @@ def _cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
 
 
 def test_the_genome_is_the_cards_where_none_is_named() -> None:
-    assert open_model_genome(YEAST, None).name == "yeast-r64"
+    assert open_model_genome(YEAST).name == "yeast-r64"
 
 
 def test_the_genome_that_is_named_goes_before_the_cards(tmp_path: Path) -> None:
     fasta = tmp_path / "own.fa"
     fasta.write_text(">a\nACGT\n")
-    for given in (fasta, str(fasta)):
-        assert open_model_genome(YEAST, given).contigs == {"a": 4}
-    assert len(open_model_genome({}, "yeast-r64").contigs) == 16
+    assert open_model_genome(YEAST, GenomeOptions(genome=str(fasta))).contigs == {"a": 4}
+    assert len(open_model_genome({}, GenomeOptions(genome="yeast-r64")).contigs) == 16
 
 
 @pytest.mark.parametrize(
@@ -33,19 +32,20 @@ def test_the_genome_that_is_named_goes_before_the_cards(tmp_path: Path) -> None:
         ({}, "yeast-r64", None, "yeast-r64"),
         ({"genome": "moon"}, "yeast-r64", None, "yeast-r64"),
         (YEAST, None, "own.gff3", "own.gff3"),
-        (YEAST, "own.fa", Path("own.gff3"), Path("own.gff3")),
+        (YEAST, "own.fa", "own.gff3", "own.gff3"),
         (YEAST, "own.fa", "yeast-r64", "yeast-r64"),
     ],
 )
 def test_a_packaged_genome_brings_its_genes(
-    card: dict[str, Any], genome: str | None, annotation: Path | str | None, expected: Path | str
+    card: dict[str, Any], genome: str | None, annotation: str | None, expected: str
 ) -> None:
-    assert model_annotation(card, genome=genome, annotation=annotation) == expected
+    options = GenomeOptions(genome=genome, annotation=annotation)
+    assert model_annotation(card, options) == expected
 
 
 def test_the_cards_genes_are_not_taken_for_those_of_another_genome() -> None:
     with pytest.raises(ConfigError, match=r"own\.fa comes without genes; add --annotation"):
-        model_annotation(YEAST, genome="own.fa", annotation=None)
+        model_annotation(YEAST, GenomeOptions(genome="own.fa"))
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,6 @@ def test_the_cards_genes_are_not_taken_for_those_of_another_genome() -> None:
 )
 def test_a_model_without_a_genome_asks_for_one(card: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        open_model_genome(card, None)
+        open_model_genome(card)
     with pytest.raises(ConfigError, match=message):
-        model_annotation(card, genome=None, annotation=None)
+        model_annotation(card)

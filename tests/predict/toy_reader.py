@@ -7,6 +7,7 @@ import torch
 
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
+from cisgram.models.checkpoint import save_model
 from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
 from cisgram.predict.tracks import Columns, TrackReader
 from train.small_targets import SIZES, write_sources
@@ -16,6 +17,23 @@ GENES = {
     "right": Interval("c0", 700, 760, "-"),
     "far": Interval("c1", 600, 640, "+"),
 }
+
+
+CARD = {
+    "columns": {"tracks": ["word+", "word-"], "values": ["worth"], "upstream": [12, 12]},
+    "scaling": {"power": 0.5, "tracks": {"word+": 2, "word-": 2}, "values": {"worth": [1, 3]}},
+}
+ANNOTATION = """##gff-version 3
+c0\tx\tgene\t601\t640\t.\t+\t.\tID=left;Name=LEF1
+c0\tx\tgene\t701\t760\t.\t-\t.\tID=right
+"""
+
+
+def write_toy_model(place: Path) -> Reference:
+    """Write model, toy.fa and genes.gff3 into a directory."""
+    save_model(place / "model", toy_reader().model, card=CARD)
+    (place / "genes.gff3").write_text(ANNOTATION)
+    return toy_reference(place)
 
 
 def toy_reference(place: Path) -> Reference:

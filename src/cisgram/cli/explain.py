@@ -1,9 +1,11 @@
 """`cisgram explain`: why a model predicts what it predicts."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
+
+from cisgram.predict.model_genome import OWN, GenomeOptions
 
 if TYPE_CHECKING:
     from cisgram.explain.gene_map_files import NamedMap
@@ -18,8 +20,7 @@ def ism(
     region: str,
     gene: str | None = None,
     track: str | None = None,
-    genome: str | None = None,
-    annotation: str | None = None,
+    genome: Annotated[GenomeOptions, Parameter(name="*")] = OWN,
     sites: Path | None = None,
     out: Path,
     figure: Path | None = None,
@@ -34,8 +35,7 @@ def ism(
         gene: what is read, by identifier or name; the gene that starts nearest to the region's
             middle by default.
         track: a number of genes that the model learnt, or a track; its first number by default.
-        genome: FASTA or packaged genome; the one that the model learnt from by default.
-        annotation: its GTF or GFF3; the packaged genome's own by default.
+        genome: what the region is of.
         sites: BED of what is known, to be drawn in the figure.
         out: .npz file; effects is length x 4 (A, C, G, T along the region's strand), put in minus
             as it is: log2 ratios for tracks, differences for numbers of genes.
@@ -46,9 +46,7 @@ def ism(
 
     if figure is not None:
         check_figure(figure)
-    found = mutate_region(
-        model, region, gene=gene, track=track, genome=genome, annotation=annotation
-    )
+    found = mutate_region(model, region, gene=gene, track=track, genome=genome)
     write_map(found, out)
     if figure is not None:
         draw_named_map(found, figure, sites=sites)

@@ -1,9 +1,12 @@
 """`cisgram predict`: tracks and numbers of genes from sequence."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from cisgram.core.checks import ConfigError
+from cisgram.predict.model_genome import OWN, GenomeOptions
 
 if TYPE_CHECKING:
     import polars as pl
@@ -12,8 +15,7 @@ if TYPE_CHECKING:
 def predict(
     *,
     model: str,
-    genome: str | None = None,
-    annotation: str | None = None,
+    genome: Annotated[GenomeOptions, Parameter(name="*")] = OWN,
     genes: str | None = None,
     bed: Path | None = None,
     fasta: Path | None = None,
@@ -26,9 +28,7 @@ def predict(
 
     Args:
         model: packaged weights, a model's directory, or a run of `cisgram train`.
-        genome: FASTA that the genes or regions are of, or a packaged genome such as yeast-r64;
-            by default the packaged genome that the model learnt from.
-        annotation: its GTF or GFF3, for --genes; a packaged genome has its own.
+        genome: what genes or regions are of.
         genes: `all`, or a file with the name of a gene a line.
         bed: regions.
         fasta: sequences to be predicted whole, edited ones for example.
@@ -43,12 +43,13 @@ def predict(
             f"give one of --genes, --bed and --fasta; got {' and '.join(given) or 'none'}."
         )
     if genes is None:
-        found = predict_region_file(model, bed, out, genome=fasta or genome, bigwig=out_bigwig)
+        source = genome if fasta is None else GenomeOptions(genome=str(fasta))
+        found = predict_region_file(model, bed, out, genome=source, bigwig=out_bigwig)
         _say(found, "regions" if bed else "sequences", out)
         return
     if out_bigwig is not None:
         raise ConfigError("--out-bigwig goes with --bed or --fasta; leave it out with --genes.")
-    found = predict_gene_file(model, genes, out, genome=genome, annotation=annotation)
+    found = predict_gene_file(model, genes, out, genome=genome)
     _say(found, "genes", out)
 
 

@@ -1,9 +1,11 @@
 """`cisgram variants`: what variants do."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
+
+from cisgram.predict.model_genome import OWN, GenomeOptions
 
 if TYPE_CHECKING:
     from cisgram.predict.variant_files import ScoredFile
@@ -17,8 +19,7 @@ def score(
     model: str,
     vcf: Path,
     genes: str = "all",
-    genome: str | None = None,
-    annotation: str | None = None,
+    genome: Annotated[GenomeOptions, Parameter(name="*")] = OWN,
     reach: int = 1_000,
     out: Path,
 ) -> None:
@@ -29,9 +30,7 @@ def score(
             `cisgram train`.
         vcf: VCF or BCF, with people in it or without; substitutions, insertions and deletions.
         genes: `all`, or a file with the name of a gene a line.
-        genome: FASTA or packaged genome that the variants were called on; the one that the model
-            learnt from by default.
-        annotation: its GTF or GFF3; the packaged genome's own by default.
+        genome: what the variants were called on.
         reach: most bases between a variant and the body of a gene.
         out: tab-separated table with columns chrom pos ref alt gene track effect; .parquet for the
             same in parquet; .vcf, .vcf.gz or .bcf for the input with INFO/CISGRAM.
@@ -39,15 +38,8 @@ def score(
     from cisgram.predict.variant_files import score_variant_file
     from cisgram.predict.variants import VariantConfig
 
-    found = score_variant_file(
-        model,
-        vcf,
-        out,
-        genes=genes,
-        genome=genome,
-        annotation=annotation,
-        config=VariantConfig(reach=reach),
-    )
+    config = VariantConfig(reach=reach)
+    found = score_variant_file(model, vcf, out, genes=genes, genome=genome, config=config)
     _say(found, out, reach)
 
 

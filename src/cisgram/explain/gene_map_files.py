@@ -11,7 +11,12 @@ from cisgram.explain.gene_maps import GeneMap, mutate_for_gene
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
 from cisgram.predict.gene_places import gene_places, named_genes
-from cisgram.predict.model_genome import model_annotation, open_model_genome
+from cisgram.predict.model_genome import (
+    OWN,
+    GenomeOptions,
+    model_annotation,
+    open_model_genome,
+)
 from cisgram.predict.tracks import TrackReader
 
 
@@ -32,8 +37,7 @@ def mutate_region(
     *,
     gene: str | None = None,
     track: str | None = None,
-    genome: Path | str | None = None,
-    annotation: Path | str | None = None,
+    genome: GenomeOptions = OWN,
 ) -> NamedMap:
     """Put every other base at every position of a region and read a gene.
 
@@ -43,8 +47,7 @@ def mutate_region(
         gene: identifier or name; the one whose body starts nearest to the region's middle by
             default.
         track: a number of genes or a track of the gene's strand; the model's first by default.
-        genome: FASTA or packaged genome; what the model learnt from by default.
-        annotation: GTF, GFF3 or packaged genome; the packaged genome's own by default.
+        genome: what the region is of; what the model learnt from by default.
 
     Raises:
         ConfigError: the model predicts no tracks or not this one, or the region is too far from
@@ -59,7 +62,7 @@ def mutate_region(
     length = reference.contig(place.chrom).size
     if place.end > length:
         raise ConfigError(f"{place} reaches past the {length:,} bases of {place.chrom}.")
-    source = model_annotation(reader.card, genome=genome, annotation=annotation)
+    source = model_annotation(reader.card, genome)
     if gene is None:
         name, body = _nearest(gene_places(source, reference), place, reference)
     else:

@@ -41,6 +41,9 @@ _NO_PHASE_SET = (-(1 << 31), ".")
 """What htslib makes of a PS of `.`, be it a number or text."""
 
 
+WriteMode = Literal["w", "wz", "wb"]
+
+
 class _Htslib(Protocol):
     """The part of cyvcf2's Variant that is used here."""
 
@@ -140,7 +143,7 @@ def annotate_vcf(
     source: Path,
     out: Path,
     *,
-    mode: Literal["w", "wz", "wb"],
+    mode: WriteMode,
     info: tuple[str, str],
     values: Mapping[tuple[str, int, str, str], Sequence[str]],
 ) -> None:
@@ -160,8 +163,7 @@ def annotate_vcf(
     key, what = info
     with _quiet():
         vcf = _open(source)
-        field = {"ID": key, "Number": ".", "Type": "String", "Description": what}
-        vcf.add_info_to_header(field)
+        vcf.add_info_to_header({"ID": key, "Number": ".", "Type": "String", "Description": what})
         writer = Writer(str(out), vcf, mode=mode)
         try:
             for record in _sorted_records(vcf, source, None):

@@ -1,7 +1,7 @@
 """The genome that a model is asked about: one that is named, or that of its card."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from cisgram.core.checks import ConfigError
@@ -12,36 +12,44 @@ GENOME = "genome"
 """Where a card says which packaged genome its model learnt from."""
 
 
-def open_model_genome(card: Mapping[str, Any], genome: Path | str | None) -> Reference:
+@dataclass(frozen=True, kw_only=True)
+class GenomeOptions:
+    """Which genome a model is asked about, and where its genes are."""
+
+    genome: str | None = None
+    """FASTA, or a packaged genome such as yeast-r64; the packaged one that the model learnt from by
+    default."""
+    annotation: str | None = None
+    """GTF or GFF3 of its genes; a packaged genome has its own."""
+
+
+OWN = GenomeOptions()
+"""The genome that the model learnt from."""
+
+
+def open_model_genome(card: Mapping[str, Any], options: GenomeOptions = OWN) -> Reference:
     """Open the genome that is named, or else the one that the model learnt from.
 
     Args:
         card: of the model.
-        genome: FASTA, reference artifact or packaged genome.
+        options: FASTA, reference artifact or packaged genome.
 
     Raises:
         DataError: the genome cannot be used.
         ConfigError: none is named, and the card has none that the package has.
     """
-    return open_reference(_named_genome(card, genome))
+    return open_reference(_named_genome(card, options.genome))
 
 
-def model_annotation(
-    card: Mapping[str, Any], *, genome: Path | str | None, annotation: Path | str | None
-) -> Path | str:
+def model_annotation(card: Mapping[str, Any], options: GenomeOptions = OWN) -> str:
     """Return what `read_genes` is to read for the genome that `open_model_genome` opens.
-
-    Args:
-        card: of the model.
-        genome: what that function was given.
-        annotation: GTF, GFF3 or packaged genome; for a packaged genome its own by default.
 
     Raises:
         ConfigError: none is named, and the genome's own is not known.
     """
-    if annotation is not None:
-        return annotation
-    genome = _named_genome(card, genome)
+    if options.annotation is not None:
+        return options.annotation
+    genome = _named_genome(card, options.genome)
     if packaged_genome(genome) is None:
         raise ConfigError(
             f"the genome {genome} comes without genes; add --annotation, its GTF or GFF3."
@@ -49,7 +57,7 @@ def model_annotation(
     return genome
 
 
-def _named_genome(card: Mapping[str, Any], genome: Path | str | None) -> Path | str:
+def _named_genome(card: Mapping[str, Any], genome: str | None) -> str:
     if genome is not None:
         return genome
     known, own = ", ".join(packaged_genome_names()), card.get(GENOME)

@@ -9,18 +9,22 @@ import polars as pl
 from jaxtyping import Float32
 
 from cisgram.core.artifact import atomic_file
-from cisgram.core.checks import ConfigError, DataError, few, read_text
+from cisgram.core.checks import ConfigError
 from cisgram.genome.bed import read_bed
 from cisgram.genome.bigwig import write_bigwig
-from cisgram.genome.genes import read_genes
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
+from cisgram.predict.gene_places import gene_places
 from cisgram.predict.genes import predict_genes
-from cisgram.predict.model_genome import model_annotation, open_model_genome
+from cisgram.predict.model_genome import (
+    OWN,
+    GenomeOptions,
+    model_annotation,
+    open_model_genome,
+)
 from cisgram.predict.region_tracks import predict_regions
 from cisgram.predict.tracks import TrackReader
 
-ALL = "all"
 _PLACE = ("chrom", "start", "end", "strand")
 
 
@@ -36,8 +40,7 @@ def predict_gene_file(
     genes: str,
     out: Path,
     *,
-    genome: Path | str | None = None,
-    annotation: Path | str | None = None,
+    genome: GenomeOptions = OWN,
 ) -> pl.DataFrame:
     """Write a table of what a model says of genes.
 
@@ -49,19 +52,19 @@ def predict_gene_file(
         model: packaged weights, a model's directory or a run.
         genes: `all`, or a file with the name of a gene a line.
         out: tab-separated file to write.
-        genome: FASTA or packaged genome; the model's own by default.
-        annotation: GTF or GFF3 that says where the genes are; that of a packaged genome by default.
+        genome: what the genes are of; what the model learnt from by default.
 
     Raises:
         DataError: a file cannot be used, or the annotation lacks a gene that is asked for.
         ConfigError: the model predicts no tracks, or has no genome and none is named.
     """
     reader = TrackReader.open(model)
-    annotation = model_annotation(reader.card, genome=genome, annotation=annotation)
+    annotation = model_annotation(reader.card, genome)
     reference = open_model_genome(reader.card, genome)
-    chosen = _genes(genes, annotation, reference)
-    found = predict_genes(reader, reference, chosen.places)
-    table = pl.DataFrame({"gene": chosen.names, **_places(chosen.places)}).hstack(
+    chosen = gene_places(annotation, reference, genes=genes)
+    places = list(chosen.values())
+    found = predict_genes(reader, reference, places)
+    table = pl.DataFrame({"gene": list(chosen), **_places(places)}).hstack(
         _columns(found, reader.columns.of_a_gene)
     )
     return _write(table, out)
@@ -72,7 +75,7 @@ def predict_region_file(
     regions: Path | None,
     out: Path,
     *,
-    genome: Path | str | None = None,
+    genome: GenomeOptions = OWN,
     bigwig: Path | None = None,
 ) -> pl.DataFrame:
     """Write a table of the tracks of regions, and where asked for the signal itself.
@@ -84,7 +87,7 @@ def predict_region_file(
         model: packaged weights, a model's directory or a run.
         regions: BED; every record of the genome, whole, where it is None.
         out: tab-separated file to write.
-        genome: FASTA or packaged genome; the model's own by default.
+        genome: what the regions are of; what the model learnt from by default.
         bigwig: directory for a bigWig file of each track; a bin's counts are shared by its bases.
 
     Raises:
@@ -103,28 +106,6 @@ def predict_region_file(
     if bigwig is not None:
         _write_signal(reader, reference, chosen.places, found, bigwig)
     return _write(table, out)
-
-
-def _genes(genes: str, annotation: Path | str, reference: Reference) -> Regions:
-    """Return the genes asked for, in the order of the annotation or of the file."""
-    table = read_genes(annotation).genes
-    places = {row["gene"]: row for row in table.iter_rows(named=True)}
-    names = list(places) if genes == ALL else read_text(genes, "list of genes").split()
-    if missing := [name for name in names if name not in places]:
-        raise DataError(f"annotation {annotation} has no gene {few(missing)}; use its names.")
-    found = Regions([], [])
-    for name in names:
-        row = places[name]
-        chrom = reference.names.resolve(row["chrom"])
-        if chrom is None and genes == ALL:
-            continue
-        if chrom is None:
-            raise DataError(f"gene {name} lies on {row['chrom']}, which {reference.name} lacks.")
-        found.names.append(name)
-        found.places.append(Interval(chrom, row["start"], row["end"], row["strand"]))
-    if not found.names:
-        raise DataError(f"no gene of {annotation} lies on a contig of {reference.name}.")
-    return found
 
 
 def _records(reference: Reference) -> Regions:

@@ -2,19 +2,24 @@
 
 from collections import defaultdict
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
 from cisgram.core.artifact import atomic_file
-from cisgram.genome.vcf import annotate_vcf, read_sites
+from cisgram.genome.vcf import WriteMode, annotate_vcf, read_sites
 from cisgram.predict.gene_places import ALL, gene_places
-from cisgram.predict.model_genome import model_annotation, open_model_genome
+from cisgram.predict.model_genome import (
+    OWN,
+    GenomeOptions,
+    model_annotation,
+    open_model_genome,
+)
 from cisgram.predict.tracks import TrackReader
 from cisgram.predict.variants import VariantConfig, VariantScores, score_variants
 
 INFO = "CISGRAM"
-_MODES: dict[str, Literal["w", "wz", "wb"]] = {".vcf": "w", ".vcf.gz": "wz", ".bcf": "wb"}
+_MODES: dict[str, WriteMode] = {".vcf": "w", ".vcf.gz": "wz", ".bcf": "wb"}
 _INFO_TEXT = (
     "Effects of alternate alleles predicted by cisgram: allele|gene|track|effect; differences of "
     "genes' numbers, logSED of tracks"
@@ -40,8 +45,7 @@ def score_variant_file(
     out: Path,
     *,
     genes: str = ALL,
-    genome: Path | str | None = None,
-    annotation: Path | str | None = None,
+    genome: GenomeOptions = OWN,
     config: VariantConfig | None = None,
 ) -> ScoredFile:
     """Score the alternate alleles of a VCF for the genes near them.
@@ -52,8 +56,7 @@ def score_variant_file(
         out: .parquet, .vcf, .vcf.gz or .bcf (the input with INFO/CISGRAM), or else a tab-separated
             table: chrom, pos, ref, alt, gene, track, effect.
         genes: `all`, or a file with a gene a line.
-        genome: FASTA or packaged genome; what the model learnt from by default.
-        annotation: GTF, GFF3 or packaged genome; the packaged genome's own by default.
+        genome: what the variants were called on; what the model learnt from by default.
         config: which genes, and how.
 
     Raises:
@@ -62,8 +65,7 @@ def score_variant_file(
     """
     reader = TrackReader.open(model)
     reference = open_model_genome(reader.card, genome)
-    source = model_annotation(reader.card, genome=genome, annotation=annotation)
-    places = gene_places(source, reference, genes=genes)
+    places = gene_places(model_annotation(reader.card, genome), reference, genes=genes)
     sites = read_sites(vcf)
     scores = score_variants(reader, reference, sites.variants, places, config=config)
     _write(scores, vcf, out)
@@ -72,11 +74,11 @@ def score_variant_file(
 
 def _write(scores: VariantScores, vcf: Path, out: Path) -> None:
     table = scores.table()
-    modes = [mode for suffix, mode in _MODES.items() if out.name.endswith(suffix)]
+    mode = next((mode for suffix, mode in _MODES.items() if out.name.endswith(suffix)), None)
     with atomic_file(out) as building:
-        if modes:
+        if mode is not None:
             info = (INFO, _INFO_TEXT)
-            annotate_vcf(vcf, building, mode=modes[0], info=info, values=_by_allele(table))
+            annotate_vcf(vcf, building, mode=mode, info=info, values=_by_allele(table))
         elif out.suffix == ".parquet":
             table.write_parquet(building)
         else:

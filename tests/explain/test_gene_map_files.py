@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cisgram.cli.app import main
+from cisgram.explain.gene_maps import mutate_for_gene
+from cisgram.genome.interval import Interval
+from predict.toy_reader import GENES, toy_reader, write_toy_model
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    write_toy_model(tmp_path)
+    return tmp_path
+
+
+def ism(place: Path, *more: str) -> int:
+    words = ["explain", "ism", "--model", str(place / "model"), "--out", str(place / "map.npz")]
+    words += ["--genome", str(place / "toy.fa"), "--annotation", str(place / "genes.gff3")]
+    return main([*words, *more])
+
+
+def test_effects_are_written_drawn_and_summed_up(place, capsys):
+    (place / "sites.bed").write_text("c0\t590\t596\tTATA box\t0\t-\n")
+    figure = ("--figure", str(place / "map.png"), "--sites", str(place / "sites.bed"))
+    assert ism(place, "--region", "c0:581-600", *figure) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    with np.load(place / "map.npz") as found:
+        arrays = dict(found)
+    reader, reference = toy_reader(), write_toy_model(place / "again")
+    expected = mutate_for_gene(reader, reference, Interval("c0", 580, 600), GENES["left"])
+    assert arrays["effects"].shape == (20, 4)
+    np.testing.assert_allclose(arrays["effects"], expected.of("worth"), rtol=1e-3, atol=1e-6)
+    assert arrays["all_effects"].shape == (20, 4, 2)
+    assert (str(arrays["gene"]), str(arrays["track"])) == ("left", "worth")
+    at = abs(arrays["effects"]).max(axis=1).argmax()
+    own = "ACGT"[arrays["tokens"][at]]
+    assert f"left, worth: the strongest of 60 changes is c0:{581 + at} {own}>" in said
+    assert (place / "map.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--region", "c0:581-600", "--gene", "up"), "has no gene up"),
+        (("--region", "c0:581-600", "--track", "tss"), "track must be"),
+        (("--region", "c0:1,950-2,050"), "reaches past the 2,000 bases of c0"),
+        (("--region", "c0:581-600", "--figure", "map.jpg"), "must end in .png"),
+        (("--region", "c0:1,000-1,010", "--gene", "LEF1"), "reaches outside"),
+    ],
+)
+def test_what_cannot_be_mutated_is_one_sentence(place, capsys, more, message):
+    assert ism(place, *more) == 2
+    error = capsys.readouterr().err
+    assert message in " ".join(error.split())
+    assert error.count("\n") == 1
+    assert not (place / "map.npz").exists()
