@@ -10,12 +10,15 @@ from torch import nn
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Generator[torch.device]:
-    """Yield the model's device with the model in evaluation, no gradients; then set it back."""
+def evaluating(model: nn.Module, *, gradients: bool = False) -> Generator[torch.device]:
+    """Yield the model's device with the model in evaluation; then set it back.
+
+    Gradients are there only where they are asked for, but then whatever the caller has set.
+    """
     training = model.training
     model.eval()
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(not gradients), torch.set_grad_enabled(gradients):
             yield next(model.parameters()).device
     finally:
         model.train(training)

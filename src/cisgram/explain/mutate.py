@@ -124,6 +124,25 @@ def mean_of_tracks(output: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch .
     return output.flatten(1, -2).mean(dim=1) if output.ndim > 2 else output
 
 
+def one_number(reduce: Reduce) -> Reduce:
+    """Return a function that does what `reduce` does, and refuses all but a number a window.
+
+    Raises:
+        ConfigError: by the function, of an output of any other shape than (batch,).
+    """
+
+    def checked(output: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch"]:
+        numbers = reduce(output)
+        if numbers.shape != output.shape[:1]:
+            raise ConfigError(
+                f"reduce must make one number a window, {tuple(output.shape[:1])}, of an output "
+                f"of {tuple(output.shape)}; got {tuple(numbers.shape)}."
+            )
+        return numbers
+
+    return checked
+
+
 def _known_runs(
     tokens: UInt8[np.ndarray, "length"], start: int, end: int
 ) -> list[Int64[np.ndarray, "_"]]:

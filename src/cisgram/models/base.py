@@ -4,14 +4,23 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from cisgram.core.checks import ConfigError
+from cisgram.genome.alphabet import N
 from cisgram.nn.changes import ChangeLayer
 
 MASK = 5
 """The token of a base hidden from the model, after A C G T N = 0 1 2 3 4."""
+
+Bases = UInt8[Tensor, "batch length"] | Float[Tensor, "batch length _letters"]
+"""Windows as tokens; or as weights of A, C, G and T at every base, which gradients flow to.
+
+A row of a one and zeros is that base. What the weights lack of one is N's, so that a row of zeros
+is N."""
 
 
 class Embedding(NamedTuple):
@@ -33,6 +42,8 @@ class Model(nn.Module):
     """Bases it was made for."""
     multiple: int
     """The length of a window must be a multiple of this."""
+    reads_weights: ClassVar[bool] = False
+    """Whether windows may be weights of bases, as `Bases` says, in place of tokens."""
     forward_methods: ClassVar[tuple[str, ...]] = ()
     """Methods that training may call in place of `forward`."""
 
@@ -70,13 +81,14 @@ class SplitModel(Model, ABC):
     by many windows need be read once (`cisgram.predict.reuse`); `mix` sees all of a window.
     """
 
+    reads_weights = True
     halo: int
     """Bases on either side that a feature of `local` depends on, a multiple of `multiple`."""
 
     @abstractmethod
     def local(
         self,
-        tokens: UInt8[Tensor, "batch length"],
+        tokens: Bases,
         species: Int[Tensor, "batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch _bins _channels"], ...]:
         """Return features, each at a resolution of its own that divides `multiple`.
@@ -110,13 +122,13 @@ class LayeredModel(SplitModel):
 
     def local(
         self,
-        tokens: UInt8[Tensor, "batch length"],
+        tokens: Bases,
         species: Int[Tensor, "batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch length channels"], ...]:
         """Return the last layer's output; `species` is not looked at."""
         del species
         self.check_length(tokens.shape[1])
-        x = self.letters[tokens.int()]
+        x = rows_of(tokens, self.letters)
         for layer in self.layers:
             x = layer(x)
         return (x,)
@@ -154,7 +166,7 @@ class LanguageModel(Model, ABC):
     @abstractmethod
     def logits(
         self,
-        tokens: UInt8[Tensor, "batch length"],
+        tokens: Bases,
         mask: Bool[Tensor, "batch length"] | None = None,
         species: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch length 4"]:
@@ -163,14 +175,14 @@ class LanguageModel(Model, ABC):
     @abstractmethod
     def embed(
         self,
-        tokens: UInt8[Tensor, "batch length"],
+        tokens: Bases,
         species: Int[Tensor, "batch"] | None = None,
     ) -> Embedding:
         """Return hidden positions, nothing masked."""
 
     def forward(
         self,
-        tokens: UInt8[Tensor, "batch length"],
+        tokens: Bases,
         mask: Bool[Tensor, "batch length"] | None = None,
         species: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch length 4"]:
@@ -190,8 +202,43 @@ class TokenModel(Protocol):
         ...
 
 
-def hide(
-    tokens: UInt8[Tensor, "batch length"], mask: Bool[Tensor, "batch length"] | None
-) -> UInt8[Tensor, "batch length"]:
-    """Put `MASK` where the mask is set."""
-    return tokens if mask is None else tokens.masked_fill(mask, MASK)
+def hide(tokens: Bases, mask: Bool[Tensor, "batch length"] | None) -> Bases:
+    """Put `MASK` where the mask is set; weights get two more columns, for N and `MASK`."""
+    if mask is None:
+        return tokens
+    if not tokens.is_floating_point():
+        return tokens.masked_fill(mask, MASK)
+    hidden = F.one_hot(torch.tensor(MASK, device=tokens.device), MASK + 1).to(tokens)
+    return torch.where(mask[..., None], hidden, F.pad(tokens, (0, 2)))
+
+
+def rows_of(
+    tokens: Bases, letters: Float[Tensor, "letters channels"]
+) -> Float[Tensor, "batch length channels"]:
+    """Return the row of each base, or, of weights, the sum of the rows that they weigh.
+
+    The first thing that networks of single bases do, and the one place where weights become what
+    they read.
+
+    Args:
+        tokens: windows.
+        letters: a row for each token, N at least.
+
+    Raises:
+        ConfigError: weights are not (batch, length, 4).
+
+    >>> letters = torch.tensor([[1.0], [2.0], [3.0], [4.0], [9.0]])
+    >>> rows_of(torch.tensor([[1, 4]], dtype=torch.uint8), letters).tolist()
+    [[[2.0], [9.0]]]
+    >>> rows_of(torch.tensor([[[0.5, 0.5, 0, 0], [0, 0, 0, 0]]]), letters).tolist()
+    [[[1.5], [9.0]]]
+    """
+    if not tokens.is_floating_point():
+        return F.embedding(tokens.int(), letters)
+    if tokens.ndim != 3 or tokens.shape[-1] not in (N, MASK + 1):
+        raise ConfigError(
+            "weights of bases must be (batch, length, 4), columns A C G T; "
+            f"got {tuple(tokens.shape)}."
+        )
+    unknown = 1 - tokens.sum(dim=-1, keepdim=True)
+    return tokens @ letters[: tokens.shape[-1]] + unknown * letters[N]

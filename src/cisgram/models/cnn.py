@@ -11,11 +11,11 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cisgram.core.checks import ConfigError, check_range
-from cisgram.models.base import LayeredModel, halo_of
+from cisgram.models.base import Bases, LayeredModel, halo_of
 from cisgram.nn.changes import ChangeLayer, Dense, ReluConv
 
 
@@ -88,7 +88,7 @@ class DilatedCNN(LayeredModel):
 
     def forward(
         self,
-        tokens: UInt8[Tensor, "batch length"],
+        tokens: Bases,
         species: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch ... tracks"]:
         """Return the tracks of each window, or of each of its bases."""

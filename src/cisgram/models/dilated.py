@@ -8,12 +8,21 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from cisgram.core.checks import ConfigError, check_range
 from cisgram.genome.alphabet import N
-from cisgram.models.base import MASK, Embedding, LanguageModel, SplitModel, halo_of, hide
+from cisgram.models.base import (
+    MASK,
+    Bases,
+    Embedding,
+    LanguageModel,
+    SplitModel,
+    halo_of,
+    hide,
+    rows_of,
+)
 from cisgram.nn.dilated import DilatedBlock
 from cisgram.nn.init import lecun_normal_
 
@@ -112,7 +121,7 @@ class DilatedLM(LanguageModel, SplitModel):
 
     def logits(
         self,
-        tokens: UInt8[Tensor, "batch length"],
+        tokens: Bases,
         mask: Bool[Tensor, "batch length"] | None = None,
         species: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch length 4"]:
@@ -121,12 +130,12 @@ class DilatedLM(LanguageModel, SplitModel):
 
     def local(
         self,
-        tokens: UInt8[Tensor, "batch length"],
+        tokens: Bases,
         species: Int[Tensor, "batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch length channels"], ...]:
         """Return what each base is predicted from; a hidden base is the token `MASK`."""
         self.check_length(tokens.shape[1])
-        seen = F.pad(tokens[:, :-1], (1, 0), value=N) if self.config.causal else tokens
+        seen = _after_unknown(tokens[:, :-1]) if self.config.causal else tokens
         return (self._hidden(seen, species),)
 
     def mix(
@@ -137,22 +146,22 @@ class DilatedLM(LanguageModel, SplitModel):
 
     def embed(
         self,
-        tokens: UInt8[Tensor, "batch length"],
+        tokens: Bases,
         species: Int[Tensor, "batch"] | None = None,
     ) -> Embedding:
         """Return the bases after the last block, nothing masked."""
         length = tokens.shape[1]
         self.check_length(length)
-        seen = F.pad(tokens, (1, 0), value=N) if self.config.causal else tokens
+        seen = _after_unknown(tokens) if self.config.causal else tokens
         values = self._hidden(seen, species)[:, -length:]
         starts = torch.arange(length, device=tokens.device)
         spans = torch.stack([starts, starts + 1], dim=-1)
         return Embedding(values, spans.expand(len(tokens), -1, -1))
 
     def _hidden(
-        self, seen: UInt8[Tensor, "batch length"], species: Int[Tensor, "batch"] | None
+        self, seen: Bases, species: Int[Tensor, "batch"] | None
     ) -> Float[Tensor, "batch length channels"]:
-        x = self.letters(seen.int())
+        x = rows_of(seen, self.letters.weight)
         if self.species is not None:
             if species is None:
                 species = torch.zeros(len(seen), dtype=torch.int64, device=seen.device)
@@ -160,6 +169,13 @@ class DilatedLM(LanguageModel, SplitModel):
         for block in self.blocks:
             x = block(x)
         return self.norm(x)
+
+
+def _after_unknown(tokens: Bases) -> Tensor:
+    """Return windows with an N before their first base, as `Bases`."""
+    if tokens.is_floating_point():
+        return F.pad(tokens, (0, 0, 1, 0))
+    return F.pad(tokens, (1, 0), value=N)
 
 
 def _table(rows: int, channels: int) -> nn.Embedding:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cisgram.core.checks import ConfigError, check_range
-from cisgram.models.base import SplitModel, halo_of
+from cisgram.models.base import Bases, SplitModel, halo_of, rows_of
 from cisgram.nn.attention import TransformerBlock
 from cisgram.nn.conv import BatchNorm, Conv
 from cisgram.nn.pool import AttentionPool
@@ -123,7 +123,7 @@ class Enformer(SplitModel):
 
     def forward(
         self,
-        tokens: UInt8[Tensor, "batch length"],
+        tokens: Bases,
         species: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch bins tracks"]:
         """Return the expected sum of each track in each bin, at least 0."""
@@ -131,13 +131,13 @@ class Enformer(SplitModel):
 
     def local(
         self,
-        tokens: UInt8[Tensor, "batch length"],
+        tokens: Bases,
         species: Int[Tensor, "batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch _bins _channels"], ...]:
         """Return the positions before attention; `species` is not looked at."""
         del species
         self.check_length(tokens.shape[1])
-        x = self.stem_block(self.stem(self.letters[tokens.int()]))
+        x = self.stem_block(self.stem(rows_of(tokens, self.letters)))
         for block in self.tower:
             x = block(x)
         return (x,)

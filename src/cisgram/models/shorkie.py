@@ -11,11 +11,20 @@ from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from cisgram.core.checks import ConfigError, check_range
-from cisgram.models.base import MASK, Embedding, LanguageModel, SplitModel, halo_of, hide
+from cisgram.models.base import (
+    MASK,
+    Bases,
+    Embedding,
+    LanguageModel,
+    SplitModel,
+    halo_of,
+    hide,
+    rows_of,
+)
 from cisgram.nn.attention import TransformerBlock
 from cisgram.nn.conv import Conv, ResidualBlock, UpBlock, gelu, max_pool
 from cisgram.nn.init import lecun_normal_
@@ -119,7 +128,7 @@ class ShorkieTrunk(nn.Module):
         )
 
     def local(
-        self, tokens: UInt8[Tensor, "batch length"], species: Int[Tensor, "batch"] | None
+        self, tokens: Bases, species: Int[Tensor, "batch"] | None
     ) -> tuple[Float[Tensor, "batch _bins _channels"], ...]:
         """Return the positions before attention, then what each U-Net block adds to them."""
         x, skips = self._convolve(tokens, species)
@@ -137,13 +146,13 @@ class ShorkieTrunk(nn.Module):
         return x
 
     def positions(
-        self, tokens: UInt8[Tensor, "batch length"], species: Int[Tensor, "batch"] | None
+        self, tokens: Bases, species: Int[Tensor, "batch"] | None
     ) -> Float[Tensor, "batch positions channels"]:
         """Return the positions after attention."""
         return self._attend(self._convolve(tokens, species)[0])
 
     def _convolve(
-        self, tokens: UInt8[Tensor, "batch length"], species: Int[Tensor, "batch"] | None
+        self, tokens: Bases, species: Int[Tensor, "batch"] | None
     ) -> tuple[Float[Tensor, "batch positions channels"], list[Tensor]]:
         """Return the positions before attention, and each block's output before its pooling."""
         x = self.stem(tokens, species)
@@ -182,10 +191,10 @@ class Stem(nn.Module):
         self.register_buffer("letters", letters, persistent=False)
 
     def forward(
-        self, tokens: UInt8[Tensor, "batch length"], species: Int[Tensor, "batch"] | None
+        self, tokens: Bases, species: Int[Tensor, "batch"] | None
     ) -> Float[Tensor, "batch length channels"]:
         """Return one row of channels a base; N is a row of zeros, `MASK` its flag alone."""
-        image = self.letters[tokens.int()].transpose(1, 2).unsqueeze(2)
+        image = rows_of(tokens, self.letters).transpose(1, 2).unsqueeze(2)
         kernel = self.weight[:, :_N_LETTERS].unsqueeze(2)
         x = F.conv2d(image, kernel, self.bias, padding=(0, self.width // 2))
         x = x.squeeze(2).transpose(1, 2)
@@ -230,7 +239,7 @@ class ShorkieLM(LanguageModel, SplitModel):
 
     def logits(
         self,
-        tokens: UInt8[Tensor, "batch length"],
+        tokens: Bases,
         mask: Bool[Tensor, "batch length"] | None = None,
         species: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch length 4"]:
@@ -239,7 +248,7 @@ class ShorkieLM(LanguageModel, SplitModel):
 
     def local(
         self,
-        tokens: UInt8[Tensor, "batch length"],
+        tokens: Bases,
         species: Int[Tensor, "batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch _bins _channels"], ...]:
         """Return features before attention; a hidden base is the token `MASK`."""
@@ -254,7 +263,7 @@ class ShorkieLM(LanguageModel, SplitModel):
 
     def embed(
         self,
-        tokens: UInt8[Tensor, "batch length"],
+        tokens: Bases,
         species: Int[Tensor, "batch"] | None = None,
     ) -> Embedding:
         """Return the positions after attention, nothing masked."""

@@ -9,11 +9,11 @@ from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from cisgram.core.checks import ConfigError, check_range
-from cisgram.models.base import SplitModel
+from cisgram.models.base import Bases, SplitModel
 from cisgram.models.shorkie import ShorkieConfig, ShorkieTrunk
 from cisgram.nn.conv import Conv, gelu
 
@@ -78,7 +78,7 @@ class ShorkieTracks(SplitModel):
 
     def forward(
         self,
-        tokens: UInt8[Tensor, "batch length"],
+        tokens: Bases,
         species: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch bins columns"]:
         """Return the expected sum of each track in each bin, at least 0, and genes' columns.
@@ -90,7 +90,7 @@ class ShorkieTracks(SplitModel):
 
     def scores(
         self,
-        tokens: UInt8[Tensor, "batch length"],
+        tokens: Bases,
         species: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch bins columns"]:
         """Return `forward` before the softplus of its tracks, which losses are computed from."""
@@ -98,7 +98,7 @@ class ShorkieTracks(SplitModel):
 
     def local(
         self,
-        tokens: UInt8[Tensor, "batch length"],
+        tokens: Bases,
         species: Int[Tensor, "batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch _bins _channels"], ...]:
         """Return features before attention."""

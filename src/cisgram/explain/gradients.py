@@ -1,0 +1,251 @@
+"""Gradients of what models say, base by base: at a window, and on the way to it.
+
+They cost one pass or a few dozen, whatever the window's length, where mutagenesis costs three a
+base (`cisgram.explain.mutate`). But a gradient says what a little of another base would do, not
+what a mutation does.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Float64, UInt8
+from torch import Tensor
+
+from cisgram.core.checks import ConfigError, check_range
+from cisgram.core.device import evaluating
+from cisgram.core.progress import progress
+from cisgram.explain.motifs import UNIFORM
+from cisgram.explain.mutate import Reduce, one_number
+from cisgram.genome.alphabet import N, one_hot
+from cisgram.models.base import MASK, LanguageModel, Model
+
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Attribution:
+    """What each base of a window adds to one number that a model says of it."""
+
+    hypothetical: Float32[np.ndarray, "positions 4"]
+    """What A, C, G or T would add, were it there, beside a base of the baseline; of plain gradients
+    the baseline is all four alike, so that rows have no mean. NaN where the base is N or hidden."""
+    tokens: UInt8[np.ndarray, "positions"]
+    """The bases that are there."""
+    reference: float
+    """The number that is explained, of the window as it is."""
+    completeness_gap: float | None = None
+    """Sum of the contributions less the difference between the window and the baseline: 0 but for
+    the error of few steps. None of plain gradients, which need not add up to anything."""
+
+    @property
+    def contributions(self) -> Float32[np.ndarray, "positions"]:
+        """What the bases that are there add; NaN where that is N or hidden."""
+        present = np.minimum(self.tokens, N - 1)[:, None]
+        return np.take_along_axis(self.hypothetical, present, axis=1)[:, 0]
+
+    def to_tangermeme(self) -> Float32[np.ndarray, "1 4 positions"]:
+        """Return `hypothetical` as tangermeme has attributions: a batch of one, positions last.
+
+        Of gradients, they are `saliency(..., hypothetical=True)` of tangermeme less its mean over
+        the four bases. It has numbers at N too, which are NaN here.
+        """
+        return self.hypothetical.T[None]
+
+
+def gradient_times_input(
+    model: Model,
+    tokens: UInt8[np.ndarray, "length"],
+    *,
+    reduce: Reduce,
+    species: int = 0,
+) -> Attribution:
+    """Return the gradient of a model's number at every base of a window, in one pass.
+
+    What a network does to rows that add up to more or less than one base was never trained, and
+    this part of the gradient is noise: the mean over the four bases is subtracted (Majdandzic et
+    al. 2023, doi:10.1186/s13059-023-02956-3). `contributions` are the gradient times the input.
+
+    Args:
+        model: any model that `reads_weights`.
+        tokens: the window, A C G T N = 0 1 2 3 4; `MASK` where a language model shall not see it.
+        reduce: which number to explain: a model's output, (batch, ...), to (batch,).
+        species: number that the model knows the genome by.
+
+    Raises:
+        ConfigError: the model reads no single bases, the window's length does not suit it, or
+            `reduce` makes something else than one number that has a gradient.
+
+    >>> from cisgram.genome.alphabet import encode
+    >>> from cisgram.models.cnn import DilatedCNN, DilatedCNNConfig
+    >>> model = DilatedCNN(DilatedCNNConfig(channels=4, dilations=(2,)))
+    >>> found = gradient_times_input(model, encode("GATTACA"), reduce=lambda output: output[:, 0])
+    >>> found.contributions.shape, found.to_tangermeme().shape
+    ((7,), (1, 4, 7))
+    """
+    with evaluating(model, gradients=True) as device:
+        window = _Window(model, tokens, reduce=reduce, species=species, device=device)
+        value, gradient = window.gradients(window.weights[None])
+    return Attribution(
+        hypothetical=_beside(gradient[0], UNIFORM, window.known),
+        tokens=tokens.copy(),
+        reference=float(value[0]),
+    )
+
+
+def integrated_gradients(
+    model: Model,
+    tokens: UInt8[np.ndarray, "length"],
+    *,
+    reduce: Reduce,
+    n_steps: int = 50,
+    baseline: Float[np.ndarray, "..."] = UNIFORM,
+    species: int = 0,
+    batch: int = 4,
+) -> Attribution:
+    """Return the mean gradient between a baseline and a window (Sundararajan et al. 2017).
+
+    On the straight way from the one to the other, gradients are taken at points of Gauss-Legendre
+    quadrature. The contributions add up to the model's number of the window less that of the
+    baseline, but for `completeness_gap`; if that is large, take more steps. What has no base in
+    the window, N or hidden, has none in the baseline.
+
+    Args:
+        model: any model that `reads_weights`.
+        tokens: the window, A C G T N = 0 1 2 3 4; `MASK` where a language model shall not see it.
+        reduce: which number to explain: a model's output, (batch, ...), to (batch,).
+        n_steps: points on the way.
+        baseline: probabilities of A, C, G and T, of the window, (4,), or of each of its bases,
+            (length, 4); a quarter each by default. What they lack of one is N's. Of another
+            sequence, `one_hot(sequence, np.float64)` makes a baseline.
+        species: number that the model knows the genome by.
+        batch: points at once.
+
+    Raises:
+        ConfigError: what `gradient_times_input` refuses, no step, or a baseline of anything but
+            probabilities.
+    """
+    check_range(n_steps, "n_steps", low=1)
+    check_range(batch, "batch", low=1)
+    ways, shares = _quadrature(n_steps)
+    with evaluating(model, gradients=True) as device:
+        window = _Window(model, tokens, reduce=reduce, species=species, device=device)
+        start = window.put(_per_base(baseline, len(tokens)) * window.known[:, None])
+        total = np.zeros((len(tokens), 4))
+        with progress("integrating gradients", n_steps) as ticker:
+            for part in _batches(n_steps, batch):
+                along = window.put(ways[part])[:, None, None]
+                _, gradients = window.gradients(start + along * (window.weights - start))
+                total += np.einsum("b,blk->lk", shares[part], gradients)
+                ticker.advance(len(gradients))
+        (lowest,), (highest,) = window.values(start[None]), window.values(window.weights[None])
+    found = Attribution(
+        hypothetical=_beside(total, _per_base(baseline, len(tokens)), window.known),
+        tokens=tokens.copy(),
+        reference=float(highest),
+    )
+    added = np.nansum(found.contributions, dtype=np.float64)
+    return replace(found, completeness_gap=float(added - (highest - lowest)))
+
+
+class _Window:
+    """A window as weights of its bases, and the number that a model says of others like it."""
+
+    def __init__(
+        self,
+        model: Model,
+        tokens: UInt8[np.ndarray, "length"],
+        *,
+        reduce: Reduce,
+        species: int,
+        device: torch.device,
+    ) -> None:
+        if not model.reads_weights:
+            raise ConfigError(
+                f"gradients need a model that reads single bases, and {model.kind} does not; "
+                "use saturation_mutagenesis, which takes any."
+            )
+        model.check_length(len(tokens))
+        hidden = tokens == MASK
+        if hidden.any() and not isinstance(model, LanguageModel):
+            raise ConfigError(f"{model.kind} has no hidden bases; give tokens of 0 to 4.")
+        self.model, self.reduce, self.species = model, one_number(reduce), species
+        self.device, self.dtype = device, next(model.parameters()).dtype
+        self.known = tokens < N
+        self.mask = torch.from_numpy(hidden).to(device) if hidden.any() else None
+        self.weights = self.put(one_hot(np.minimum(tokens, np.uint8(N)), np.float64))
+
+    def put(self, numbers: Float[np.ndarray, "*shape"]) -> Float[Tensor, "*shape"]:
+        """Return numbers as the model computes."""
+        return torch.from_numpy(np.asarray(numbers)).to(self.device, self.dtype)
+
+    def values(self, weights: Float[Tensor, "batch length 4"]) -> Float64[np.ndarray, "batch"]:
+        """Return the number of each window."""
+        with torch.no_grad():
+            return self._number(weights).double().cpu().numpy()
+
+    def gradients(
+        self, weights: Float[Tensor, "batch length 4"]
+    ) -> tuple[Float64[np.ndarray, "batch"], Float64[np.ndarray, "batch length 4"]]:
+        """Return the number of each window, and what it rises by with each of its weights."""
+        weights = weights.detach().requires_grad_()
+        numbers = self._number(weights)
+        if numbers.grad_fn is None:
+            raise ConfigError(
+                "reduce must keep to operations of torch that have gradients; what it returned "
+                "has none."
+            )
+        (gradient,) = torch.autograd.grad(numbers.sum(), weights, materialize_grads=True)
+        return numbers.detach().double().cpu().numpy(), gradient.double().cpu().numpy()
+
+    def _number(self, weights: Float[Tensor, "batch length 4"]) -> Float[Tensor, "batch"]:
+        species = torch.full((len(weights),), self.species, device=self.device)
+        if self.mask is None:
+            return self.reduce(self.model(weights, species=species))
+        mask = self.mask.expand(len(weights), -1)
+        return self.reduce(self.model(weights, mask=mask, species=species))
+
+
+def _beside(
+    gradient: Float[np.ndarray, "positions 4"],
+    baseline: Float[np.ndarray, "..."],
+    known: Bool[np.ndarray, "positions"],
+) -> Float32[np.ndarray, "positions 4"]:
+    """Return what each base adds beside a baseline: its gradient less the baseline's."""
+    own = (gradient * baseline).sum(axis=1, keepdims=True)
+    return np.where(known[:, None], gradient - own, np.nan).astype(np.float32)
+
+
+def _quadrature(
+    n_steps: int,
+) -> tuple[Float64[np.ndarray, "steps"], Float64[np.ndarray, "steps"]]:
+    """Return points between 0 and 1, and their shares of an integral."""
+    points, shares = np.polynomial.legendre.leggauss(n_steps)
+    return (points + 1) / 2, shares / 2
+
+
+def _per_base(
+    baseline: Float[np.ndarray, "..."], length: int
+) -> Float64[np.ndarray, "positions 4"]:
+    """Return the baseline of every base.
+
+    Raises:
+        ConfigError: it holds no probabilities of four bases.
+    """
+    if baseline.shape not in ((4,), (length, 4)):
+        raise ConfigError(
+            f"baseline must have a shape of (4,) or ({length}, 4), as the window; "
+            f"got {baseline.shape}."
+        )
+    rows = np.broadcast_to(np.asarray(baseline, dtype=np.float64), (length, 4))
+    if not (np.all(rows >= 0) and np.all(rows.sum(axis=1) <= 1 + _ROUNDING)):
+        raise ConfigError(
+            "baseline must hold probabilities, none below 0 and none that add up to more than 1."
+        )
+    return rows
+
+
+def _batches(n: int, size: int) -> Iterator[slice]:
+    for first in range(0, n, size):
+        yield slice(first, first + size)
