@@ -74,7 +74,9 @@ def score_variant_file(
 
 def _write(scores: VariantScores, vcf: Path, out: Path) -> None:
     table = scores.table()
-    mode = next((mode for suffix, mode in _MODES.items() if out.name.endswith(suffix)), None)
+    mode: WriteMode | None = next(
+        (mode for suffix, mode in _MODES.items() if out.name.endswith(suffix)), None
+    )
     with atomic_file(out) as building:
         if mode is not None:
             info = (INFO, _INFO_TEXT)

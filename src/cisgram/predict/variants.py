@@ -90,28 +90,51 @@ def score_variants(
         DataError: a `ref` is not what the reference has, or a gene lies on no contig.
     """
     config = config or VariantConfig()
+    pairs = near_pairs(reference, variants, genes, reach=config.reach)
+    return score_pairs(reader, reference, variants, genes, pairs=pairs, config=config)
+
+
+def score_pairs(
+    reader: TrackReader,
+    reference: Reference,
+    variants: pl.DataFrame,
+    genes: Mapping[str, Interval],
+    *,
+    pairs: Int64[np.ndarray, "pairs 2"],
+    config: VariantConfig | None = None,
+) -> VariantScores:
+    """Score alternate alleles for chosen genes; arguments are those of `score_variants`.
+
+    Args:
+        reader: the model.
+        reference: the genome that the variants were called on.
+        variants: columns chrom, start (from 0), ref and alt.
+        genes: bodies of the genes on their strands, by name.
+        pairs: rows of variant and gene; `reach` has no part in it.
+        config: how.
+
+    Raises:
+        DataError: a `ref` is not what the reference has, or a gene lies on no contig.
+    """
+    config = config or VariantConfig()
     check_reference(variants, reference, max_mismatch=0)
-    names = list(genes)
-    near = _near(reference, variants, genes, reach=config.reach)
-    pairs = [(row, number) for number, rows in near for row in rows.tolist()]
-    effects: list[Float32[np.ndarray, "variants outputs"]] = []
+    bodies, outputs = list(genes.values()), reader.columns.of_a_gene
+    effects = np.empty((len(pairs), len(outputs)), dtype=np.float32)
     with progress("scoring variants", len(pairs)) as ticker:
-        for number, rows in near:
+        for gene in np.unique(pairs[:, 1]).tolist():
+            rows = np.flatnonzero(pairs[:, 1] == gene)
             for first in range(0, len(rows), _AT_ONCE):
-                chosen = variants[rows[first : first + _AT_ONCE]]
-                effects.append(_of_gene(reader, reference, chosen, genes[names[number]], config))
-                ticker.advance(chosen.height)
-    outputs = reader.columns.of_a_gene
-    found = np.concatenate(effects) if effects else np.empty((0, len(outputs)), np.float32)
-    table = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    order = np.lexsort((table[:, 1], table[:, 0]))
-    return VariantScores(variants, names, outputs, table[order], found[order])
+                part = rows[first : first + _AT_ONCE]
+                chosen = variants[pairs[part, 0]]
+                effects[part] = _of_gene(reader, reference, chosen, bodies[gene], config)
+                ticker.advance(len(part))
+    return VariantScores(variants, list(genes), outputs, pairs, effects)
 
 
-def _near(
+def near_pairs(
     reference: Reference, variants: pl.DataFrame, genes: Mapping[str, Interval], *, reach: int
-) -> list[tuple[int, Int64[np.ndarray, "_"]]]:
-    """Return the number of each gene that has variants near it, and their rows."""
+) -> Int64[np.ndarray, "pairs 2"]:
+    """Return rows of variants and of genes that lie within reach of each other, by variant."""
     starts = variants["start"].to_numpy()
     ends = starts + variants["ref"].str.len_bytes().to_numpy()
     contigs = variants["chrom"].map_elements(reference.names.resolve, return_dtype=pl.String)
@@ -119,15 +142,16 @@ def _near(
         str(chrom): rows["row"].to_numpy()
         for (chrom,), rows in contigs.to_frame("chrom").with_row_index("row").group_by("chrom")
     }
-    found: list[tuple[int, Int64[np.ndarray, "_"]]] = []
+    found = [np.empty((0, 2), dtype=np.int64)]
     for number, gene in enumerate(genes.values()):
         rows = rows_of.get(str(reference.names.resolve(gene.chrom)))
         if rows is None:
             continue
         close = (starts[rows] < gene.end + reach) & (ends[rows] > gene.start - reach)
-        if close.any():
-            found.append((number, np.sort(rows[close]).astype(np.int64)))
-    return found
+        near = rows[close].astype(np.int64)
+        found.append(np.stack([near, np.full(near.size, number)], axis=1))
+    pairs = np.concatenate(found)
+    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
 def _of_gene(
