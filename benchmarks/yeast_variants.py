@@ -1,0 +1,191 @@
+"""Ask models which measured variants of yeast matter, and in which direction.
+
+    python benchmarks/yeast_variants.py --models pretrained=RUN random=RUN \
+        --data ../shared/data/yeast --json benchmarks/results/yeast_variants.json
+
+Models are runs of `cisgram train` that share their targets; only variants on the chromosomes that
+all of them held out (`test`) are scored. Beside the models stand the same network with weights
+nobody trained, a language model's log-ratio, and distance.
+
+Keys of the JSON, each figure with a 95% interval in which stretches of 10,000 bases are drawn:
+
+- `reporter`: promoter variants of Renganaath et al. 2020 (eLife 9:e62669), a row a variant and
+  gene. Positives have an adjusted p under 0.05 in a library, negatives p over 0.5 in all; `auroc`,
+  `auprc` rank them by size; `sign` is the share of positives whose direction is right, `spearman`
+  that of signed effect and measured log fold change over all.
+- `eqtl`: peak markers of local eQTLs of Albert et al. 2018 (eLife 7:e35471) within reach of their
+  gene, beside variants as far from the start of a gene that has no local eQTL (`auroc`, `auprc`);
+  `sign` and `spearman` against the marker's r.
+- `by_distance`: `auroc` of both, by distance from the gene's start.
+- `signs`: which allele the measurements' signs are of, as checked on other measurements.
+- `primary`, `n`, `published`, `models`, `machine`.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from lm_zero_shot import auroc_by_group
+from machine import machine
+from yeast_variant_sets import VariantSet, albert, renganaath, sign_checks
+
+from cisgram.core.artifact import write_json
+from cisgram.core.metrics import spearman
+from cisgram.data.targets import Targets
+from cisgram.genome.interval import Interval
+from cisgram.genome.reference import Reference
+from cisgram.models.registry import build_model
+from cisgram.predict.tracks import TrackReader
+from cisgram.predict.variants import score_pairs
+
+PRIMARY = "segregants"
+"""Chosen before any score was computed: expression in the cross that the variants come from."""
+OUTPUTS = ("segregants", "rnaseq_wt", "tss_ypd+", "tif_ypd+")
+DISTANCES = ((0, 100), (100, 200), (200, 400), (400, 1_500))
+N_DRAWS = 1_000
+PUBLISHED = {
+    "Shorkie, 142 positives, |logSED|": {"auroc": 0.618, "auprc": 0.629},
+    "DREAM-CNN, the same": {"auroc": 0.596, "auprc": 0.593},
+    "note": "Chao et al. 2025: other positives and negatives (population variants paired with "
+    "unrelated genes at the same distance), all folds averaged, so most loci were trained on.",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--models", nargs="+", required=True, help="NAME=DIRECTORY")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--language-model", default="cisgram/yeast-lm")
+    parser.add_argument("--json", type=Path, required=True)
+    options = parser.parse_args()
+    runs = dict(text.split("=", 1) for text in options.models)
+    targets = Targets.open(Path(next(iter(runs.values()))) / "targets")
+    genes = {
+        row["gene"]: Interval(row["chrom"], row["start"], row["end"], row["strand"])
+        for row in targets.genes.iter_rows(named=True)
+        if row["split"] == "test"
+    }
+    readers = {name: TrackReader.open(run) for name, run in runs.items()}
+    readers["untrained"] = untrained(next(iter(readers.values())))
+    sets = {
+        "reporter": renganaath(options.data, targets.reference, genes),
+        "eqtl": albert(options.data, targets.reference, genes),
+    }
+    result: dict = {"primary": PRIMARY, "by_distance": {}}
+    for what, chosen in sets.items():
+        scores = all_scores(readers, chosen, targets.reference, genes, options.language_model)
+        result[what] = {name: evaluate(chosen, values) for name, values in scores.items()}
+        result[what]["n"] = chosen.counts()
+        result["by_distance"][what] = by_distance(chosen, scores)
+        for name, found in result[what].items():
+            print(what, name, found)
+    result["signs"] = sign_checks(options.data)
+    result["published"] = PUBLISHED
+    result["models"] = {
+        name: {key: readers[name].card.get(key) for key in ("steps", "seconds", "hardware")}
+        for name in runs
+    }
+    result["machine"] = machine(torch.get_num_threads())
+    write_json(options.json, result)
+
+
+def untrained(reader: TrackReader) -> TrackReader:
+    """Return the same network with random weights."""
+    torch.manual_seed(7)
+    sizes = {name: getattr(reader.model.config, name) for name in vars(reader.model.config)}
+    model = build_model(reader.model.kind, sizes, "the run")
+    return TrackReader(
+        model,  # pyright: ignore[reportArgumentType]
+        reader.columns,
+        power=reader.power,
+        track_means=reader.track_means,
+        value_moments=reader.value_moments,
+        card={},
+    )
+
+
+def all_scores(
+    readers: dict[str, TrackReader],
+    chosen: VariantSet,
+    reference: Reference,
+    genes: dict[str, Interval],
+    language_model: str,
+) -> dict[str, np.ndarray]:
+    """Return signed scores by name, for a model `name, output`; those without sign last."""
+    scores: dict[str, np.ndarray] = {}
+    for name, reader in readers.items():
+        found = score_pairs(reader, reference, chosen.variants, genes, pairs=chosen.pairs)
+        for output in OUTPUTS:
+            scores[f"{name}, {output}"] = found.effects[:, found.outputs.index(output)]
+    scores["language model"] = chosen.log_ratios(reference, language_model)
+    scores["nearer"] = -chosen.distance.astype(float)
+    return scores
+
+
+def evaluate(chosen: VariantSet, values: np.ndarray) -> dict:
+    """Return how well scores find what is significant, and its direction."""
+    nearer = bool((values <= 0).all())
+    size = values if nearer else np.abs(values)
+    known = ~np.isnan(values)
+    found = {
+        "auroc": auroc_by_group(
+            size, chosen.positive & known, chosen.negative & known, groups=chosen.block
+        ),
+        "auprc": auprc(size, chosen, known),
+    }
+    if nearer:
+        return found
+    right = (np.sign(values) == np.sign(chosen.effect)).astype(float)
+    found["sign"] = drawn(np.mean, (right,), chosen.block, chosen.positive & known)
+    found["spearman"] = drawn(
+        lambda a, b: float(spearman(a, b)), (values, chosen.effect), chosen.block, known
+    )
+    return found
+
+
+def auprc(size: np.ndarray, chosen: VariantSet, known: np.ndarray) -> list[float]:
+    """Return average precision; its null is the share of positives."""
+    from sklearn.metrics import average_precision_score
+
+    rows = known & (chosen.positive | chosen.negative)
+    return drawn(
+        lambda truth, score: float(average_precision_score(truth > 0, score)),
+        (chosen.positive.astype(float), size),
+        chosen.block,
+        rows,
+    )
+
+
+def drawn(measure, columns: tuple[np.ndarray, ...], block: np.ndarray, rows: np.ndarray) -> list:
+    """Return a measure of chosen rows with the interval of a bootstrap over blocks."""
+    columns = tuple(column[rows] for column in columns)
+    names, number = np.unique(block[rows], return_inverse=True)
+    members = [np.flatnonzero(number == n) for n in range(names.size)]
+    rng = np.random.default_rng(0)
+    draws = []
+    for _ in range(N_DRAWS):
+        picked = np.concatenate([members[n] for n in rng.integers(0, names.size, names.size)])
+        draws.append(measure(*(column[picked] for column in columns)))
+    low, high = np.nanpercentile(draws, [2.5, 97.5])
+    return [float(measure(*columns)), float(low), float(high)]
+
+
+def by_distance(chosen: VariantSet, scores: dict[str, np.ndarray]) -> dict:
+    """Return the AUROC of the primary output in classes of distance."""
+    found: dict = {}
+    for low, high in DISTANCES:
+        inside = (chosen.distance >= low) & (chosen.distance < high)
+        part: dict = {"positives": int((chosen.positive & inside).sum())}
+        for name, values in scores.items():
+            if name.endswith(PRIMARY) and part["positives"] >= 5:
+                part[name] = auroc_by_group(
+                    np.abs(values), chosen.positive & inside, chosen.negative & inside,
+                    groups=chosen.block,
+                )  # fmt: skip
+        found[f"{low} to {high}"] = part
+    return found
+
+
+if __name__ == "__main__":
+    main()
