@@ -20,6 +20,7 @@ import lm_motif_tables
 import lm_tables
 import reuse_tables
 import speed_tables
+import yeast_expression_tables
 import yeast_track_tables
 from markdown_tables import NOT_MEASURED, Table
 
@@ -33,6 +34,7 @@ TABLES: dict[str, dict[str, Table]] = {
     **lm_tables.TABLES,
     **lm_motif_tables.TABLES,
     **reuse_tables.TABLES,
+    **yeast_expression_tables.TABLES,
     **yeast_track_tables.TABLES,
 }
 
