@@ -1,9 +1,12 @@
 """Measure how well models predict signal and genes of yeast chromosomes they did not learn from.
 
-    python benchmarks/yeast_expression.py --runs pretrained=RUN random=RUN \
+    python benchmarks/yeast_expression.py --targets RUN/targets \
+        --models cisgram/yeast-expression=cisgram/yeast-expression random=RUN hidden=RUN \
         --json benchmarks/results/yeast_expression.json
 
-Runs are of `cisgram train`, all of the same targets. Every window is read on both strands.
+Models are packaged or runs of `cisgram train`, all of the same tracks and genes; a run reads the
+genome of its own targets (such as one without coding sequence), a packaged model that of
+--targets. Every window is read on both strands.
 
 Keys of the JSON, each with a 95% interval `low` to `high`:
 
@@ -34,6 +37,7 @@ from cisgram.genome.interval import Interval
 from cisgram.predict.evaluate_tracks import Signal, read_split
 from cisgram.predict.genes import predict_genes
 from cisgram.predict.tracks import TrackReader
+from cisgram.train.provenance import total
 
 N_DRAWS, BLOCK = 1_000, 8_192
 CONDITIONS = {
@@ -182,13 +186,25 @@ def of_signal(reader: TrackReader, targets: Targets, test: np.ndarray) -> dict:
     return found
 
 
+def targets_of(model: str, targets: Targets) -> Targets:
+    """Return what a model is held against: its run's own, or else those given."""
+    path = Path(model) / "targets"
+    if not path.exists():
+        return targets
+    own = Targets.open(path)
+    if not own.genes.equals(targets.genes) or own.tracks.names != targets.tracks.names:
+        raise SystemExit(f"{model} learnt other genes or tracks; compare runs of one kind.")
+    return own
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", nargs="+", required=True, help="NAME=DIRECTORY")
+    parser.add_argument("--targets", type=Path, required=True)
+    parser.add_argument("--models", nargs="+", required=True, help="NAME=MODEL")
     parser.add_argument("--json", type=Path, required=True)
     options = parser.parse_args()
-    runs = dict(text.split("=", 1) for text in options.runs)
-    targets = Targets.open(Path(next(iter(runs.values()))) / "targets")
+    models = dict(text.split("=", 1) for text in options.models)
+    targets = Targets.open(options.targets)
     split = targets.genes["split"].to_numpy()
     places = [
         Interval(row["chrom"], row["start"], row["end"], row["strand"])
@@ -197,12 +213,14 @@ def main() -> None:
     test = np.flatnonzero(split == "test")
     result: dict = {name: {} for name in ("bins", "genes", "tracks", "within", "conditions")}
     predicted: dict[str, np.ndarray] = {}
-    for name, run in runs.items():
-        reader = TrackReader.open(run)
-        for part, found in of_signal(reader, targets, test).items():
+    cards = {}
+    for name, model in models.items():
+        reader, own = TrackReader.open(model), targets_of(model, targets)
+        cards[name] = reader.card
+        for part, found in of_signal(reader, own, test).items():
             result[part][name] = found
         chosen = [places[row] for row in test]
-        predicted[name] = predict_genes(reader, targets.reference, chosen)
+        predicted[name] = predict_genes(reader, own.reference, chosen)
     train, valid = split == "train", split == "valid"
     for what, x in features(targets.reference, places).items():
         columns = [
@@ -211,7 +229,7 @@ def main() -> None:
         ]
         predicted[f"ridge, {what}"] = np.stack(columns, axis=1)
     measured = targets.values[test].astype(float)
-    first = next(iter(runs))
+    first = next(iter(models))
     result["genes"] = {
         name: {
             value: interval(columns[:, n], measured[:, n])
@@ -229,8 +247,9 @@ def main() -> None:
     }
     result["splits"] = {name: int((split == name).sum()) for name in ("train", "valid", "test")}
     result["runs"] = {
-        name: {key: TrackReader.open(run).card.get(key) for key in ("steps", "seconds", "hardware")}
-        for name, run in runs.items()
+        name: {key: card.get(key) for key in ("steps", "seconds")}
+        | {"seconds_with_start": total(card, "seconds")}
+        for name, card in cards.items()
     }
     result["machine"] = machine(torch.get_num_threads())
     write_json(options.json, result)

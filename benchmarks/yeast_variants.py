@@ -1,11 +1,12 @@
 """Ask models which measured variants of yeast matter, and in which direction.
 
-    python benchmarks/yeast_variants.py --models pretrained=RUN random=RUN \
+    python benchmarks/yeast_variants.py --targets RUN/targets \
+        --models cisgram/yeast-expression=cisgram/yeast-expression random=RUN \
         --data ../shared/data/yeast --json benchmarks/results/yeast_variants.json
 
-Models are runs of `cisgram train` that share their targets; only variants on the chromosomes that
-all of them held out (`test`) are scored. Beside the models stand the same network with weights
-nobody trained, a language model's log-ratio, and distance.
+Models are packaged or runs of `cisgram train`, all of the same targets; only variants on the
+chromosomes that these held out (`test`) are scored. Beside the models stand the same network with
+weights nobody trained, a language model's log-ratio, and distance.
 
 Keys of the JSON, each figure with a 95% interval in which stretches of 10,000 bases are drawn:
 
@@ -54,13 +55,14 @@ PUBLISHED = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--models", nargs="+", required=True, help="NAME=DIRECTORY")
+    parser.add_argument("--targets", type=Path, required=True)
+    parser.add_argument("--models", nargs="+", required=True, help="NAME=MODEL")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--language-model", default="cisgram/yeast-lm")
     parser.add_argument("--json", type=Path, required=True)
     options = parser.parse_args()
     runs = dict(text.split("=", 1) for text in options.models)
-    targets = Targets.open(Path(next(iter(runs.values()))) / "targets")
+    targets = Targets.open(options.targets)
     genes = {
         row["gene"]: Interval(row["chrom"], row["start"], row["end"], row["strand"])
         for row in targets.genes.iter_rows(named=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from cisgram.core.artifact import atomic_file
-from cisgram.core.checks import ConfigError, missing_extra
+from cisgram.core.checks import ConfigError
 from cisgram.explain.gene_map_files import NamedMap
 from cisgram.genome.alphabet import LETTERS, N
 from cisgram.genome.interval import Interval
@@ -44,12 +43,10 @@ def check_figure(path: Path) -> None:
     """Refuse names of files that cannot be drawn, before anything long is computed.
 
     Raises:
-        ConfigError: the name ends in no known suffix, or matplotlib is not there.
+        ConfigError: the name ends in no known suffix.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{path} must end in {', '.join(SUFFIXES)}; rename it.")
-    if find_spec("matplotlib") is None:
-        missing_extra("matplotlib", "plot")
 
 
 def draw_mutations(picture: MutationPicture, out: Path) -> None:
@@ -60,7 +57,7 @@ def draw_mutations(picture: MutationPicture, out: Path) -> None:
     blue for down and red for up.
 
     Raises:
-        ConfigError: the name ends in no known suffix, or matplotlib is not there.
+        ConfigError: the name ends in no known suffix.
     """
     check_figure(out)
     figure = _figure(picture)
@@ -72,7 +69,7 @@ def draw_named_map(found: NamedMap, out: Path, *, sites: Path | None = None) -> 
     """Draw the effects on the chosen track, with the sites of a BED.
 
     Raises:
-        ConfigError: the name ends in no known suffix, or matplotlib is not there.
+        ConfigError: the name ends in no known suffix.
         DataError: the BED cannot be used.
     """
     region = found.map.region
