@@ -6,6 +6,11 @@ import json
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
+from cisgram.genome.alphabet import decode
+from cisgram.genome.bed import read_bed
+from cisgram.genome.reference import open_reference
 from conftest import CohortFiles
 
 DEMO = Path(__file__).parents[2] / "src" / "cisgram" / "demo"
@@ -35,24 +40,14 @@ def test_the_slice_is_small_and_says_where_it_is_from() -> None:
     assert "GNU GENERAL PUBLIC LICENSE" in (DEMO / "COPYING").read_text()
 
 
-def test_the_promoter_is_the_one_its_manifest_describes() -> None:
-    manifest = json.loads((DEMO / "promoter" / "manifest.json").read_text())
-    for name, digest in manifest["files"].items():
-        assert sha256((DEMO / "promoter" / name).read_bytes()) == digest
-    provenance = (DEMO / "promoter" / "PROVENANCE.md").read_text()
-    assert manifest["command"] in provenance
-    assert manifest["place"] == "chrXIV:183677-191868"
-    assert "chrXIV:183,677-191,868" in provenance
-
-
-def test_the_promoter_is_that_of_the_reference(shared: Path) -> None:
-    fasta = gzip.decompress((shared / "yeast" / "genome" / "sacCer3.fa.gz").read_bytes()).decode()
-    chromosome = fasta.partition(">chrXIV\n")[2].partition(">")[0].replace("\n", "").upper()
-    record = (DEMO / "promoter" / "sequence.fa").read_text().partition("\n")[2].replace("\n", "")
-    assert record == chromosome[183_676:191_868]
-    rows = (DEMO / "promoter" / "sites.bed").read_text().splitlines()
-    read = {row.split("\t")[3]: record[slice(*map(int, row.split("\t")[1:3]))] for row in rows}
-    assert (read["SUI1 ATG"], read["SLA2 ATG"]) == ("CAT", "ATG")
+def test_the_promoters_sites_are_where_they_are_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CISGRAM_CACHE", str(tmp_path))
+    reference = open_reference("yeast-r64")
+    names, places = read_bed(DEMO / "promoter" / "sites.bed", reference)
+    read = {name: decode(reference.fetch(p)) for name, p in zip(names, places, strict=True)}
+    assert (read["SUI1 ATG"], read["SLA2 ATG"]) == ("ATG", "ATG")
     assert (read["Reb1"], read["TATA box"]) == ("GTTACCCGA", "TATATAAA")
 
 

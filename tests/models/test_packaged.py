@@ -3,15 +3,18 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from cisgram.genome.reference import open_reference
 from cisgram.models.catalogue import describe
 from cisgram.models.checkpoint import load_language_model
+from cisgram.predict.gene_places import named_genes
+from cisgram.predict.genes import predict_genes
 from cisgram.predict.perplexity import perplexity, surprise
+from cisgram.predict.tracks import TrackReader
 
-NAME = "cisgram/yeast-lm"
+NAME, EXPRESSION = "cisgram/yeast-lm", "cisgram/yeast-expression"
 MOST_BYTES = 30_000_000
-SEQUENCE = Path(__file__).parents[2] / "src" / "cisgram" / "demo" / "promoter" / "sequence.fa"
 
 
 def test_the_card_says_what_the_model_is_and_reaches() -> None:
@@ -33,8 +36,34 @@ def test_the_card_says_what_the_model_is_and_reaches() -> None:
 
 def test_unseen_dna_surprises_it_less_than_its_composition(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("CISGRAM_CACHE", str(tmp_path))
-    tokens = open_reference(SEQUENCE).contig("SUI1-SLA2")
+    tokens = open_reference("yeast-r64").contig("chrXIV")[183_676:191_868]
     nats = surprise(load_language_model(NAME)[0], {"": tokens})[""]
     frequencies = np.bincount(tokens, minlength=4) / len(tokens)
     entropy = -(frequencies * np.log(frequencies)).sum()
     assert perplexity(nats) < 0.97 * np.exp(entropy)
+
+
+def test_the_expression_model_knows_its_genome_its_genes_and_its_accuracy() -> None:
+    facts = describe(EXPRESSION)
+    assert facts["bytes"] < MOST_BYTES
+    assert facts["genome"] == "yeast-r64"
+    assert facts["held_out"]["test"] == ["chrXII", "chrXIV", "chrXVI"]
+    own = facts["accuracy"]["across_genes"]["segregants"]
+    linear = facts["accuracy"]["ridge_of_promoter_words_and_codons"]["segregants"]
+    assert own[1] < own[0] < own[2]
+    assert linear < own[0]
+    assert facts["limits"]
+
+
+def test_the_expression_model_tells_strong_genes_from_weak_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CISGRAM_CACHE", str(tmp_path))
+    reader, reference = TrackReader.open(EXPRESSION), open_reference("yeast-r64")
+    # On held-out chromosomes: of the ribosome and translation, and of meiosis.
+    strong = ["RPL8B", "RPS0B", "RPL10", "RPS31", "RPS3", "TEF1"]
+    weak = ["SPO75", "SPO77", "REC102", "SPO1", "SPO19", "REC8"]
+    places = named_genes("yeast-r64", reference, strong + weak)
+    assert {place.chrom for place in places.values()} <= {"chrXII", "chrXIV", "chrXVI"}
+    level = predict_genes(reader, reference, list(places.values()))[:, 0]
+    assert level[:6].min() > level[6:].max()

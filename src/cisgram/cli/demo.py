@@ -6,21 +6,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cisgram.report.gene_section import GeneSection
     from cisgram.report.region import RegionReading
 
 _DEMO = files("cisgram") / "demo"
-_LANGUAGE_MODEL = "cisgram/yeast-lm"
+_SITES = _DEMO / "promoter" / "sites.bed"
+_LANGUAGE_MODEL, _MODEL, _GENOME = "cisgram/yeast-lm", "cisgram/yeast-expression", "yeast-r64"
+_PROMOTER = "chrXIV:187,486-188,060"
+"""Between SUI1 and SLA2."""
+_GENE, _BEFORE = "SLA2", "chrXIV:187,851-188,050"
+"""A gene, and the 200 bases before it."""
 
 
 def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> None:
-    """Predict expression across people, and read a promoter with a language model of yeast.
+    """Predict expression across people, then a yeast gene from its sequence, base by base.
 
-    Imports a packaged slice of Geuvadis, fits four linear models with nested cross-validation,
-    compares them and writes a report. Then draws what the packaged language model expects at every
-    base of a promoter that it never saw. Run again, it goes on where it stopped.
+    Imports a packaged slice of Geuvadis, fits four linear models with nested cross-validation and
+    compares them. Then draws what the packaged language model of yeast expects at every base of a
+    promoter that it never saw, what the packaged model of expression predicts of a gene there, and
+    what each change of the 200 bases before the gene would do. All is in one report. Run again, it
+    goes on where it stopped.
 
     Args:
-        out: directory for the cohort, the fits, report.html and promoter.svg.
+        out: directory for the cohort, the fits, report.html, promoter.svg and gene.
         workers: genes fitted at once; all CPUs when left out.
         json: also write the numbers to this file.
     """
@@ -52,46 +60,74 @@ def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> 
         fit_cohort(cohort, FitConfig(model=model), out / model, workers=workers) for model in MODELS
     ]
     evaluation = evaluate_fits(fits)
-    build_report(
-        fits, evaluation.as_dict(), out / "report.html", title="cisgram demo", notes=(source,)
-    )
     show_evaluation(evaluation)
-    console.print(f"Report: {out / 'report.html'}\n")
-    console.print(_promoter_source())
+    console.print(
+        f"\nNow the DNA between two yeast genes, SUI1 and SLA2, each base hidden in turn from "
+        f"{_LANGUAGE_MODEL}, which was trained without this chromosome:"
+    )
     promoter = _promoter(out / "promoter.svg")
     show_region(promoter)
-    console.print(f"Picture: {out / 'promoter.svg'}")
+    console.print(f"Picture: {out / 'promoter.svg'}\n")
+    gene = _gene(out / "gene")
+    _show_gene(gene)
+    page = out / "report.html"
+    build_report(fits, evaluation.as_dict(), page, title="cisgram demo", notes=(source,), gene=gene)
+    console.print(f"Report: {page}")
     if json is not None:
         facts = {"data": source, **evaluation.as_dict()}
-        write_json(json, facts | {"promoter": promoter.plain()})
+        write_json(json, facts | {"promoter": promoter.plain(), "gene": gene.plain()})
 
 
 def _promoter(picture: Path) -> "RegionReading":
-    """Draw the packaged promoter."""
+    """Draw what the language model expects in the promoter."""
     from cisgram.report.region import draw_region
 
-    with as_file(_DEMO / "promoter") as packaged:
+    with as_file(_SITES) as sites:
         return draw_region(
             _LANGUAGE_MODEL,
-            packaged / "sequence.fa",
-            _facts("promoter")["region"],
+            _GENOME,
+            _PROMOTER,
             out=picture,
-            sites=packaged / "sites.bed",
+            sites=sites,
             title=f"Between SUI1 and SLA2: what {_LANGUAGE_MODEL} expects where a base is hidden",
         )
 
 
-def _promoter_source() -> str:
-    """Say what the packaged promoter is."""
-    return (
-        "Now the DNA between two yeast genes, SUI1 and SLA2, each base hidden in turn from "
-        f"{_LANGUAGE_MODEL}, which was trained without this chromosome. Positions count from the "
-        f"first base of {_facts('promoter')['place']}:"
+def _gene(out: Path) -> "GeneSection":
+    """Predict the gene and change every base before it."""
+    from cisgram.report.gene_section import make_gene_section
+
+    with as_file(_SITES) as sites:
+        return make_gene_section(_MODEL, _GENE, _BEFORE, out, sites=sites)
+
+
+def _show_gene(gene: "GeneSection") -> None:
+    """Print what is predicted of the gene and which changes are strongest."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(
+        f"{gene.model}, which learnt nothing from this chromosome either, predicts {gene.track} "
+        f"{gene.numbers[gene.track]:.2f} for {gene.name}. The strongest changes of the bases "
+        "before it:"
     )
+    table = Table(box=None, pad_edge=False)
+    for name in ("position", "change", "effect", "known site"):
+        table.add_column(name, justify="right" if name in ("position", "effect") else "left")
+    for change in gene.strongest:
+        words = (f"{change.reference}>{change.alternative}", f"{change.effect:+.3f}", change.site)
+        table.add_row(f"{change.position:,}", *words)
+    console.print(table)
+    console.print(
+        f"A base's strongest change weighs {gene.in_sites:.3f} on average in known sites, "
+        f"{gene.elsewhere:.3f} elsewhere."
+    )
+    console.print(f"Pictures: {gene.directory}\n")
 
 
-def _facts(part: str = "") -> dict[str, Any]:
-    return loads((_DEMO / part / "manifest.json").read_text())
+def _facts() -> dict[str, Any]:
+    return loads((_DEMO / "manifest.json").read_text())
 
 
 def _source() -> str:

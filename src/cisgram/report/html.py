@@ -15,6 +15,7 @@ from cisgram.personal.evaluate import ModelAccuracy, PopulationAccuracy
 from cisgram.personal.fit import Fit
 from cisgram.report import words
 from cisgram.report.data import ReportData, gather
+from cisgram.report.gene_section import GeneSection
 from cisgram.report.pack import choose_detail, pack
 
 _ASSETS = files("cisgram.report") / "assets"
@@ -28,33 +29,35 @@ def build_report(
     *,
     title: str = "Expression across people",
     notes: Sequence[str] = (),
+    gene: GeneSection | None = None,
 ) -> ReportData:
     """Write the report of fits of one cohort to `out`; the page leads with the first fit.
 
     `evaluation` is what `cisgram personal evaluate --json` wrote of further tasks, such as
-    the null or other populations; see `gather`. Each of `notes` is shown under the answer.
+    the null or other populations; see `gather`. Each of `notes` is shown under the answer. A
+    `gene` that was read from its sequence has a section of its own.
 
     Raises:
         ConfigError: no fit, or two of one model.
         DataError: the fits do not belong together, or `out` cannot be written.
     """
     data = gather(fits, evaluation, title=title, notes=notes)
-    write_report(data, out)
+    write_report(data, out, gene=gene)
     return data
 
 
-def write_report(data: ReportData, out: Path) -> None:
+def write_report(data: ReportData, out: Path, *, gene: GeneSection | None = None) -> None:
     """Write the page whole or not at all.
 
     Raises:
         DataError: `out` cannot be written.
     """
-    page = render(data)
+    page = render(data, gene=gene)
     with atomic_file(out) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
-def render(data: ReportData) -> str:
+def render(data: ReportData, *, gene: GeneSection | None = None) -> str:
     """Return the page: self-contained, with no address outside itself."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -71,6 +74,8 @@ def render(data: ReportData) -> str:
     scripts = "\n".join(_asset(name) for name in _SCRIPTS)
     return environment.from_string(_asset("page.html.jinja")).render(
         data=data,
+        gene=gene,
+        pictures=[Markup(picture) for picture in gene.pictures] if gene else [],
         lead=data.accuracies[0],
         config=data.models[0].config,
         baseline=_baseline(data),

@@ -59,7 +59,7 @@ class RegionReading(NamedTuple):
 
 def draw_region(
     model: str,
-    fasta: Path,
+    fasta: Path | str,
     region: str,
     *,
     out: Path,
