@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cisgram.explain.gene_map_files import NamedMap
+from cisgram.explain.gene_maps import GeneMap
+from cisgram.genome.interval import Interval
+from cisgram.genome.reference import Reference
+from cisgram.report.gene_section import make_gene_section, strongest_changes
+from cisgram.report.logo import Site
+from cisgram.report.mutation_figure import MutationPicture, draw_mutations, importance
+from predict.toy_reader import GENES, toy_reference
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> Reference:
+    return toy_reference(tmp_path)
+
+
+@pytest.mark.parametrize(("strand", "position"), [("+", 103), ("-", 118)])
+def test_the_strongest_changes_are_named_by_place_and_site(reference, strand, position):
+    effects = np.zeros((20, 4, 1), np.float32)
+    effects[2, 3], effects[5, 1] = -0.5, 0.2
+    found = NamedMap(
+        GeneMap(
+            region=Interval("c0", 100, 120, strand),
+            gene=GENES["left"],
+            tokens=np.zeros(20, np.uint8),
+            outputs=("worth",),
+            effects=effects,
+            reference=np.zeros(1, np.float32),
+        ),
+        "left",
+        "worth",
+        reference,
+    )
+    sites = [Site("Reb1", Interval("c0", position - 1, position)), Site("no", Interval("c1", 0, 9))]
+    first, second = strongest_changes(found, sites, n=2)
+    assert first == (position, "A", "T", -0.5, "Reb1")
+    assert (second.alternative, round(second.effect, 3), second.site) == ("C", 0.2, "")
+
+
+def test_a_base_matters_by_the_mean_of_its_changes():
+    effects = np.array([[0, -0.3, -0.3, -0.6]], np.float32)
+    np.testing.assert_allclose(importance(effects), [0.4])
+
+
+def test_a_line_of_bases_is_drawn_once_each(tmp_path):
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(0, 4, 130).astype(np.uint8)
+    tokens[3] = 4
+    effects = rng.normal(size=(130, 4)).astype(np.float32)
+    effects[3] = np.nan
+    picture = MutationPicture(
+        region=Interval("c0", 0, 130),
+        tokens=tokens,
+        effects=effects,
+        title="toy",
+        unit="effect",
+        sites=[Site("Reb1", Interval("c0", 120, 128, "-"))],
+    )
+    draw_mutations(picture, tmp_path / "toy.svg")
+    text = (tmp_path / "toy.svg").read_text()
+    letters = text.count("fill: #1b8a3d") + text.count("fill: #2257b8")
+    letters += text.count("fill: #c77700") + text.count("fill: #c62f2f")
+    assert letters == 129
+    assert text.count("◂ Reb1") >= 1
+
+
+@pytest.mark.whole
+def test_a_gene_is_read_from_the_packaged_genome(tmp_path, monkeypatch):
+    monkeypatch.setenv("CISGRAM_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "sites.bed").write_text("chrXIV\t187958\t187966\tTATA box\t0\t+\n")
+    found = make_gene_section(
+        "cisgram/yeast-expression",
+        "SLA2",
+        "chrXIV:187,957-187,968",
+        tmp_path / "out",
+        sites=tmp_path / "sites.bed",
+    )
+    assert (found.name, found.track, len(found.strongest)) == ("SLA2", "rnaseq_wt", 5)
+    assert found.in_sites > found.elsewhere
+    assert all(picture.startswith("<svg") for picture in found.pictures)
+    assert "SUI1" in found.pictures[0]
+    with np.load(tmp_path / "out" / "effects.npz") as arrays:
+        assert arrays["effects"].shape == (12, 4)
