@@ -59,9 +59,7 @@ def mutate_region(
     chosen = outputs[0] if track is None else track
     check_choice(chosen, outputs, "track")
     reference = open_model_genome(reader.card, genome)
-    length = reference.contig(place.chrom).size
-    if place.end > length:
-        raise ConfigError(f"{place} reaches past the {length:,} bases of {place.chrom}.")
+    reference.check_inside(place)
     source = model_annotation(reader.card, genome)
     if gene is None:
         name, body = _nearest(gene_places(source, reference), place, reference)
@@ -104,6 +102,8 @@ def _nearest(
         if gene.chrom == chrom
     }
     if not starts:
-        raise ConfigError(f"no gene lies on {region.chrom}; name a region near one.")
+        raise ConfigError(
+            f"no gene of the annotation lies on {region.chrom}; name a region near one."
+        )
     name = min(starts, key=starts.__getitem__)
     return name, genes[name]
