@@ -31,6 +31,12 @@ def of_variant(position: int, ref: str, alt: str, *, chrom: str = "c0") -> str:
     return f"{HEADER}{chrom}\t{position}\t.\t{ref}\t{alt}\t.\t.\t.\n"
 
 
+def hide_bases(place: Place) -> None:
+    """Put N for the first bases of the genome."""
+    name, bases, *others = (place.path / "toy.fa").read_text().split("\n")
+    place.text("toy.fa", "\n".join([name, "N" * 120 + bases[120:], *others]))
+
+
 SCORES = (
     Case(
         "variants of a missing VCF",
@@ -124,6 +130,12 @@ MAPS = (
         "explanation of a region past its contig",
         f"{ISM_GENES} --region c0:1,991-2,010",
         "reaches past the 2,000 bases of c0",
+    ),
+    Case(
+        "explanation of unknown bases",
+        ISM_HERE,
+        "is N from end to end",
+        hide_bases,
     ),
     Case(
         "explanation of a region of another genome",
