@@ -35,7 +35,7 @@ steps = 1
 batch = 1
 """
 CARD = {
-    "columns": {"tracks": ["word+", "word-"], "values": ["worth"]},
+    "columns": {"tracks": ["word+", "word-"], "values": ["worth"], "upstream": [0, 0]},
     "scaling": {"power": 1.0, "tracks": {"word+": 1.0, "word-": 1.0}, "values": {"worth": [0, 1]}},
 }
 TRAIN = "train tracks.toml --out new"

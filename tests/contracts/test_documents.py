@@ -12,6 +12,8 @@ from cisgram.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+RUNNABLE = ("corpus.md", "explain.md", "haplotypes.md", "reuse.md", "tracks.md")
+"""Pages whose Python needs no files."""
 DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -47,7 +49,9 @@ def test_readme_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.whole
-@pytest.mark.parametrize("name", ["corpus.md", "haplotypes.md", "reuse.md", "tracks.md"])
+@pytest.mark.parametrize(
+    "name", ["corpus.md", "explain.md", "haplotypes.md", "reuse.md", "tracks.md"]
+)
 def test_pages_that_need_nothing_run(name: str, tmp_path: Path) -> None:
     """Every print says in a comment beside it what comes out, and that does."""
     for code in blocks(ROOT / "docs" / name, "python"):

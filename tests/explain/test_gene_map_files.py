@@ -56,3 +56,13 @@ def test_what_cannot_be_mutated_is_one_sentence(place, capsys, more, message):
     assert message in " ".join(error.split())
     assert error.count("\n") == 1
     assert not (place / "map.npz").exists()
+
+
+def test_sites_that_cannot_be_drawn_leave_no_file(place, capsys):
+    (place / "sites.bed").write_text("no table\n")
+    sites = ("--sites", str(place / "sites.bed"))
+    assert ism(place, "--region", "c0:581-600", *sites) == 2
+    assert "add --figure" in capsys.readouterr().err
+    assert ism(place, "--region", "c0:581-600", *sites, "--figure", str(place / "map.png")) == 2
+    assert "is no table" in " ".join(capsys.readouterr().err.split())
+    assert not list(place.glob("map.*"))

@@ -170,6 +170,14 @@ def test_windows_inside_belong_to_the_caller(small: Reference) -> None:
     assert decode(small.contig("chrM")) == "ACGTACGTAC"
 
 
+def test_what_lies_past_a_contig_is_refused(small: Reference) -> None:
+    name, size = next(iter(small.contigs.items()))
+    small.check_inside(Interval(name, 0, size))
+    for start, end in ((-1, size), (0, size + 1)):
+        with pytest.raises(ConfigError, match=f"reaches past the {size:,} bases of {name}; name"):
+            small.check_inside(Interval(name, start, end))
+
+
 def test_unknown_contigs_and_lengths_are_named(small: Reference) -> None:
     with pytest.raises(DataError, match=r"chromosome chr9 is not in reference .*chr1, chrM, chr3"):
         small.fetch(Interval("chr9", 0, 1))

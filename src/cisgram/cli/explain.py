@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from cisgram.core.checks import ConfigError
 from cisgram.predict.model_genome import OWN, GenomeOptions
 
 if TYPE_CHECKING:
@@ -42,14 +43,18 @@ def ism(
         figure: also draw it, as .png, .pdf or .svg.
     """
     from cisgram.explain.gene_map_files import mutate_region, write_map
+    from cisgram.report.logo import known_sites
     from cisgram.report.mutation_figure import check_figure, draw_named_map
 
     if figure is not None:
         check_figure(figure)
+    elif sites is not None:
+        raise ConfigError("--sites are drawn in the figure; add --figure, or leave them out.")
     found = mutate_region(model, region, gene=gene, track=track, genome=genome)
+    drawn = known_sites(sites, found.reference)
     write_map(found, out)
     if figure is not None:
-        draw_named_map(found, figure, sites=sites)
+        draw_named_map(found, figure, sites=drawn)
     _say(found, out)
 
 

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from cisgram.core.artifact import atomic_file
-from cisgram.core.checks import ConfigError, check_choice
+from cisgram.core.checks import ConfigError, DataError, check_choice
 from cisgram.explain.gene_maps import GeneMap, mutate_for_gene
+from cisgram.genome.alphabet import N
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
 from cisgram.predict.gene_places import gene_places, named_genes
@@ -52,16 +53,16 @@ def mutate_region(
     Raises:
         ConfigError: the model predicts no tracks or not this one, or the region is too far from
             the gene or reaches past its contig.
-        DataError: a file cannot be used, or there is no such gene.
+        DataError: a file cannot be used, there is no such gene, or the region is all N.
     """
     place, reader = Interval.parse(region), TrackReader.open(model)
     outputs = reader.columns.of_a_gene
     chosen = outputs[0] if track is None else track
     check_choice(chosen, outputs, "track")
     reference = open_model_genome(reader.card, genome)
-    length = reference.contig(place.chrom).size
-    if place.end > length:
-        raise ConfigError(f"{place} reaches past the {length:,} bases of {place.chrom}.")
+    reference.check_inside(place)
+    if (reference.fetch(place) == N).all():
+        raise DataError(f"{place} is N from end to end; name a region with known bases.")
     source = model_annotation(reader.card, genome)
     if gene is None:
         name, body = _nearest(gene_places(source, reference), place, reference)
@@ -104,6 +105,8 @@ def _nearest(
         if gene.chrom == chrom
     }
     if not starts:
-        raise ConfigError(f"no gene lies on {region.chrom}; name a region near one.")
+        raise ConfigError(
+            f"no gene of the annotation lies on {region.chrom}; name a region near one."
+        )
     name = min(starts, key=starts.__getitem__)
     return name, genes[name]

@@ -108,6 +108,20 @@ class Reference:
         start, end = self._bounds[self.names.require(chrom, f"reference {self.name}")]
         return self._tokens[start:end]
 
+    def check_inside(self, interval: Interval) -> None:
+        """Refuse an interval that reaches past the ends of its contig.
+
+        Raises:
+            DataError: there is no such contig.
+            ConfigError: the interval is not within it.
+        """
+        size = self.contig(interval.chrom).size
+        if not 0 <= interval.start < interval.end <= size:
+            raise ConfigError(
+                f"{interval} reaches past the {size:,} bases of {interval.chrom}; "
+                "name a region within them."
+            )
+
     def fetch(self, interval: Interval) -> UInt8[np.ndarray, "length"]:
         """Return the tokens of an interval, N past the ends of its contig.
 

@@ -47,7 +47,10 @@ def named_genes(
         row = rows[name]
         chrom = reference.names.resolve(row["chrom"])
         if chrom is None:
-            raise DataError(f"gene {name} lies on {row['chrom']}, which {reference.name} lacks.")
+            raise DataError(
+                f"gene {name} lies on {row['chrom']}, which {reference.name} lacks; "
+                "give the annotation of this genome."
+            )
         found[row["gene"]] = Interval(chrom, row["start"], row["end"], row["strand"])
     return found
 
@@ -59,5 +62,8 @@ def _all_genes(annotation: Path | str, reference: Reference) -> dict[str, Interv
         if chrom is not None:
             found[row["gene"]] = Interval(chrom, row["start"], row["end"], row["strand"])
     if not found:
-        raise DataError(f"no gene of {annotation} lies on a contig of {reference.name}.")
+        raise DataError(
+            f"no gene of {annotation} lies on a contig of {reference.name}; "
+            "give the annotation of this genome."
+        )
     return found

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32, Float64, UInt8
 
-from cisgram.core.checks import ConfigError
 from cisgram.genome.alphabet import N
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
@@ -77,10 +76,8 @@ def read_region(
         ConfigError: the region reaches past the ends of its contig.
     """
     config = config or PerplexityConfig(strands="both")
-    size = reference.contig(region.chrom).size
-    if not 0 <= region.start < region.end <= size:
-        raise ConfigError(f"{region} reaches past the {size:,} bases of {region.chrom}.")
-    window = model.window_for(size)
+    reference.check_inside(region)
+    window = model.window_for(reference.contig(region.chrom).size)
     half = max(window // 2, 1)
     pieces = [
         Interval(region.chrom, start, min(start + half, region.end), region.strand)

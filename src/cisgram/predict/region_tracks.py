@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32
 
-from cisgram.core.checks import ConfigError
 from cisgram.core.progress import progress
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
@@ -67,9 +66,7 @@ def windows_over(reader: TrackReader, reference: Reference, region: Interval) ->
         DataError: there is no such contig.
         ConfigError: the region reaches past the ends of its contig.
     """
-    size = reference.contig(region.chrom).size
-    if not 0 <= region.start < region.end <= size:
-        raise ConfigError(f"{region} reaches past the {size:,} bases of {region.chrom}.")
+    reference.check_inside(region)
     step, length = reader.n_bins * reader.model.resolution, reader.model.window
     found: list[Interval] = []
     for offset in range(0, region.length, step):

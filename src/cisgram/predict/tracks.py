@@ -92,6 +92,11 @@ class TrackReader:
                 f"{name} is a {model.kind} that names no tracks; name a run of `cisgram train`."
             )
         scaling, columns = card["scaling"], card["columns"]
+        if lacking := [field for field in Columns._fields if field not in columns]:
+            raise ConfigError(
+                f"the card of {name} lacks {', '.join(lacking)} of its columns, as models of "
+                "earlier versions do; train it again."
+            )
         return cls(
             model.to(best_device()),
             Columns(*(tuple(columns[name]) for name in ("tracks", "values", "upstream"))),

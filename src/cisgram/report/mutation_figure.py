@@ -13,7 +13,7 @@ from cisgram.core.checks import ConfigError
 from cisgram.explain.gene_map_files import NamedMap
 from cisgram.genome.alphabet import LETTERS, N
 from cisgram.genome.interval import Interval
-from cisgram.report.logo import COLOURS, Site, known_sites
+from cisgram.report.logo import COLOURS, Site
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,12 +65,11 @@ def draw_mutations(picture: MutationPicture, out: Path) -> None:
         figure.savefig(building, format=out.suffix.lower().removeprefix("."), dpi=150)
 
 
-def draw_named_map(found: NamedMap, out: Path, *, sites: Path | None = None) -> None:
-    """Draw the effects on the chosen track, with the sites of a BED.
+def draw_named_map(found: NamedMap, out: Path, *, sites: Sequence[Site] = ()) -> None:
+    """Draw the effects on the chosen track, with named stretches above.
 
     Raises:
         ConfigError: the name ends in no known suffix.
-        DataError: the BED cannot be used.
     """
     region = found.map.region
     draw_mutations(
@@ -80,7 +79,7 @@ def draw_named_map(found: NamedMap, out: Path, *, sites: Path | None = None) -> 
             effects=found.map.of(found.track),
             title=f"{region}: effect of each change on {found.track} of {found.gene}",
             unit=f"effect on {found.track}",
-            sites=known_sites(sites, found.reference),
+            sites=sites,
         ),
         out,
     )

@@ -1,0 +1,178 @@
+"""Bad inputs of `cisgram variants` and `cisgram explain`."""
+
+from contracts.bad_files import Place
+from contracts.spoilers import HANDLED, Case, cut, replace, write
+
+HEADER = (
+    "##fileformat=VCFv4.2\n##contig=<ID=c0,length=2000>\n"
+    "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+)
+STEP = 10
+"""Bases from one variant to the next."""
+SCORE = "variants score --model signal --vcf variants.vcf --out new.tsv"
+SCORE_GENES = f"{SCORE} --genome toy.fa --annotation toy.gff3"
+ISM = "explain ism --model signal --out new.npz"
+ISM_GENES = f"{ISM} --genome toy.fa --annotation toy.gff3"
+ISM_HERE = f"{ISM_GENES} --region c0:91-110"
+
+
+def write_effect_files(place: Place) -> None:
+    """Write variants of the genome that `write_track_files` wrote."""
+    bases = (place.path / "toy.fa").read_text().split("\n")[1]
+    records = [
+        f"c0\t{at + 1}\t.\t{bases[at]}\t{'C' if bases[at] == 'A' else 'A'}\t.\t.\t.\n"
+        for at in range(50, 100, STEP)
+    ]
+    place.text("variants.vcf", HEADER + "".join(records))
+
+
+def of_variant(position: int, ref: str, alt: str, *, chrom: str = "c0") -> str:
+    """Return a VCF of one record."""
+    return f"{HEADER}{chrom}\t{position}\t.\t{ref}\t{alt}\t.\t.\t.\n"
+
+
+def hide_bases(place: Place) -> None:
+    """Put N for the first bases of the genome."""
+    name, bases, *others = (place.path / "toy.fa").read_text().split("\n")
+    place.text("toy.fa", "\n".join([name, "N" * 120 + bases[120:], *others]))
+
+
+SCORES = (
+    Case(
+        "variants of a missing VCF",
+        SCORE_GENES.replace("variants.vcf", "none.vcf"),
+        "none.vcf does not exist",
+    ),
+    Case(
+        "variants of a VCF cut short within a line",
+        SCORE_GENES,
+        "record 5 of variants.vcf .* cut short",
+        cut("variants.vcf", 0.975),
+    ),
+    Case(
+        "variants of a text that is no VCF",
+        SCORE_GENES,
+        "header of variants.vcf cannot be read",
+        write("variants.vcf", "c0 51 A C\n"),
+    ),
+    Case(
+        "variants of another genome",
+        SCORE_GENES,
+        "1 of 1 variants do not fit toy",
+        write("variants.vcf", of_variant(51, "AAAAAAAAAA", "A")),
+    ),
+    Case(
+        "variants of a contig that the genome lacks",
+        SCORE_GENES,
+        "no chromosome c7",
+        write("variants.vcf", of_variant(51, "A", "C", chrom="c7")),
+    ),
+    Case(
+        "variants without a sequence only",
+        SCORE_GENES,
+        "0 alternate alleles, .* 2 without a sequence left out",
+        write("variants.vcf", of_variant(51, "N", "<DEL>,<DUP>")),
+        code=HANDLED,
+    ),
+    Case("variants without a genome", SCORE, "add --genome"),
+    Case(
+        "variants of a genome that is not there",
+        f"{SCORE} --genome none.fa --annotation toy.gff3",
+        "none.fa does not exist",
+    ),
+    Case("variants without the places of genes", f"{SCORE} --genome toy.fa", "add --annotation"),
+    Case(
+        "variants and a gene that the annotation does not know",
+        f"{SCORE_GENES} --genes list.txt",
+        "has no gene YFG1",
+        write("list.txt", "c0_1\nYFG1\n"),
+    ),
+    Case("variants below no distance", f"{SCORE_GENES} --reach -1", "reach must be"),
+    Case(
+        "variants and a language model",
+        SCORE_GENES.replace("signal", "lm"),
+        "lm is a shorkie-lm that names no tracks",
+    ),
+)
+MAPS = (
+    Case("explanation without a genome", f"{ISM} --region c0:91-110", "add --genome"),
+    Case(
+        "explanation of a genome that is not there",
+        f"{ISM} --genome none.fa --annotation toy.gff3 --region c0:91-110",
+        "none.fa does not exist",
+    ),
+    Case(
+        "explanation without the places of genes",
+        f"{ISM} --genome toy.fa --region c0:91-110",
+        "add --annotation",
+    ),
+    Case(
+        "explanation of a language model",
+        ISM_HERE.replace("signal", "lm"),
+        "lm is a shorkie-lm that names no tracks",
+    ),
+    Case(
+        "explanation of a gene that the annotation does not know",
+        f"{ISM_HERE} --gene YFG1",
+        "has no gene YFG1",
+    ),
+    Case(
+        "explanation of a track that the model lacks",
+        f"{ISM_HERE} --track tpm",
+        "track must be",
+    ),
+    Case(
+        "explanation of a region that is none",
+        f"{ISM_GENES} --region c0:110-91",
+        "must count from 1 and not fall",
+    ),
+    Case(
+        "explanation of a region past its contig",
+        f"{ISM_GENES} --region c0:1,991-2,010",
+        "reaches past the 2,000 bases of c0",
+    ),
+    Case(
+        "explanation of unknown bases",
+        ISM_HERE,
+        "is N from end to end",
+        hide_bases,
+    ),
+    Case(
+        "explanation of a region of another genome",
+        f"{ISM_GENES} --region chr7:91-110",
+        "chr7 is not in",
+    ),
+    Case(
+        "explanation of a region far from its gene",
+        f"{ISM_GENES} --region c0:1,001-1,020 --gene c0_2",
+        "reaches outside",
+    ),
+    Case(
+        "explanation of a contig without genes",
+        f"{ISM_GENES} --region c3:91-110",
+        "no gene .* lies on c3",
+        write("toy.gff3", "##gff-version 3\nc0\tx\tgene\t81\t120\t.\t+\t.\tID=c0_2\n"),
+    ),
+    Case(
+        "figure of another format",
+        f"{ISM_HERE} --figure new.jpg",
+        "new.jpg must end in .png, .pdf, .svg",
+    ),
+    Case(
+        "sites of a figure that are no BED",
+        f"{ISM_HERE} --figure new.png --sites toy.fa",
+        "BED toy.fa is no table",
+    ),
+    Case(
+        "model whose card does not say where signal begins",
+        ISM_HERE,
+        "card of signal lacks upstream",
+        replace("signal/manifest.json", '"upstream"', '"before"'),
+    ),
+    Case(
+        "sites without a figure",
+        f"{ISM_HERE} --sites places.bed",
+        "--sites .* --figure",
+    ),
+)
+EFFECT_CASES = (*SCORES, *MAPS)
