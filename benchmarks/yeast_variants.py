@@ -117,7 +117,7 @@ def all_scores(
     """Return signed scores by name, for a model `name, output`; those without sign last."""
     scores: dict[str, np.ndarray] = {}
     for name, reader in readers.items():
-        found = score_pairs(reader, reference, chosen.variants, genes, pairs=chosen.pairs)
+        found = score_pairs(reader, reference, chosen.variants, genes=genes, pairs=chosen.pairs)
         for output in OUTPUTS:
             scores[f"{name}, {output}"] = found.effects[:, found.outputs.index(output)]
     scores["language model"] = chosen.log_ratios(reference, language_model)

@@ -29,7 +29,7 @@ def test_effects_are_written_drawn_and_summed_up(place, capsys):
     with np.load(place / "map.npz") as found:
         arrays = dict(found)
     reader, reference = toy_reader(), write_toy_model(place / "again")
-    expected = mutate_for_gene(reader, reference, Interval("c0", 580, 600), GENES["left"])
+    expected = mutate_for_gene(reader, reference, Interval("c0", 580, 600), gene=GENES["left"])
     assert arrays["effects"].shape == (20, 4)
     np.testing.assert_allclose(arrays["effects"], expected.of("worth"), rtol=1e-3, atol=1e-6)
     assert arrays["all_effects"].shape == (20, 4, 2)

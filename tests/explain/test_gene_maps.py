@@ -20,7 +20,7 @@ def reference(tmp_path_factory):
 def test_a_map_has_the_effects_of_the_variants(reference, name, start, strand):
     reader, gene = toy_reader(), GENES[name]
     region = Interval("c0", start, start + 6, strand)
-    found = mutate_for_gene(reader, reference, region, gene)
+    found = mutate_for_gene(reader, reference, region, gene=gene)
     assert found.effects.shape == (6, 4, 2)
     bases = decode(reference.contig("c0"))
     rows = [
@@ -30,7 +30,7 @@ def test_a_map_has_the_effects_of_the_variants(reference, name, start, strand):
         if alt != bases[at]
     ]
     variants = pl.DataFrame(rows, schema=["chrom", "start", "ref", "alt"], orient="row")
-    scores = score_variants(reader, reference, variants, {name: gene}).effects
+    scores = score_variants(reader, reference, variants, genes={name: gene}).effects
     expected = np.zeros((6, 4, 2), np.float32)
     for (_, at, _, alt), effect in zip(rows, scores, strict=True):
         expected[at - start, "ACGT".index(alt)] = effect
@@ -45,10 +45,10 @@ def test_a_map_has_the_effects_of_the_variants(reference, name, start, strand):
 def test_a_region_far_from_the_gene_is_refused(reference):
     for region in (Interval("c0", 900, 910), Interval("c1", 655, 661)):
         with pytest.raises(ConfigError, match="reaches outside"):
-            mutate_for_gene(toy_reader(), reference, region, GENES["left"])
+            mutate_for_gene(toy_reader(), reference, region, gene=GENES["left"])
 
 
 def test_an_output_that_the_model_lacks_is_refused(reference):
-    found = mutate_for_gene(toy_reader(), reference, Interval("c0", 655, 656), GENES["left"])
+    found = mutate_for_gene(toy_reader(), reference, Interval("c0", 655, 656), gene=GENES["left"])
     with pytest.raises(ConfigError, match="track must be"):
         found.of("tss")

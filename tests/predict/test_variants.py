@@ -33,7 +33,7 @@ def test_an_effect_is_the_difference_of_two_whole_readings(reader, reference):
     contig = decode(reference.contig("c0"))
     alt = other(contig[590])
     found = score_variants(
-        reader, reference, table(("c0", 590, contig[590], alt)), {"left": GENES["left"]}
+        reader, reference, table(("c0", 590, contig[590], alt)), genes={"left": GENES["left"]}
     )
     place = gene_window(reader, reference, GENES["left"])
     windows = np.stack([reference.fetch(place.window)] * 2)
@@ -55,8 +55,8 @@ def test_effects_turn_their_sign_with_the_alleles(reader, reference, tmp_path):
     (tmp_path / "edited.fa").write_text(f">c0\n{edited}\n")
     swapped = Reference.from_fasta(tmp_path / "edited.fa", tmp_path / "edited")
     genes = {"left": GENES["left"]}
-    forward = score_variants(reader, reference, table(("c0", 650, contig[650], alt)), genes)
-    backward = score_variants(reader, swapped, table(("c0", 650, alt, contig[650])), genes)
+    forward = score_variants(reader, reference, table(("c0", 650, contig[650], alt)), genes=genes)
+    backward = score_variants(reader, swapped, table(("c0", 650, alt, contig[650])), genes=genes)
     np.testing.assert_allclose(forward.effects, -backward.effects, rtol=1e-3, atol=1e-6)
 
 
@@ -64,7 +64,7 @@ def test_each_variant_is_scored_for_the_genes_within_reach(reader, reference):
     contig = decode(reference.contig("c0"))
     places = (560, 645, 689, 1_500)
     variants = table(*(("c0", at, contig[at], other(contig[at])) for at in places))
-    found = score_variants(reader, reference, variants, GENES, config=VariantConfig(reach=40))
+    found = score_variants(reader, reference, variants, genes=GENES, config=VariantConfig(reach=40))
     assert found.pairs.tolist() == [[0, 0], [1, 0], [2, 1]]
     rows = found.table()
     assert rows.columns == ["chrom", "pos", "ref", "alt", "gene", "track", "effect"]
@@ -77,8 +77,8 @@ def test_many_variants_of_a_gene_are_scored_as_each_alone(reader, reference):
     contig = decode(reference.contig("c0"))
     rows = [("c0", at, contig[at], other(contig[at])) for at in range(560, 630)]
     genes = {"left": GENES["left"]}
-    together = score_variants(reader, reference, table(*rows), genes)
-    alone = score_variants(reader, reference, table(rows[66]), genes)
+    together = score_variants(reader, reference, table(*rows), genes=genes)
+    alone = score_variants(reader, reference, table(rows[66]), genes=genes)
     np.testing.assert_allclose(together.effects[66], alone.effects[0], rtol=1e-3, atol=1e-6)
 
 
@@ -89,7 +89,7 @@ def test_a_deletion_before_a_gene_leaves_the_gene_in_its_bins(reader, reference,
     at = gene.start - 40 if plus else gene.end + 24
     contig = decode(reference.contig("c0"))
     ref, alt = contig[at : at + 17], contig[at]
-    found = score_variants(reader, reference, table(("c0", at, ref, alt)), {name: gene})
+    found = score_variants(reader, reference, table(("c0", at, ref, alt)), genes={name: gene})
     place = gene_window(reader, reference, gene)
     edited = reference.contig("c0").tolist()
     del edited[at + 1 : at + 17]
@@ -105,11 +105,11 @@ def test_a_deletion_before_a_gene_leaves_the_gene_in_its_bins(reader, reference,
 def test_an_allele_that_the_reference_has_not_is_refused(reader, reference):
     wrong = other(decode(reference.contig("c0"))[600])
     with pytest.raises(DataError, match="variants"):
-        score_variants(reader, reference, table(("c0", 600, wrong, "G")), GENES)
+        score_variants(reader, reference, table(("c0", 600, wrong, "G")), genes=GENES)
 
 
 def test_no_gene_near_gives_no_row(reader, reference):
     base = decode(reference.contig("c0"))[1_900]
     variants = table(("c0", 1_900, base, other(base)))
-    found = score_variants(reader, reference, variants, GENES, config=VariantConfig(reach=10))
+    found = score_variants(reader, reference, variants, genes=GENES, config=VariantConfig(reach=10))
     assert found.table().height == 0

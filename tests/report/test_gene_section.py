@@ -76,7 +76,7 @@ def test_a_gene_is_read_from_the_packaged_genome(tmp_path, monkeypatch):
         "cisgram/yeast-expression",
         "SLA2",
         "chrXIV:187,957-187,968",
-        tmp_path / "out",
+        out=tmp_path / "out",
         sites=tmp_path / "sites.bed",
     )
     assert (found.name, found.track, len(found.strongest)) == ("SLA2", "rnaseq_wt", 5)

@@ -98,7 +98,7 @@ def _gene(out: Path) -> "GeneSection":
     from cisgram.report.gene_section import make_gene_section
 
     with as_file(_SITES) as sites:
-        return make_gene_section(_MODEL, _GENE, _BEFORE, out, sites=sites)
+        return make_gene_section(_MODEL, _GENE, _BEFORE, out=out, sites=sites)
 
 
 def _show_gene(gene: "GeneSection") -> None:

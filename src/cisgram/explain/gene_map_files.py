@@ -68,7 +68,8 @@ def mutate_region(
         name, body = _nearest(gene_places(source, reference), place, reference)
     else:
         name, body = next(iter(named_genes(source, reference, [gene]).items()))
-    return NamedMap(mutate_for_gene(reader, reference, place, body), name, chosen, reference)
+    found = mutate_for_gene(reader, reference, place, gene=body)
+    return NamedMap(found, name, chosen, reference)
 
 
 def write_map(found: NamedMap, out: Path) -> None:

@@ -46,8 +46,8 @@ def mutate_for_gene(
     reader: TrackReader,
     reference: Reference,
     region: Interval,
-    gene: Interval,
     *,
+    gene: Interval,
     species: int = 0,
     batch: int | None = None,
 ) -> GeneMap:

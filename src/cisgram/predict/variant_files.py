@@ -67,7 +67,7 @@ def score_variant_file(
     reference = open_model_genome(reader.card, genome)
     places = gene_places(model_annotation(reader.card, genome), reference, genes=genes)
     sites = read_sites(vcf)
-    scores = score_variants(reader, reference, sites.variants, places, config=config)
+    scores = score_variants(reader, reference, sites.variants, genes=places, config=config)
     _write(scores, vcf, out)
     return ScoredFile(scores, sites.n_symbolic)
 

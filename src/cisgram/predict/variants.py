@@ -70,8 +70,8 @@ def score_variants(
     reader: TrackReader,
     reference: Reference,
     variants: pl.DataFrame,
-    genes: Mapping[str, Interval],
     *,
+    genes: Mapping[str, Interval],
     config: VariantConfig | None = None,
 ) -> VariantScores:
     """Score alternate alleles, each by itself on the reference, for the genes near them.
@@ -91,15 +91,15 @@ def score_variants(
     """
     config = config or VariantConfig()
     pairs = near_pairs(reference, variants, genes, reach=config.reach)
-    return score_pairs(reader, reference, variants, genes, pairs=pairs, config=config)
+    return score_pairs(reader, reference, variants, genes=genes, pairs=pairs, config=config)
 
 
 def score_pairs(
     reader: TrackReader,
     reference: Reference,
     variants: pl.DataFrame,
-    genes: Mapping[str, Interval],
     *,
+    genes: Mapping[str, Interval],
     pairs: Int64[np.ndarray, "pairs 2"],
     config: VariantConfig | None = None,
 ) -> VariantScores:

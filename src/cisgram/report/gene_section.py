@@ -70,8 +70,8 @@ def make_gene_section(
     model: str,
     gene: str,
     region: str,
-    out: Path,
     *,
+    out: Path,
     sites: Path | None = None,
     n_strongest: int = 5,
 ) -> GeneSection:
@@ -91,13 +91,13 @@ def make_gene_section(
     """
     reader = TrackReader.open(model)
     found = mutate_region(model, region, gene=gene)
+    known = known_sites(sites, found.reference)
     write_map(found, out / EFFECTS)
-    draw_named_map(found, out / EFFECTS_PICTURE, sites=sites)
+    draw_named_map(found, out / EFFECTS_PICTURE, sites=known)
     annotation = model_annotation(reader.card)
     table = read_genes(annotation).genes
     names = dict(table.select("gene", "name").iter_rows())
     _draw_signal(reader, found, annotation, names, out / TRACKS_PICTURE)
-    known = known_sites(sites, found.reference)
     kept = predict_genes(reader, found.reference, [found.map.gene])[0].tolist()
     sizes = np.abs(found.map.of(found.track)).max(axis=1)
     inside = _inside(found.map.region, known)

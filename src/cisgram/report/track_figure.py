@@ -49,6 +49,7 @@ def draw_tracks(picture: TrackPicture, out: Path) -> None:
 
 def _figure(picture: TrackPicture) -> "Figure":
     from matplotlib.figure import Figure
+    from matplotlib.ticker import StrMethodFormatter
 
     panels = list(dict.fromkeys(name.rstrip("+-") for name in picture.tracks))
     figure = Figure(figsize=(11, 0.9 + 1.1 * len(panels)), layout="constrained")
@@ -59,7 +60,7 @@ def _figure(picture: TrackPicture) -> "Figure":
         _draw_panel(panel, picture, name)
     _draw_genes(axes[-1], picture)
     axes[-1].set_xlim(picture.region.start + 1, picture.region.end)
-    axes[-1].xaxis.set_major_formatter(lambda at, _: f"{at:,.0f}")
+    axes[-1].xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes[-1].tick_params(axis="x", labelsize=8)
     return figure
 
