@@ -138,7 +138,8 @@ def evaluate(chosen: VariantSet, values: np.ndarray) -> dict:
     }
     if nearer:
         return found
-    right = (np.sign(values) == np.sign(chosen.effect)).astype(float)
+    # An effect too small for single precision says nothing, which is right half of the time.
+    right = (1 + np.sign(values) * np.sign(chosen.effect)) / 2
     found["sign"] = drawn(np.mean, (right,), chosen.block, chosen.positive & known)
     found["spearman"] = drawn(
         lambda a, b: float(spearman(a, b)), (values, chosen.effect), chosen.block, known

@@ -235,7 +235,7 @@ def test_attributions_have_bases_before_positions_and_no_mean() -> None:
         effects=effects,
         reference=np.zeros(3, np.float32),
         tokens=np.array([0, 0], np.uint8),
-        account=mutants.Account(),
+        account=mutants.Recomputation(),
     )
     np.testing.assert_allclose(found.to_tangermeme()[0, :, 0], [-2, 6, -2, -2])
     assert found.to_tangermeme().shape == (1, 4, 2)

@@ -17,9 +17,10 @@ from cisgram.core.checks import ConfigError, check_range
 from cisgram.core.device import evaluating
 from cisgram.core.progress import progress
 from cisgram.explain.motifs import UNIFORM
-from cisgram.explain.mutate import Reduce, one_number
+from cisgram.explain.mutate import one_number
 from cisgram.genome.alphabet import N, one_hot
 from cisgram.models.base import MASK, LanguageModel, Model
+from cisgram.predict.reuse import Reduce
 
 _ROUNDING = 1e-6
 

@@ -15,10 +15,10 @@ from cisgram.core.checks import ConfigError, DataError, check_range
 from cisgram.core.metrics import Estimate, bootstrap_ci
 from cisgram.explain.backgrounds import dinucleotide_shuffle
 from cisgram.explain.motifs import Motif
-from cisgram.explain.mutate import Reduce, one_number
+from cisgram.explain.mutate import one_number
 from cisgram.genome.alphabet import N, reverse_complement
 from cisgram.models.base import Model
-from cisgram.predict.reuse import ReuseConfig, predict_sequences
+from cisgram.predict.reuse import Reduce, ReuseConfig, predict_sequences
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -24,7 +24,7 @@ class Mutants(NamedTuple):
 
 
 @dataclass(kw_only=True)
-class Account:
+class Recomputation:
     """How much of a window was computed again for each mutant."""
 
     n_mutants: int = 0
@@ -45,7 +45,7 @@ class Window:
     """Mutants at once; None where the computation may choose."""
     device: torch.device
     """Of the model."""
-    account: Account = field(default_factory=Account)
+    account: Recomputation = field(default_factory=Recomputation)
 
     def count(self, n_mutants: int, *, computed: int, of: int) -> None:
         """Count mutants, and the positions computed for each of them."""

@@ -4,7 +4,6 @@ A mutation changes little of what a network computes, and only that is computed 
 numbers are those of the plain loop, up to rounding.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +14,10 @@ from cisgram.core.checks import ConfigError, check_range
 from cisgram.core.device import evaluating
 from cisgram.core.progress import progress
 from cisgram.explain.cones import Cones
-from cisgram.explain.mutants import Account, MutantOutputs, Segments, WholeWindows, Window
+from cisgram.explain.mutants import MutantOutputs, Recomputation, Segments, WholeWindows, Window
 from cisgram.genome.alphabet import N
 from cisgram.models.base import LayeredModel, Model, SplitModel
-
-Reduce = Callable[[Tensor], Tensor]
+from cisgram.predict.reuse import Reduce
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,7 +31,7 @@ class Mutagenesis:
     """Output of the window as it is."""
     tokens: UInt8[np.ndarray, "positions"]
     """The bases that are there."""
-    account: Account
+    account: Recomputation
 
     def to_tangermeme(self) -> Float32[np.ndarray, "1 4 positions"]:
         """Return attributions as tangermeme does, which has positions last.
