@@ -19,7 +19,8 @@ def test_a_model_learns_signal_and_genes_on_the_right_strand(tmp_path: Path) -> 
     recipe = small_recipe(tmp_path, steps=120, batch=8, validate_every=120)
     fit_tracks(recipe, tmp_path / "run")
     model, card = load_model(tmp_path / "run")
-    assert card["columns"] == {"tracks": ["word+", "word-"], "values": ["worth"]}
+    columns = {"tracks": ["word+", "word-"], "upstream": [0, 0], "values": ["worth"]}
+    assert card["columns"] == columns
     targets = Targets.open(tmp_path / "run" / TARGETS)
     task = TrackTask(targets)
     places = [targets.interval(row, strand) for row in targets.split("test") for strand in "+-"]
