@@ -9,7 +9,7 @@ so for short jobs too); batches are of the size, out of a few, that suits it bes
 regions in the middle of the same window, in turns, and their outputs are compared. An allocator
 that hands memory back makes large networks up to twice slower; both run with glibc's told not to.
 
-Keys of the JSON:
+Rows of jobs that are not asked for stay in the JSON. Its keys:
 
 - `rows`: one for a network (`cnn`: the mean of dilated convolutions; `shorkie`: the mean of tracks,
   published sizes) and `length`: `mutants_per_second` of a whole call; of tangermeme
@@ -41,7 +41,7 @@ from machine import machine
 from peer import Peer
 from plain_shorkie import PlainTracks
 
-from cisgram.core.artifact import write_json
+from cisgram.core.artifact import read_json, write_json
 from cisgram.core.config import to_plain
 from cisgram.explain import mutate
 from cisgram.explain.mutants import WholeWindows
@@ -260,6 +260,12 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def kept_rows(path: Path, jobs: list[str]) -> list[dict]:
+    """Return the rows of other jobs that were measured before, which stay."""
+    rows = read_json(path)["rows"] if path.exists() else []
+    return [row for row in rows if f"{row['network']}:{row['length']}" not in jobs]
+
+
 def main() -> None:
     options = parse()
     if any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):
@@ -267,7 +273,7 @@ def main() -> None:
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | ALLOCATOR)
     torch.set_num_threads(options.threads)
     peer = Peer(options.peer_python, "mutagenesis.py", **ALLOCATOR)
-    rows = []
+    rows = kept_rows(options.json, options.jobs)
     for job in options.jobs:
         name, _, length = job.partition(":")
         rows.append(measure(name, int(length), peer, options.turns, options.scale))

@@ -18,6 +18,7 @@ import accuracy_tables
 import growth_tables
 import lm_motif_tables
 import lm_tables
+import mutagenesis_tables
 import reuse_tables
 import speed_tables
 import yeast_expression_tables
@@ -33,6 +34,7 @@ TABLES: dict[str, dict[str, Table]] = {
     **growth_tables.TABLES,
     **lm_tables.TABLES,
     **lm_motif_tables.TABLES,
+    **mutagenesis_tables.TABLES,
     **reuse_tables.TABLES,
     **yeast_expression_tables.TABLES,
     **yeast_track_tables.TABLES,

@@ -86,6 +86,7 @@ class ShorkieTracks(SplitModel):
         The columns of `n_values` come after the tracks: those of the strand that is read, then
         those of the other.
         """
+        self.check_length(tokens.shape[1])
         return self.mix(self.local(tokens, species))
 
     def scores(
@@ -94,6 +95,7 @@ class ShorkieTracks(SplitModel):
         species: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch bins columns"]:
         """Return `forward` before the softplus of its tracks, which losses are computed from."""
+        self.check_length(tokens.shape[1])
         return self._scores(self.local(tokens, species))
 
     def local(
@@ -101,8 +103,8 @@ class ShorkieTracks(SplitModel):
         tokens: Bases,
         species: Int[Tensor, "batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch _bins _channels"], ...]:
-        """Return features before attention."""
-        self.check_length(tokens.shape[1])
+        """Return features before attention, of pieces of windows too."""
+        super().check_length(tokens.shape[1])
         return self.trunk.local(tokens, species)
 
     def mix(
