@@ -6,27 +6,29 @@ from typing import Any
 import numpy as np
 from lm_motif_elements import Element, Layout, scores, sequence_scores
 from lm_motif_maps import MODEL, SEED, Maps
-
-from cisgram.core.metrics import Estimate, binomial_ci, bootstrap_ci, bootstrap_difference
-from cisgram.explain.backgrounds import (
-    matched,
-    nearest_distance,
-    rate_ratio,
-    share_beaten,
-    share_ratio,
+from motif_backgrounds import (
+    DISTANCE,
+    DISTANCE_TOLERANCE,
+    MOST_CANDIDATES,
+    N_MATCHED,
+    SAME,
+    SHUFFLED,
+    difference,
+    interval,
+    mean,
+    same_distance,
+    same_sequence,
+    shares_beaten,
 )
-from cisgram.explain.motifs import find_hits
+
+from cisgram.core.metrics import Estimate, binomial_ci
+from cisgram.explain.backgrounds import matched, nearest_distance, rate_ratio, share_ratio
 from cisgram.explain.seqlets import core_means
 from cisgram.predict.maps import information
 
 ODDS, INFORMATION = "odds", "information"
-DISTANCE, SAME, SHUFFLED = "same distance", "same sequence", "shuffled"
-N_MATCHED = {DISTANCE: 20, SAME: 5, SHUFFLED: 20}
-DISTANCE_TOLERANCE, SCORE_TOLERANCE, WORD_TOLERANCE = 10, 0.5, 0
-HIT_P = 1e-4
-CLEAR, NEAR = 20, 5
-"""Bases that a background position keeps from known sites; that a call may be off."""
-MOST_CANDIDATES = 300_000
+NEAR = 5
+"""Bases that a call may be off."""
 SEQUENCE = "sequence alone"
 
 
@@ -58,8 +60,8 @@ def test_element(element: Element, sources: Sources) -> dict[str, Any]:
     usable = layout.join(element.usable, fill=False)
     distance = join(element.distance)
     backgrounds = {
-        DISTANCE: _same_distance(places, usable, distance, rng=rng, total=layout.total),
-        SAME: _same_sequence(element, sources, places, usable, rng=rng),
+        DISTANCE: same_distance(places, usable, distance, rng=rng, total=layout.total),
+        SAME: same_sequence(element, sources.tokens, places, usable, rng=rng),
     }
     sequence = join(sequence_scores(element, sources.tokens))
     result: dict[str, Any] = {
@@ -112,7 +114,7 @@ def _model_minus(beaten: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]]) -
     return {
         source: {
             statistic: {
-                name: _difference(beaten[MODEL][statistic][name], share)
+                name: difference(beaten[MODEL][statistic][name], share)
                 for name, share in own.items()
                 if name in beaten[MODEL][statistic]
             }
@@ -141,12 +143,12 @@ def _against(
         size = (len(places), N_MATCHED[SHUFFLED])
         draws = np.random.default_rng(SEED).integers(max(len(pool), 1), size=size)
         rows[SHUFFLED] = pool[draws] if len(pool) else np.full(size, np.nan)
-    beaten = {name: _beaten(own, row) for name, row in rows.items()}
+    beaten = {name: shares_beaten(own, row) for name, row in rows.items()}
     return {
         "n": int(np.isfinite(own).sum()),
-        "sites": _mean(own),
-        "background": {name: _mean(row) for name, row in rows.items()},
-        "auroc": {name: _interval(share) for name, share in beaten.items()},
+        "sites": mean(own),
+        "background": {name: mean(row) for name, row in rows.items()},
+        "auroc": {name: interval(share) for name, share in beaten.items()},
     }, beaten
 
 
@@ -158,81 +160,6 @@ def _information(element: Element, maps: Maps) -> dict[str, np.ndarray]:
         chrom: np.tile(np.pad(own, (0, width - 1), constant_values=np.nan), (2, 1))
         for chrom, own in means.items()
     }
-
-
-def _same_distance(
-    places: np.ndarray, usable: np.ndarray, distance: np.ndarray, *, rng: Any, total: int
-) -> np.ndarray:
-    """Draw positions as far from a landmark as each site, away from known ones."""
-    candidates = np.flatnonzero(usable & ~np.isnan(distance))
-    far = nearest_distance(candidates % total, places % total) > CLEAR
-    candidates = candidates[far]
-    if len(candidates) > MOST_CANDIDATES:
-        candidates = rng.choice(candidates, MOST_CANDIDATES, replace=False)
-    drawn = matched(
-        distance[places],
-        distance[candidates],
-        n=N_MATCHED[DISTANCE],
-        tolerance=DISTANCE_TOLERANCE,
-        rng=rng,
-    )
-    return np.where(drawn >= 0, candidates[drawn], -1)
-
-
-def _same_sequence(
-    element: Element, sources: Sources, places: np.ndarray, usable: np.ndarray, *, rng: Any
-) -> np.ndarray:
-    """Draw matches of the motif that are no known sites: the same word, or one that fits as well.
-
-    Words are compared by the letters at the site, so that nothing but its surroundings differs.
-    """
-    layout = sources.layout
-    found, value = [], []
-    for chrom, tokens in sources.tokens.items():
-        if element.exact:
-            words = _words(tokens, element.motif.width)
-            for strand in (0, 1):
-                starts = np.arange(len(tokens))
-                found.append(layout.offsets[chrom] + starts + strand * layout.total)
-                value.append(words[strand])
-        else:
-            hits = find_hits(element.motif, tokens, p_value=HIT_P)
-            found.append(layout.offsets[chrom] + hits.start + hits.reverse * layout.total)
-            value.append(hits.score)
-    candidates, values = np.concatenate(found), np.concatenate(value).astype(np.float64)
-    at_site = dict(zip(candidates.tolist(), values.tolist(), strict=True))
-    own = np.array([at_site.get(place, np.nan) for place in places.tolist()])
-    kept = usable[candidates] & (values >= 0 if element.exact else True)
-    kept &= nearest_distance(candidates % layout.total, places % layout.total) > CLEAR
-    candidates, values = candidates[kept], values[kept]
-    tolerance = WORD_TOLERANCE if element.exact else SCORE_TOLERANCE
-    drawn = matched(own, values, n=N_MATCHED[SAME], tolerance=tolerance, rng=rng)
-    drawn[np.isnan(own)] = -1
-    return np.where(drawn >= 0, candidates[drawn], -1) if len(candidates) else drawn
-
-
-def _words(tokens: np.ndarray, width: int) -> np.ndarray:
-    """Number the word at each position, read on either strand; -1 at the end and at N."""
-    found = np.full((2, len(tokens)), -1, dtype=np.int64)
-    views = np.lib.stride_tricks.sliding_window_view(tokens, width).astype(np.int64)
-    powers = 4 ** np.arange(width)[::-1]
-    known = (views < 4).all(axis=1)
-    found[0, : len(views)] = np.where(known, views @ powers, -1)
-    found[1, : len(views)] = np.where(known, (3 - views) @ powers[::-1], -1)
-    return found
-
-
-def _beaten(own: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Compare each site with those of its background that could be read."""
-    some = np.isfinite(own) & np.isfinite(rows).any(axis=1)
-    # A background may lie on a chromosome that this source has not read; it is left out.
-    filled = [
-        share_beaten(own[i : i + 1], rows[i : i + 1, np.isfinite(rows[i])])[0]
-        if some[i]
-        else np.nan
-        for i in range(len(own))
-    ]
-    return np.array(filled, dtype=np.float64)
 
 
 def _calls(
@@ -321,20 +248,6 @@ def _n_apart(places: np.ndarray, total: int, width: int) -> int:
         if at >= past:
             n, past = n + 1, at + width
     return n
-
-
-def _mean(values: np.ndarray) -> float | None:
-    kept = values[np.isfinite(values)]
-    return float(kept.mean()) if kept.size else None
-
-
-def _interval(values: np.ndarray) -> list[float] | None:
-    return list(bootstrap_ci(values, seed=SEED)) if np.isfinite(values).any() else None
-
-
-def _difference(first: np.ndarray, second: np.ndarray) -> list[float] | None:
-    both = np.isfinite(first) & np.isfinite(second)
-    return list(bootstrap_difference(first[both], second[both], seed=SEED)) if both.any() else None
 
 
 def _finite(estimate: Estimate) -> list[float | None]:

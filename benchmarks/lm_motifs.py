@@ -29,7 +29,7 @@ from lm_motif_elements import elements
 from lm_motif_maps import FLANKS, MARKOV, MODEL, RANDOM, Maker
 from lm_motif_patterns import logos, patterns
 from lm_motif_sites import Genome, read_genome
-from lm_motif_tests import CLEAR, HIT_P, N_MATCHED, NEAR, Sources, test_element
+from lm_motif_tests import NEAR, Sources, test_element
 from lm_promoter_alleles import Haplotypes, measured_variants, read_haplotypes
 from lm_zero_shot import (
     DIFFERENCES,
@@ -45,6 +45,7 @@ from lm_zero_shot import (
     variant_test,
 )
 from machine import machine
+from motif_backgrounds import CLEAR, HIT_P, N_MATCHED
 
 from cisgram.core.artifact import write_json
 from cisgram.explain.motif_files import read_motifs

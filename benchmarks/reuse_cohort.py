@@ -30,7 +30,7 @@ import torch
 from machine import machine, peak_mib
 from torch import Tensor
 
-from cisgram.core.artifact import write_json
+from cisgram.core.artifact import read_json, write_json
 from cisgram.genome.genotypes import Genotypes, import_genotypes
 from cisgram.genome.haplotype import HaplotypeWindows
 from cisgram.genome.interval import Interval
@@ -152,7 +152,8 @@ def measure(job: Job, haplotypes: HaplotypeWindows, centres: list[int], n_plain:
     everyone = len(haplotypes.genotypes.people)
     model = network(job.network, job.window)
     if job.genes:
-        chosen = np.linspace(0, len(centres) - 1, job.genes).astype(int)
+        # Evenly spaced, and away from the ends.
+        chosen = np.linspace(0, len(centres) - 1, job.genes + 2)[1:-1].astype(int)
         centres = [centres[i] for i in chosen]
     people = job.people or (*GROWTH, everyone)
     rng = np.random.default_rng(0)
@@ -187,6 +188,12 @@ def measure(job: Job, haplotypes: HaplotypeWindows, centres: list[int], n_plain:
     return rows
 
 
+def others(path: Path, job: Job) -> list[dict]:
+    """Return the rows of other jobs that a file has already."""
+    rows = read_json(path)["rows"] if path.exists() else []
+    return [row for row in rows if (row["network"], row["window"]) != (job.network, job.window)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--genotypes", type=Path, required=True)
@@ -204,9 +211,9 @@ def main() -> None:
         haplotypes = HaplotypeWindows(genotypes, reference)
         chrom = genotypes.variants["chrom"][0]
         centres = tss_with_sequence(options.expression, reference, chrom)
-        rows = []
         for job in options.jobs:
-            rows += measure(job, haplotypes, centres, options.plain)
+            rows = measure(job, haplotypes, centres, options.plain)
+            rows = others(options.json, job) + rows
             write_json(options.json, {"rows": rows, "machine": machine(torch.get_num_threads())})
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.linear_model import Ridge
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cisgram.genome.alphabet import N
@@ -42,9 +43,17 @@ def ridge(
     x: np.ndarray, y: np.ndarray, *, train: np.ndarray, valid: np.ndarray, test: np.ndarray
 ) -> np.ndarray:
     """Predict the test genes; the penalty is the best of the validation genes."""
+    return fit_ridge(x, y, train=train, valid=valid).predict(x[test])
+
+
+def fit_ridge(x: np.ndarray, y: np.ndarray, *, train: np.ndarray, valid: np.ndarray) -> Pipeline:
+    """Fit the training genes; the penalty is the best of the validation genes."""
     known = ~np.isnan(y)
-    scaler = StandardScaler().fit(x[train & known])
-    x = scaler.transform(x)
-    fits = [Ridge(alpha=strength).fit(x[train & known], y[train & known]) for strength in STRENGTHS]
+    fits = [
+        make_pipeline(StandardScaler(), Ridge(alpha=strength)).fit(
+            x[train & known], y[train & known]
+        )
+        for strength in STRENGTHS
+    ]
     scores = [fit.score(x[valid & known], y[valid & known]) for fit in fits]
-    return fits[int(np.argmax(scores))].predict(x[test])
+    return fits[int(np.argmax(scores))]

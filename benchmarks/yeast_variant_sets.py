@@ -206,6 +206,22 @@ def joined(
     )
 
 
+def pooled(sets: list[VariantSet]) -> VariantSet:
+    """Return sets of different chromosomes as one; genes are numbered by set no more."""
+    firsts = np.cumsum([0, *(own.variants.height for own in sets[:-1])])
+    return VariantSet(
+        variants=pl.concat([own.variants for own in sets]),
+        pairs=np.concatenate(
+            [own.pairs + np.array([first, 0]) for own, first in zip(sets, firsts, strict=True)]
+        ),
+        effect=np.concatenate([own.effect for own in sets]),
+        positive=np.concatenate([own.positive for own in sets]),
+        negative=np.concatenate([own.negative for own in sets]),
+        distance=np.concatenate([own.distance for own in sets]),
+        block=np.concatenate([own.block + number * 10**9 for number, own in enumerate(sets)]),
+    )
+
+
 def beginning(gene: Interval) -> int:
     """Return the boundary at the gene's start."""
     return gene.end if gene.strand == "-" else gene.start

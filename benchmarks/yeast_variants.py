@@ -18,6 +18,8 @@ Keys of the JSON, each figure with a 95% interval in which stretches of 10,000 b
   gene, beside variants as far from the start of a gene that has no local eQTL (`auroc`, `auprc`);
   `sign` and `spearman` against the marker's r.
 - `by_distance`: `auroc` of both, by distance from the gene's start.
+- `all_folds`: the same measures with the runs of `--folds`, each of which scores the chromosomes it
+  held out, taken together.
 - `signs`: which allele the measurements' signs are of, as checked on other measurements.
 - `primary`, `n`, `published`, `models`, `machine`.
 """
@@ -29,7 +31,7 @@ import numpy as np
 import torch
 from lm_zero_shot import auroc_by_group
 from machine import machine
-from yeast_variant_sets import VariantSet, albert, renganaath, sign_checks
+from yeast_variant_sets import VariantSet, albert, pooled, renganaath, sign_checks
 
 from cisgram.core.artifact import write_json
 from cisgram.core.metrics import spearman
@@ -45,6 +47,8 @@ PRIMARY = "segregants"
 OUTPUTS = ("segregants", "rnaseq_wt", "tss_ypd+", "tif_ypd+")
 DISTANCES = ((0, 100), (100, 200), (200, 400), (400, 1_500))
 N_DRAWS = 1_000
+Fold = dict[str, tuple[VariantSet, dict[str, np.ndarray]]]
+"""By set, its variants and their scores."""
 PUBLISHED = {
     "Shorkie, 142 positives, |logSED|": {"auroc": 0.618, "auprc": 0.629},
     "DREAM-CNN, the same": {"auroc": 0.596, "auprc": 0.593},
@@ -54,34 +58,32 @@ PUBLISHED = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--targets", type=Path, required=True)
-    parser.add_argument("--models", nargs="+", required=True, help="NAME=MODEL")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--language-model", default="cisgram/yeast-lm")
-    parser.add_argument("--json", type=Path, required=True)
-    options = parser.parse_args()
+    options = _options()
     runs = dict(text.split("=", 1) for text in options.models)
     targets = Targets.open(options.targets)
-    genes = {
-        row["gene"]: Interval(row["chrom"], row["start"], row["end"], row["strand"])
-        for row in targets.genes.iter_rows(named=True)
-        if row["split"] == "test"
-    }
     readers = {name: TrackReader.open(run) for name, run in runs.items()}
     readers["untrained"] = untrained(next(iter(readers.values())))
-    sets = {
-        "reporter": renganaath(options.data, targets.reference, genes),
-        "eqtl": albert(options.data, targets.reference, genes),
-    }
-    result: dict = {"primary": PRIMARY, "by_distance": {}}
-    for what, chosen in sets.items():
-        scores = all_scores(readers, chosen, targets.reference, genes, options.language_model)
-        result[what] = {name: evaluate(chosen, values) for name, values in scores.items()}
-        result[what]["n"] = chosen.counts()
-        result["by_distance"][what] = by_distance(chosen, scores)
-        for name, found in result[what].items():
-            print(what, name, found)
+    fold = scored(readers, targets, options)
+    result = evaluated(fold)
+    if options.folds:
+        folds = []
+        for run in options.folds:
+            reader = TrackReader.open(run)
+            both = {"folds": reader, "untrained": untrained(reader)}
+            folds.append(scored(both, Targets.open(run / "targets"), options))
+        result["all_folds"] = evaluated(
+            {
+                what: (
+                    pooled([own[what][0] for own in folds]),
+                    {
+                        name: np.concatenate([own[what][1][name] for own in folds])
+                        for name in folds[0][what][1]
+                    },
+                )
+                for what in fold
+            }
+        )
+    result["primary"] = PRIMARY
     result["signs"] = sign_checks(options.data)
     result["published"] = PUBLISHED
     result["models"] = {
@@ -92,6 +94,49 @@ def main() -> None:
     write_json(options.json, result)
 
 
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--targets", type=Path, required=True)
+    parser.add_argument("--models", nargs="+", required=True, help="NAME=MODEL")
+    parser.add_argument("--folds", nargs="*", type=Path, default=[], help="runs of one recipe")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--language-model", default="cisgram/yeast-lm")
+    parser.add_argument("--json", type=Path, required=True)
+    return parser.parse_args()
+
+
+def scored(readers: dict[str, TrackReader], targets: Targets, options: argparse.Namespace) -> Fold:
+    """Return the variants near genes that were held out, with all scores."""
+    genes = {
+        row["gene"]: Interval(row["chrom"], row["start"], row["end"], row["strand"])
+        for row in targets.genes.iter_rows(named=True)
+        if row["split"] == "test"
+    }
+    sets = {
+        "reporter": renganaath(options.data, targets.reference, genes),
+        "eqtl": albert(options.data, targets.reference, genes),
+    }
+    return {
+        what: (
+            chosen,
+            all_scores(readers, chosen, targets.reference, genes, options.language_model),
+        )
+        for what, chosen in sets.items()
+    }
+
+
+def evaluated(fold: Fold) -> dict:
+    """Return every measure of every set."""
+    result: dict = {"by_distance": {}}
+    for what, (chosen, scores) in fold.items():
+        result[what] = {name: evaluate(chosen, values) for name, values in scores.items()}
+        result[what]["n"] = chosen.counts()
+        result["by_distance"][what] = by_distance(chosen, scores)
+        for name, found in result[what].items():
+            print(what, name, found)
+    return result
+
+
 def untrained(reader: TrackReader) -> TrackReader:
     """Return the same network with random weights."""
     torch.manual_seed(7)
@@ -100,9 +145,7 @@ def untrained(reader: TrackReader) -> TrackReader:
     return TrackReader(
         model,  # pyright: ignore[reportArgumentType]
         reader.columns,
-        power=reader.power,
-        track_means=reader.track_means,
-        value_moments=reader.value_moments,
+        reader.scales,
         card={},
     )
 

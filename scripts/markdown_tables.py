@@ -64,3 +64,9 @@ def rounded(value: float) -> str:
         if abs(value) >= least:
             return f"{value:,.{digits}f}"
     return f"{value:.2g}"
+
+
+def listed(estimate: Sequence[float], *, sign: str = "") -> str:
+    """Write an estimate and its interval, of three numbers; with `sign` "+" every sign."""
+    value, low, high = (f"{number:{sign}.3f}" for number in estimate)
+    return f"{value} ({low} to {high})"

@@ -22,6 +22,8 @@ import mutagenesis_tables
 import reuse_tables
 import speed_tables
 import yeast_expression_tables
+import yeast_motif_tables
+import yeast_mpra_tables
 import yeast_track_tables
 from markdown_tables import NOT_MEASURED, Table
 
@@ -37,6 +39,8 @@ TABLES: dict[str, dict[str, Table]] = {
     **mutagenesis_tables.TABLES,
     **reuse_tables.TABLES,
     **yeast_expression_tables.TABLES,
+    **yeast_motif_tables.TABLES,
+    **yeast_mpra_tables.TABLES,
     **yeast_track_tables.TABLES,
 }
 

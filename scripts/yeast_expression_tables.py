@@ -2,17 +2,13 @@
 
 from typing import Any
 
-from markdown_tables import Result, Table, markdown
+from markdown_tables import Result, Table, listed, markdown
 
 MAIN = ("segregants", "rnaseq_wt", "half_life", "rnaseq_snf2")
 
 
 def _interval(cell: dict[str, Any]) -> str:
     return f"{cell['r']:.3f} ({cell['low']:.3f} to {cell['high']:.3f})"
-
-
-def _listed(cell: list[float]) -> str:
-    return f"{cell[0]:.3f} ({cell[1]:.3f} to {cell[2]:.3f})"
 
 
 def genes(result: Result) -> str:
@@ -83,18 +79,21 @@ def conditions(result: Result) -> str:
 
 def _variants(what: str) -> Table:
     def write(result: Result) -> str:
+        found = result
+        for key in what.split("/"):
+            found = found[key]
         rows = [
             [
                 name,
                 *(
-                    _listed(cells[key]) if key in cells else ""
+                    listed(cells[key]) if key in cells else ""
                     for key in ("auroc", "auprc", "sign", "spearman")
                 ),
             ]
-            for name, cells in result[what].items()
+            for name, cells in found.items()
             if name != "n"
         ]
-        n = result[what]["n"]
+        n = found["n"]
         table = markdown(["score", "AUROC", "AUPRC", "direction right", "Spearman"], rows)
         null = n["positives"] / (n["positives"] + n["negatives"])
         sizes = f"{n['positives']} positives, {n['negatives']} negatives"
@@ -110,9 +109,40 @@ def by_distance(result: Result) -> str:
     for what, classes in result["by_distance"].items():
         for distance, cells in classes.items():
             names = [name for name in cells if name != "positives"] or names
-            scores = [_listed(cells[name]) if name in cells else "" for name in names]
+            scores = [listed(cells[name]) if name in cells else "" for name in names]
             rows.append([what, distance, str(cells["positives"]), *scores])
     return markdown(["set", "bases from the start", "positives", *names], rows, text=2)
+
+
+def runs(result: Result) -> str:
+    """A row a run: what it was trained with, and its r on validation genes."""
+    rows = [
+        [
+            f"`{run['name']}`",
+            run["settings"]["start"],
+            f"{run['settings']['lr']:g}",
+            f"{run['settings']['value_weight']:g}",
+            f"{run['steps']:,}",
+            f"{run['mean']:.3f}",
+            f"{run['segregants']:.3f}",
+        ]
+        for run in result["runs"]
+    ]
+    head = ["run", "start", "learning rate", "weight of numbers", "step kept", "mean of r",
+            "`segregants`"]  # fmt: skip
+    return markdown(head, rows, text=2)
+
+
+def averages(result: Result) -> str:
+    """The best of averages beside the best of single runs."""
+    rows = []
+    for what in ("mean", "segregants"):
+        single = max(result["runs"], key=lambda run: run[what])
+        several = max(result["averages"], key=lambda run: run[what])
+        names = ", ".join(f"`{name}`" for name in several["runs"])
+        rows.append([what, f"`{single['name']}`", f"{single[what]:.3f}", names,
+                     f"{several[what]:.3f}"])  # fmt: skip
+    return markdown(["r", "best run", "alone", "best average", "together"], rows)
 
 
 TABLES = {
@@ -127,5 +157,11 @@ TABLES = {
         "reporter": _variants("reporter"),
         "eqtl": _variants("eqtl"),
         "by_distance": Table(by_distance, ("by_distance",)),
+        "reporter_all": _variants("all_folds/reporter"),
+        "eqtl_all": _variants("all_folds/eqtl"),
+    },
+    "yeast_settings": {
+        "runs": Table(runs, ("runs",)),
+        "averages": Table(averages, ("averages",)),
     },
 }

@@ -224,6 +224,18 @@ USES = (
     Case("weights that are no Keras file", CONVERT, "dna.fa"),
     Case("weights that do not exist", "models convert m.h5 --out new", "does not exist"),
     Case("model that nobody knows", "models show shorky", "there is no model"),
+    Case("ensemble of a language model", "models ensemble lm tracks --out new", "lm .shorkie-lm."),
+    Case("ensemble of unnamed tracks", "models ensemble tracks tracks --out new", "named tracks"),
+    Case(
+        "ensemble of one",
+        "models ensemble cisgram/yeast-expression --out new",
+        "two members or more",
+    ),
+    Case(
+        "ensemble that exists",
+        "models ensemble cisgram/yeast-expression cisgram/yeast-expression --out lm",
+        "lm exists already",
+    ),
 )
 LOGOS = (
     Case("a region that is none", f"{LOGO} c0:9-", "must look like"),

@@ -9,7 +9,7 @@ from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
 from cisgram.models.checkpoint import save_model
 from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
-from cisgram.predict.tracks import Columns, TrackReader
+from cisgram.predict.tracks import Columns, Scale, TrackReader
 from train.small_targets import SIZES, write_sources
 
 GENES = {
@@ -19,6 +19,11 @@ GENES = {
 }
 
 
+SCALE = Scale(
+    power=0.5,
+    track_means=np.array([2, 2], np.float32),
+    value_moments=np.array([[1, 3]], np.float32),
+)
 CARD = {
     "columns": {"tracks": ["word+", "word-"], "values": ["worth"], "upstream": [12, 12]},
     "scaling": {"power": 0.5, "tracks": {"word+": 2, "word-": 2}, "values": {"worth": [1, 3]}},
@@ -41,8 +46,8 @@ def toy_reference(place: Path) -> Reference:
     return Reference.from_fasta(place / "toy.fa", place / "reference")
 
 
-def toy_reader() -> TrackReader:
-    torch.manual_seed(0)
+def toy_reader(seed: int = 0) -> TrackReader:
+    torch.manual_seed(seed)
     model = ShorkieTracks(ShorkieTracksConfig(**SIZES, n_tracks=2, n_values=1))
     with torch.no_grad():
         for value in model.parameters():
@@ -51,8 +56,6 @@ def toy_reader() -> TrackReader:
     return TrackReader(
         model,
         Columns(("word+", "word-"), ("worth",), (12, 12)),
-        power=0.5,
-        track_means=np.array([2, 2], np.float32),
-        value_moments=np.array([[1, 3]], np.float32),
+        (SCALE,),
         card={},
     )

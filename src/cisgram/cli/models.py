@@ -5,7 +5,7 @@ from typing import Any
 
 from cyclopts import App
 
-app = App(name="models", help="List and show models; convert published weights.")
+app = App(name="models", help="List and show models; convert published weights; join models.")
 
 
 @app.command(name="list")
@@ -61,6 +61,25 @@ def convert(weights: Path, /, *, out: Path) -> None:
     model = convert_keras(weights, out)
     Console().print(
         f"{model.kind} with {model.n_parameters:,} parameters is in {out}.", highlight=False
+    )
+
+
+@app.command
+def ensemble(models: list[str], /, *, out: Path) -> None:
+    """Join models of the same tracks and numbers of genes to one, which predicts their mean.
+
+    Args:
+        models: packaged weights, directories of models or runs of `cisgram train`, two or more.
+        out: directory to make; commands that take a model take it too.
+    """
+    from rich.console import Console
+
+    from cisgram.models.ensemble_files import join_models
+
+    joined = join_models(models, out)
+    Console().print(
+        f"{len(joined.members)} models with {joined.n_parameters:,} parameters are in {out}.",
+        highlight=False,
     )
 
 

@@ -103,6 +103,17 @@ class SplitModel(Model, ABC):
         """Return the model's output for windows whose features `local` made."""
 
 
+class TrackModel(SplitModel):
+    """A network that predicts signal in bins along its window."""
+
+    resolution: int
+    """Bases of a bin."""
+    margin: int
+    """Bases at each end of a window of which nothing is predicted."""
+    n_columns: int
+    """Numbers predicted for every bin."""
+
+
 class LayeredModel(SplitModel):
     """A network whose local part is a chain of layers at one base that can follow changes.
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cisgram.core.checks import ConfigError, check_range
-from cisgram.models.base import Bases, SplitModel, halo_of, rows_of
+from cisgram.models.base import Bases, TrackModel, halo_of, rows_of
 from cisgram.nn.attention import TransformerBlock
 from cisgram.nn.conv import BatchNorm, Conv
 from cisgram.nn.pool import AttentionPool
@@ -83,7 +83,7 @@ class EnformerConfig:
         return (*sizes, self.channels)
 
 
-class Enformer(SplitModel):
+class Enformer(TrackModel):
     """Predicts tracks in bins of 128 bases from 196,608 of them."""
 
     kind = "enformer"
@@ -93,6 +93,7 @@ class Enformer(SplitModel):
         self.config, half = config, config.channels // 2
         self.window = config.window
         self.multiple = self.resolution = 2**config.n_pools
+        self.margin, self.n_columns = config.crop * self.resolution, config.n_tracks
         self.stem = Conv(4, half, width=_STEM_WIDTH)
         self.stem_block = PooledBlock(half)
         self.tower = nn.ModuleList()

@@ -15,6 +15,7 @@ _ARCHITECTURES = {
     "dilated-cnn": ("cisgram.models.cnn", "DilatedCNN", "DilatedCNNConfig"),
     "enformer": ("cisgram.models.enformer", "Enformer", "EnformerConfig"),
     "shorkie": ("cisgram.models.shorkie_tracks", "ShorkieTracks", "ShorkieTracksConfig"),
+    "ensemble": ("cisgram.models.ensemble", "EnsembleTracks", "EnsembleConfig"),
 }
 _WEIGHTS, _OURS = Path(__file__).parent / "weights", "cisgram/"
 """Weights that come with the package: `cisgram/NAME` is the directory NAME."""

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cisgram.core.checks import ConfigError, check_range
-from cisgram.models.base import Bases, SplitModel
+from cisgram.models.base import Bases, TrackModel
 from cisgram.models.shorkie import ShorkieConfig, ShorkieTrunk
 from cisgram.nn.conv import Conv, gelu
 
@@ -45,7 +45,7 @@ class ShorkieTracksConfig(ShorkieConfig):
         return int(2 ** (len(self.channels) - len(self.decoder_channels)))
 
 
-class ShorkieTracks(SplitModel):
+class ShorkieTracks(TrackModel):
     """Predicts tracks in bins from sequence; 14,253,567 numbers at 5,215 tracks."""
 
     kind = "shorkie"
@@ -56,12 +56,15 @@ class ShorkieTracks(SplitModel):
         self.config, self.halo = config, config.halo
         self.window, self.multiple = config.window, config.pool
         self.resolution = config.resolution
-        if 2 * config.crop * self.resolution >= config.window:
+        self.margin = config.crop * config.resolution
+        self.n_columns = config.n_tracks + 2 * config.n_values
+        self.n_levels = 1 + len(config.decoder_channels)
+        if 2 * self.margin >= config.window:
             raise ConfigError(
                 f"crop must leave bins of the window of {config.window:,} bases; got {config.crop}."
             )
         self.trunk = ShorkieTrunk(config)
-        self.head = Conv(config.decoder_channels[-1], config.n_tracks + 2 * config.n_values)
+        self.head = Conv(config.decoder_channels[-1], self.n_columns)
 
     def check_length(self, length: int) -> None:
         """Refuse windows that the architecture cannot take, or that are cropped away.
@@ -70,7 +73,7 @@ class ShorkieTracks(SplitModel):
             ConfigError: `length` is no multiple of `multiple`, or no bin is left of it.
         """
         super().check_length(length)
-        cropped = 2 * self.config.crop * self.resolution
+        cropped = 2 * self.margin
         if length <= cropped:
             raise ConfigError(
                 f"{self.kind} leaves out {cropped:,} bases of a window; got one of {length:,}."

@@ -1,5 +1,6 @@
 """Models of tracks and genes, and what their outputs mean."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -12,8 +13,8 @@ from torch import Tensor
 from cisgram.core.checks import ConfigError
 from cisgram.core.device import best_device
 from cisgram.genome.alphabet import reverse_complement
+from cisgram.models.base import TrackModel
 from cisgram.models.checkpoint import load_model
-from cisgram.models.shorkie_tracks import ShorkieTracks
 from cisgram.predict.reuse import ReuseConfig, predict_sequences
 
 
@@ -64,18 +65,49 @@ class Reading(NamedTuple):
     mean over its bins."""
 
 
-@dataclass(frozen=True, eq=False)
-class TrackReader:
-    """A trained model of tracks and genes with what its targets were scaled by."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scale:
+    """What the targets of a network were scaled by."""
 
-    model: ShorkieTracks
-    columns: Columns
     power: float
     """Counts were raised to this."""
     track_means: Float32[np.ndarray, "tracks"]
     """And then divided by these."""
     value_moments: Float32[np.ndarray, "values 2"]
     """Means and standard deviations of genes' numbers."""
+
+    @classmethod
+    def of(cls, scaling: Mapping[str, Any], columns: Columns) -> Self:
+        """Take it from what a card says."""
+        return cls(
+            power=scaling["power"],
+            track_means=np.array([scaling["tracks"][t] for t in columns.tracks], np.float32),
+            value_moments=np.array(
+                [scaling["values"][v] for v in columns.values], np.float32
+            ).reshape(-1, 2),
+        )
+
+    def undone(
+        self, output: Float[Tensor, "batch bins columns"]
+    ) -> Float[Tensor, "batch bins columns"]:
+        """Return counts, and genes' numbers in their units, of a network's output."""
+        n_tracks = len(self.track_means)
+        means, moments = (
+            torch.from_numpy(scale).to(output) for scale in (self.track_means, self.value_moments)
+        )
+        counts = (output[..., :n_tracks] * means).pow(1 / self.power)
+        values = output[..., n_tracks:].unflatten(-1, (2, -1)) * moments[:, 1] + moments[:, 0]
+        return torch.cat([counts, values.flatten(-2)], dim=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class TrackReader:
+    """A trained model of tracks and genes with what its targets were scaled by."""
+
+    model: TrackModel
+    columns: Columns
+    scales: tuple[Scale, ...]
+    """Of each member of an ensemble; of a single network one."""
     card: dict[str, Any]
 
     @classmethod
@@ -87,7 +119,7 @@ class TrackReader:
             ConfigError: it predicts no tracks, or its card does not say which.
         """
         model, card = load_model(name)
-        if not isinstance(model, ShorkieTracks) or not {"columns", "scaling"} <= set(card):
+        if not isinstance(model, TrackModel) or not {"columns", "scaling"} <= set(card):
             raise ConfigError(
                 f"{name} is a {model.kind} that names no tracks; name a run of `cisgram train`."
             )
@@ -97,21 +129,15 @@ class TrackReader:
                 f"the card of {name} lacks {', '.join(lacking)} of its columns, as models of "
                 "earlier versions do; train it again."
             )
-        return cls(
-            model.to(best_device()),
-            Columns(*(tuple(columns[name]) for name in ("tracks", "values", "upstream"))),
-            power=scaling["power"],
-            track_means=np.array([scaling["tracks"][t] for t in columns["tracks"]], np.float32),
-            value_moments=np.array(
-                [scaling["values"][v] for v in columns["values"]], np.float32
-            ).reshape(-1, 2),
-            card=card,
-        )
+        named = Columns(*(tuple(columns[name]) for name in Columns._fields))
+        of_members = scaling if isinstance(scaling, list) else [scaling]
+        scales = tuple(Scale.of(own, named) for own in of_members)
+        return cls(model.to(best_device()), named, scales, card)
 
     @property
     def margin(self) -> int:
         """Bases at each end of a window of which nothing is predicted."""
-        return self.model.config.crop * self.model.resolution
+        return self.model.margin
 
     @property
     def n_bins(self) -> int:
@@ -137,12 +163,8 @@ class TrackReader:
 
     def in_units(
         self, output: Float[Tensor, "batch bins columns"]
-    ) -> Float[Tensor, "batch bins columns"]:
-        """Return an output of the model in counts and in units of the genes' numbers."""
-        n_tracks = len(self.columns.tracks)
-        means, moments = (
-            torch.from_numpy(scale).to(output) for scale in (self.track_means, self.value_moments)
-        )
-        counts = (output[..., :n_tracks] * means).pow(1 / self.power)
-        values = output[..., n_tracks:].unflatten(-1, (2, -1)) * moments[:, 1] + moments[:, 0]
-        return torch.cat([counts, values.flatten(-2)], dim=-1)
+    ) -> Float[Tensor, "batch bins _columns"]:
+        """Return an output in counts and in units of the genes' numbers, the mean of members."""
+        members = output.unflatten(-1, (len(self.scales), -1)).unbind(-2)
+        units = [scale.undone(own) for scale, own in zip(self.scales, members, strict=True)]
+        return torch.stack(units).mean(dim=0)
