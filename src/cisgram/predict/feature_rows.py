@@ -123,15 +123,13 @@ class FeatureRows:
                 write_json(self.path / META, self._meta(shapes))
             for number, (level, shape) in enumerate(zip(levels, shapes, strict=True)):
                 host = level.cpu()
-                rows = (host[row].contiguous().view(torch.uint8).numpy() for row in new)
+                rows = (host[row].contiguous().view(torch.uint8).numpy().tobytes() for row in new)
                 self._write(f"level{number}", self._n_rows * shape.n_bytes, rows)
             self._write(INDEX, self._n_rows * DIGEST_BYTES, (digests[row] for row in new))
             self.refresh()
         return len(missing) - len(new)
 
-    def _write(
-        self, name: str, start: int, pieces: Iterable[bytes | UInt8[np.ndarray, "..."]]
-    ) -> None:
+    def _write(self, name: str, start: int, pieces: Iterable[bytes]) -> None:
         """Write from a place in a file on, and wait until the disk has it."""
         path = self.path / name
         path.touch()
