@@ -89,6 +89,11 @@ SCORES = (
     ),
     Case("variants below no distance", f"{SCORE_GENES} --reach -1", "reach must be"),
     Case(
+        "cache of variants that is a file",
+        f"{SCORE_GENES} --cache toy.fa",
+        "cannot write toy.fa: a part of the path is a file",
+    ),
+    Case(
         "variants and a language model",
         SCORE_GENES.replace("signal", "lm"),
         "lm is a shorkie-lm that names no tracks",

@@ -141,6 +141,11 @@ PREDICTIONS = (
         "goes with --bed or --fasta",
     ),
     Case(
+        "cache inside a file",
+        f"{OF_GENOME} --bed places.bed --cache toy.fa/features",
+        "cannot write toy.fa/features: a part of the path is a file",
+    ),
+    Case(
         "prediction of tracks by a language model",
         "predict --model lm --fasta toy.fa --out new.tsv",
         "is a shorkie-lm that names no tracks",

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from cisgram.predict.cache_options import NO_CACHE, CacheOptions
 from cisgram.predict.model_genome import OWN, GenomeOptions
 
 if TYPE_CHECKING:
     from cisgram.predict.variant_files import ScoredFile
+    from cisgram.predict.variants import VariantConfig
 
 app = App(name="variants", help="Score variants by what a model predicts of them.")
 
@@ -22,6 +24,7 @@ def score(
     genome: Annotated[GenomeOptions, Parameter(name="*")] = OWN,
     reach: int = 1_000,
     out: Path,
+    cache: Annotated[CacheOptions, Parameter(name="*")] = NO_CACHE,
 ) -> None:
     """Score the alternate alleles of a VCF for the genes near them, alternate against reference.
 
@@ -34,22 +37,27 @@ def score(
         reach: most bases between a variant and the body of a gene.
         out: tab-separated table with columns chrom pos ref alt gene track effect; .parquet for the
             same in parquet; .vcf, .vcf.gz or .bcf for the input with INFO/CISGRAM.
+        cache: what is kept for later commands.
     """
     from cisgram.predict.variant_files import score_variant_file
     from cisgram.predict.variants import VariantConfig
 
-    config = VariantConfig(reach=reach)
+    config = VariantConfig(reach=reach, reuse=cache.config())
     found = score_variant_file(model, vcf, out, genes=genes, genome=genome, config=config)
-    _say(found, out, reach)
+    _say(found, out, config)
 
 
-def _say(found: "ScoredFile", out: Path, reach: int) -> None:
+def _say(found: "ScoredFile", out: Path, config: "VariantConfig") -> None:
     from rich.console import Console
 
     scores = found.scores
     left_out = f"; {found.n_symbolic:,} without a sequence left out" if found.n_symbolic else ""
-    Console().print(
+    console = Console()
+    console.print(
         f"{scores.variants.height:,} alternate alleles, {len(scores.pairs):,} pairs with genes; "
-        f"{found.n_far:,} have no gene within {reach:,} bases{left_out}. Effects are in {out}.",
+        f"{found.n_far:,} have no gene within {config.reach:,} bases{left_out}. "
+        f"Effects are in {out}.",
         highlight=False,
     )
+    if config.reuse is not None and config.reuse.cache is not None:
+        console.print(config.reuse.cache.account, highlight=False)

@@ -96,7 +96,7 @@ def predict_genes(
         genes: bodies of the genes, each on its strand; of one longer than what a window predicts
             the middle counts.
         species: number that the model knows the genome by.
-        config: sizes and memory.
+        config: sizes, memory and cache.
 
     Returns:
         What `GeneReadout` keeps, the mean over both strands; `Columns.of_a_gene` names it.
@@ -133,7 +133,7 @@ def read_gene(
         readout: where the gene lies, and the model.
         windows: tokens along the gene's strand.
         species: number that the model knows the genome by.
-        config: sizes and memory.
+        config: sizes, memory and cache.
 
     Returns:
         What the readout keeps, the mean over both strands.

@@ -32,7 +32,7 @@ def predict_regions(
         reference: the genome.
         regions: stretches of any length; on strand `-` bins and strands are those of that strand.
         species: number that the model knows the genome by.
-        config: sizes and memory.
+        config: sizes, memory and cache.
 
     Raises:
         DataError: a region lies on no contig.

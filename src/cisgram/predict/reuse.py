@@ -7,7 +7,7 @@ numbers are those of the plain loop, up to rounding.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -21,11 +21,12 @@ from cisgram.core.checks import ConfigError, check_range
 from cisgram.core.device import evaluating
 from cisgram.core.progress import progress
 from cisgram.models.base import Model, SplitModel
+from cisgram.predict.feature_cache import FeatureCache
 from cisgram.predict.tile_features import TileFeatures
 from cisgram.predict.tiles import Tile, cheapest_size, distinct_windows, rounds, tiles_of
 
 Reduce = Callable[[Tensor], Tensor]
-STEPS = ("find", "local", "mix")
+STEPS = ("find", "cache", "local", "mix")
 _MIB = 2**20
 
 
@@ -39,6 +40,9 @@ class ReuseConfig:
     """Windows that a model takes at once."""
     memory_mib: int = 2_048
     """Memory that features of tiles may take."""
+    cache: FeatureCache | None = None
+    """Where features of tiles are kept across calls; nowhere if None. Of models without a local
+    part there is nothing to keep."""
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -60,11 +64,14 @@ class Account:
     """Tiles of all windows."""
     n_distinct_tiles: int = 0
     """Tiles that were computed."""
+    n_cached_tiles: int = 0
+    """Tiles that the cache had in their place."""
     bases_read: int = 0
     """By the local part, or by the whole model where windows were read whole."""
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STEPS, 0.0))
-    """Spent finding what is distinct (`find`), in the local part (`local`), and gathering features
-    and mixing them (`mix`); reading windows whole is `mix` too."""
+    """Spent finding what is distinct (`find`), reading and writing the cache (`cache`), in the
+    local part (`local`), and gathering features and mixing them (`mix`); reading windows whole is
+    `mix` too."""
 
     @property
     def distinct_tile_fraction(self) -> float:
@@ -107,7 +114,7 @@ def predict_sequences(
         species: number that the model knows the genome by.
         reuse: read shared DNA once; otherwise every window is read whole, one after the other.
         reduce: what to keep of a model's output, (batch, ...) to (batch, ...); all where None.
-        config: sizes and memory.
+        config: sizes, memory and cache.
 
     Raises:
         ConfigError: the windows' length, or the tile, does not suit the model.
@@ -202,12 +209,10 @@ class _Run:
         features = TileFeatures(model, size=size, species=self.species)
         most = config.batch * rows.shape[1]
         for part in rounds(windows, most=self._capacity(features, windows[0][0])):
+            tiles = list(chain.from_iterable(part))
             with self._clock("local"):
-                tiles = list(chain.from_iterable(part))
                 features.keep(tiles)
-                n_computed, n_bases = features.add(tiles, most=most)
-            account.n_distinct_tiles += n_computed
-            account.bases_read += n_bases
+            self._read(features, tiles, most=most)
             for first in range(0, len(part), config.batch):
                 with self._clock("mix"):
                     gathered = features.of_windows(part[first : first + config.batch])
@@ -216,8 +221,22 @@ class _Run:
 
     def _capacity(self, features: TileFeatures, tile: Tile) -> int:
         """Return how many tiles fit into memory; they are copied when more are added."""
-        self.account.n_distinct_tiles, self.account.bases_read = features.add([tile], most=1)
+        self._read(features, [tile], most=1)
         return self.config.memory_mib * _MIB // (2 * features.bytes_each)
+
+    def _read(self, features: TileFeatures, tiles: Sequence[Tile], *, most: int) -> None:
+        """Add the features of tiles, from the cache where it has them."""
+        account, cache = self.account, self.config.cache
+        if cache is not None:
+            with self._clock("cache"):
+                account.n_cached_tiles += features.fetch(tiles, cache)
+        with self._clock("local"):
+            computed = features.add(tiles, most=most)
+        account.n_distinct_tiles += len(computed)
+        account.bases_read += sum(len(tile.tokens) for tile in computed)
+        if cache is not None:
+            with self._clock("cache"):
+                features.store(computed, cache)
 
     def _kept(self, output: Tensor) -> Float32[np.ndarray, "batch ..."]:
         return (output if self.reduce is None else self.reduce(output)).float().cpu().numpy()

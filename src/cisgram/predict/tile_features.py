@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cisgram.models.base import SplitModel
+from cisgram.predict.feature_cache import FeatureCache
 from cisgram.predict.tiles import Tile
 
 
@@ -32,15 +33,25 @@ class TileFeatures:
         """Memory that a tile takes; there must be one."""
         return sum(level[0].nbytes for level in self._values)
 
-    def add(self, tiles: Iterable[Tile], *, most: int) -> tuple[int, int]:
-        """Compute the tiles that are not there yet, `most` bases at a time.
+    def fetch(self, tiles: Iterable[Tile], cache: FeatureCache) -> int:
+        """Take from a cache those of the tiles that are not there yet; return how many it had."""
+        asked = self._missing(tiles)
+        if not asked:
+            return 0
+        found, levels = cache.find(self.model, asked, size=self.size, species=self.species)
+        if found:
+            device = next(self.model.parameters()).device
+            parts = [self._values] if self._values else []
+            parts.append(tuple(level.to(device) for level in levels))
+            self._values = tuple(torch.cat(level) for level in zip(*parts, strict=True))
+            self._rows.update((tile, len(self._rows)) for tile in found)
+        return len(found)
 
-        Returns:
-            How many were computed, and how many bases were read for them.
-        """
-        missing = [tile for tile in dict.fromkeys(tiles) if tile not in self._rows]
+    def add(self, tiles: Iterable[Tile], *, most: int) -> list[Tile]:
+        """Compute the tiles that are not there yet, `most` bases at a time; return which."""
+        n_before = len(self._rows)
         by_shape: dict[tuple[int, int, int], list[Tile]] = {}
-        for tile in missing:
+        for tile in self._missing(tiles):
             by_shape.setdefault(tile.shape, []).append(tile)
         parts = [self._values] if self._values else []
         for (_, _, length), alike in by_shape.items():
@@ -48,9 +59,15 @@ class TileFeatures:
             while batch := list(islice(rest, max(most // length, 1))):
                 parts.append(self._local(batch))
                 self._rows.update((tile, len(self._rows)) for tile in batch)
-        if missing:
+        if by_shape:
             self._values = tuple(torch.cat(level) for level in zip(*parts, strict=True))
-        return len(missing), sum(len(tile.tokens) for tile in missing)
+        return list(islice(self._rows, n_before, None))
+
+    def store(self, tiles: Sequence[Tile], cache: FeatureCache) -> None:
+        """Give a cache the tiles that were added last."""
+        if tiles:
+            levels = tuple(level[-len(tiles) :] for level in self._values)
+            cache.add(self.model, tiles, levels, size=self.size, species=self.species)
 
     def keep(self, tiles: Iterable[Tile]) -> None:
         """Forget all tiles but these."""
@@ -68,6 +85,9 @@ class TileFeatures:
         length = sum(tile.kept for tile in windows[0])
         rows = torch.tensor([[self._rows[tile] for tile in window] for window in windows])
         return tuple(self._join(level, rows.to(level.device), length) for level in self._values)
+
+    def _missing(self, tiles: Iterable[Tile]) -> list[Tile]:
+        return [tile for tile in dict.fromkeys(tiles) if tile not in self._rows]
 
     def _join(
         self,

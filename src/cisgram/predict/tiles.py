@@ -5,11 +5,14 @@ tile, on the halo of bases around it, and on where the window ends if it ends wi
 Tiles alike in all of these have the same features, in whatever window, place or person they are.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int64, UInt8
+
+DIGEST_BYTES = 16
 
 
 class Tile(NamedTuple):
@@ -26,6 +29,12 @@ class Tile(NamedTuple):
     def shape(self) -> tuple[int, int, int]:
         """What tiles must have in common to be read together."""
         return self.skipped, self.kept, len(self.tokens)
+
+    @property
+    def digest(self) -> bytes:
+        """What tells tiles apart in every process."""
+        head = self.skipped.to_bytes(8, "little") + self.kept.to_bytes(8, "little")
+        return hashlib.blake2b(head + self.tokens, digest_size=DIGEST_BYTES).digest()
 
 
 def tiles_of(window: UInt8[np.ndarray, "length"], *, size: int, halo: int) -> list[Tile]:

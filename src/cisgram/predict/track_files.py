@@ -23,6 +23,7 @@ from cisgram.predict.model_genome import (
     open_model_genome,
 )
 from cisgram.predict.region_tracks import predict_regions
+from cisgram.predict.reuse import ReuseConfig
 from cisgram.predict.tracks import TrackReader
 
 _PLACE = ("chrom", "start", "end", "strand")
@@ -41,6 +42,7 @@ def predict_gene_file(
     out: Path,
     *,
     genome: GenomeOptions = OWN,
+    config: ReuseConfig | None = None,
 ) -> pl.DataFrame:
     """Write a table of what a model says of genes.
 
@@ -53,6 +55,7 @@ def predict_gene_file(
         genes: `all`, or a file with the name of a gene a line.
         out: tab-separated file to write.
         genome: what the genes are of; what the model learnt from by default.
+        config: sizes, memory and cache.
 
     Raises:
         DataError: a file cannot be used, or the annotation lacks a gene that is asked for.
@@ -63,7 +66,7 @@ def predict_gene_file(
     reference = open_model_genome(reader.card, genome)
     chosen = gene_places(annotation, reference, genes=genes)
     places = list(chosen.values())
-    found = predict_genes(reader, reference, places)
+    found = predict_genes(reader, reference, places, config=config)
     table = pl.DataFrame({"gene": list(chosen), **_places(places)}).hstack(
         _columns(found, reader.columns.of_a_gene)
     )
@@ -77,6 +80,7 @@ def predict_region_file(
     *,
     genome: GenomeOptions = OWN,
     bigwig: Path | None = None,
+    config: ReuseConfig | None = None,
 ) -> pl.DataFrame:
     """Write a table of the tracks of regions, and where asked for the signal itself.
 
@@ -89,6 +93,7 @@ def predict_region_file(
         out: tab-separated file to write.
         genome: what the regions are of; what the model learnt from by default.
         bigwig: directory for a bigWig file of each track; a bin's counts are shared by its bases.
+        config: sizes, memory and cache.
 
     Raises:
         DataError: a file cannot be used.
@@ -98,7 +103,7 @@ def predict_region_file(
     reader = TrackReader.open(model)
     reference = open_model_genome(reader.card, genome)
     chosen = _records(reference) if regions is None else Regions(*read_bed(regions, reference))
-    found = predict_regions(reader, reference, chosen.places)
+    found = predict_regions(reader, reference, chosen.places, config=config)
     means = np.stack([bins.mean(axis=0) for bins in found])
     table = pl.DataFrame({"name": chosen.names, **_places(chosen.places)}).hstack(
         _columns(means, reader.columns.tracks)

@@ -30,7 +30,7 @@ class VariantConfig:
     species: int = 0
     """Number that the model knows the genome by."""
     reuse: ReuseConfig | None = None
-    """Sizes and memory."""
+    """Sizes, memory and cache."""
 
     def __post_init__(self) -> None:
         """Check every field."""
