@@ -14,6 +14,7 @@ SCORE_GENES = f"{SCORE} --genome toy.fa --annotation toy.gff3"
 ISM = "explain ism --model signal --out new.npz"
 ISM_GENES = f"{ISM} --genome toy.fa --annotation toy.gff3"
 ISM_HERE = f"{ISM_GENES} --region c0:91-110"
+GRADIENTS_HERE = ISM_HERE.replace("ism", "gradients")
 
 
 def write_effect_files(place: Place) -> None:
@@ -175,4 +176,27 @@ MAPS = (
         "--sites .* --figure",
     ),
 )
-EFFECT_CASES = (*SCORES, *MAPS)
+GRADIENTS = (
+    Case("effects into a text file", ISM_HERE.replace("npz", "txt"), r"must end in \.npz"),
+    Case(
+        "contributions into a text file", GRADIENTS_HERE.replace("npz", "txt"), r"must end in \.npz"
+    ),
+    Case("gradients of no steps", f"{GRADIENTS_HERE} --steps 0", "steps must be at least 1; got 0"),
+    Case(
+        "gradients of a track that the model lacks",
+        f"{GRADIENTS_HERE} --track tpm",
+        "track must be",
+    ),
+    Case("gradients far from the gene", f"{GRADIENTS_HERE} --gene c0_40", "reaches outside"),
+    Case(
+        "gradients of sites without a figure",
+        f"{GRADIENTS_HERE} --sites places.bed",
+        "add --figure",
+    ),
+    Case(
+        "gradients of a language model",
+        GRADIENTS_HERE.replace("signal", "lm"),
+        "lm is a shorkie-lm that names no tracks",
+    ),
+)
+EFFECT_CASES = (*SCORES, *MAPS, *GRADIENTS)

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from cisgram.core.checks import ConfigError
+from cisgram.core.checks import check_range, check_suffix
+from cisgram.explain.figure_options import NO_FIGURE, FigureOptions
 from cisgram.predict.model_genome import OWN, GenomeOptions
 
 if TYPE_CHECKING:
-    from cisgram.explain.gene_map_files import NamedMap
+    from cisgram.explain.gene_regions import GeneRegion
 
 app = App(name="explain", help="Show which bases a model's predictions hang on.")
 
@@ -22,9 +23,8 @@ def ism(
     gene: str | None = None,
     track: str | None = None,
     genome: Annotated[GenomeOptions, Parameter(name="*")] = OWN,
-    sites: Path | None = None,
     out: Path,
-    figure: Path | None = None,
+    drawing: Annotated[FigureOptions, Parameter(name="*")] = NO_FIGURE,
 ) -> None:
     """Put every other base at every position of a region (in-silico saturation mutagenesis).
 
@@ -37,39 +37,102 @@ def ism(
             middle by default.
         track: a number of genes that the model learnt, or a track; its first number by default.
         genome: what the region is of.
-        sites: BED of what is known, to be drawn in the figure.
         out: .npz file; effects is length x 4 (A, C, G, T along the region's strand), put in minus
             as it is: log2 ratios for tracks, differences for numbers of genes.
-        figure: also draw it, as .png, .pdf or .svg.
+        drawing: figure of it.
     """
-    from cisgram.explain.gene_map_files import mutate_region, write_map
-    from cisgram.report.logo import known_sites
-    from cisgram.report.mutation_figure import check_figure, draw_named_map
-
-    if figure is not None:
-        check_figure(figure)
-    elif sites is not None:
-        raise ConfigError("--sites are drawn in the figure; add --figure, or leave them out.")
-    found = mutate_region(model, region, gene=gene, track=track, genome=genome)
-    drawn = known_sites(sites, found.reference)
-    write_map(found, out)
-    if figure is not None:
-        draw_named_map(found, figure, sites=drawn)
-    _say(found, out)
-
-
-def _say(found: "NamedMap", out: Path) -> None:
     import numpy as np
+
+    from cisgram.explain.gene_files import write_map
+    from cisgram.explain.gene_maps import mutate_for_gene
+    from cisgram.explain.gene_regions import find_gene_region
+    from cisgram.genome.alphabet import LETTERS
+    from cisgram.report.base_figure import draw_map
+    from cisgram.report.logo import known_sites
+
+    check_suffix(out, ".npz")
+    place = find_gene_region(model, region, gene=gene, track=track, genome=genome)
+    sites = known_sites(drawing.sites, place.reference)
+    found = mutate_for_gene(place.reader, place.reference, place.region, gene=place.body)
+    write_map(place, found, out)
+    if drawing.figure is not None:
+        draw_map(place, found, drawing.figure, sites=sites)
+    effects = found.of(place.track)
+    at, base = np.unravel_index(np.nanargmax(np.abs(effects)), effects.shape)
+    _say(
+        place,
+        f"the strongest of {3 * place.region.length:,} changes",
+        f"{_place(place, int(at))} {LETTERS[found.tokens[at]]}>{LETTERS[base]}, "
+        f"{effects[at, base]:+.4f}. Effects are in {out}.",
+    )
+
+
+@app.command
+def gradients(
+    *,
+    model: str,
+    region: str,
+    gene: str | None = None,
+    track: str | None = None,
+    steps: int | None = None,
+    genome: Annotated[GenomeOptions, Parameter(name="*")] = OWN,
+    out: Path,
+    drawing: Annotated[FigureOptions, Parameter(name="*")] = NO_FIGURE,
+) -> None:
+    """Say what each base of a region adds, by gradients times input, at the cost of one pass.
+
+    Args:
+        model: packaged weights such as cisgram/yeast-expression, a model's directory, or a run of
+            `cisgram train`.
+        region: such as chrII:278000-278500, counted from 1; a strand may follow, as in
+            chrII:278000-278500(-).
+        gene: what is read, by identifier or name; the gene that starts nearest to the region's
+            middle by default.
+        track: a number of genes that the model learnt, or a track; its first number by default.
+        steps: take integrated gradients, with so many passes on the way from a quarter of each
+            base; plain gradients by default.
+        genome: what the region is of.
+        out: .npz file; contributions is of the bases that are there, hypothetical is length x 4
+            (A, C, G, T along the region's strand), in units of log2 for tracks.
+        drawing: figure of it.
+    """
+    import numpy as np
+
+    from cisgram.explain.gene_files import write_gradients
+    from cisgram.explain.gene_gradients import attribute_to_gene
+    from cisgram.explain.gene_regions import find_gene_region
+    from cisgram.genome.alphabet import LETTERS
+    from cisgram.report.base_figure import draw_gradients
+    from cisgram.report.logo import known_sites
+
+    check_suffix(out, ".npz")
+    if steps is not None:
+        check_range(steps, "steps", low=1)
+    place = find_gene_region(model, region, gene=gene, track=track, genome=genome)
+    sites = known_sites(drawing.sites, place.reference)
+    found = attribute_to_gene(
+        place.reader, place.reference, place.body, output=place.track, n_steps=steps
+    )
+    write_gradients(place, found, out)
+    if drawing.figure is not None:
+        draw_gradients(place, found, drawing.figure, sites=sites)
+    own = found.within(place.region)
+    at = int(np.nanargmax(np.abs(own.contributions)))
+    gap = own.completeness_gap
+    missing = "" if gap is None else f" The sum over the whole window is off by {gap:+.4f}."
+    _say(
+        place,
+        f"the strongest of {place.region.length:,} bases",
+        f"{_place(place, at)} {LETTERS[own.tokens[at]]}, {own.contributions[at]:+.4f}."
+        f"{missing} Contributions are in {out}.",
+    )
+
+
+def _place(place: "GeneRegion", offset: int) -> str:
+    return f"{place.region.chrom}:{place.region.position(offset) + 1:,}"
+
+
+def _say(place: "GeneRegion", what: str, found: str) -> None:
     from rich.console import Console
 
-    from cisgram.genome.alphabet import LETTERS
-
-    effects, region = found.map.of(found.track), found.map.region
-    at, base = np.unravel_index(np.nanargmax(np.abs(effects)), effects.shape)
-    position = region.end - int(at) if region.strand == "-" else region.start + int(at) + 1
-    change = f"{LETTERS[found.map.tokens[at]]}>{LETTERS[base]}"
-    Console().print(
-        f"{found.gene}, {found.track}: the strongest of {3 * region.length:,} changes is "
-        f"{region.chrom}:{position:,} {change}, {effects[at, base]:+.4f}. Effects are in {out}.",
-        highlight=False,
-    )
+    Console().print(f"{place.gene}, {place.track}: {what} is {found}", highlight=False)

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cisgram.explain.gene_map_files import NamedMap, mutate_region, write_map
+from cisgram.explain.gene_files import write_map
+from cisgram.explain.gene_maps import GeneMap, mutate_for_gene
+from cisgram.explain.gene_regions import GeneRegion, find_gene_region
 from cisgram.genome.alphabet import LETTERS
 from cisgram.genome.genes import read_genes
 from cisgram.genome.interval import Interval
@@ -14,9 +16,8 @@ from cisgram.predict.gene_places import gene_places
 from cisgram.predict.genes import gene_window, predict_genes
 from cisgram.predict.model_genome import model_annotation
 from cisgram.predict.region_tracks import predict_regions
-from cisgram.predict.tracks import TrackReader
+from cisgram.report.base_figure import draw_map
 from cisgram.report.logo import Site, known_sites
-from cisgram.report.mutation_figure import draw_named_map
 from cisgram.report.track_figure import TrackPicture, draw_tracks
 
 EFFECTS, EFFECTS_PICTURE, TRACKS_PICTURE = "effects.npz", "effects.svg", "tracks.svg"
@@ -89,43 +90,43 @@ def make_gene_section(
         ConfigError: the model predicts no tracks, or the region is too far from the gene.
         DataError: there is no such gene, or the BED cannot be used.
     """
-    reader = TrackReader.open(model)
-    found = mutate_region(model, region, gene=gene)
-    known = known_sites(sites, found.reference)
-    write_map(found, out / EFFECTS)
-    draw_named_map(found, out / EFFECTS_PICTURE, sites=known)
+    place = find_gene_region(model, region, gene=gene)
+    reader, known = place.reader, known_sites(sites, place.reference)
+    found = mutate_for_gene(reader, place.reference, place.region, gene=place.body)
+    write_map(place, found, out / EFFECTS)
+    draw_map(place, found, out / EFFECTS_PICTURE, sites=known)
     annotation = model_annotation(reader.card)
     table = read_genes(annotation).genes
     names = dict(table.select("gene", "name").iter_rows())
-    _draw_signal(reader, found, annotation, names, out / TRACKS_PICTURE)
-    kept = predict_genes(reader, found.reference, [found.map.gene])[0].tolist()
-    sizes = np.abs(found.map.of(found.track)).max(axis=1)
-    inside = _inside(found.map.region, known)
+    _draw_signal(place, annotation, names, out / TRACKS_PICTURE)
+    kept = predict_genes(reader, place.reference, [place.body])[0].tolist()
+    effects = found.of(place.track)
+    sizes, inside = np.abs(effects).max(axis=1), _inside(place.region, known)
     return GeneSection(
         model=model,
-        gene=found.gene,
-        name=names[found.gene],
-        region=str(found.map.region),
-        track=found.track,
+        gene=place.gene,
+        name=names[place.gene],
+        region=str(place.region),
+        track=place.track,
         numbers=dict(zip(reader.columns.of_a_gene, kept, strict=True)),
-        strongest=strongest_changes(found, known, n=n_strongest),
+        strongest=strongest_changes(found, place.track, sites=known, n=n_strongest),
         in_sites=float(np.nanmean(sizes[inside])) if inside.any() else float("nan"),
         elsewhere=float(np.nanmean(sizes[~inside])) if not inside.all() else float("nan"),
         directory=out,
     )
 
 
-def strongest_changes(found: NamedMap, sites: list[Site], *, n: int) -> list[Change]:
+def strongest_changes(found: GeneMap, track: str, *, sites: list[Site], n: int) -> list[Change]:
     """Return the strongest change of each of the `n` positions where it is strongest."""
-    effects, region = found.map.of(found.track), found.map.region
+    effects, region = found.of(track), found.region
     sizes = np.nan_to_num(np.abs(effects)).max(axis=1)
     changes: list[Change] = []
     for at in np.argsort(-sizes, kind="stable")[:n].tolist():
         base = int(np.nanargmax(np.abs(effects[at])))
-        place = region.end - 1 - at if region.strand == "-" else region.start + at
+        place = region.position(at)
         here = Interval(region.chrom, place, place + 1)
         names = ", ".join(site.name for site in sites if site.place.overlaps(here))
-        reference = LETTERS[int(found.map.tokens[at])]
+        reference = LETTERS[int(found.tokens[at])]
         changes.append(Change(place + 1, reference, LETTERS[base], float(effects[at, base]), names))
     return changes
 
@@ -140,22 +141,21 @@ def _inside(region: Interval, sites: list[Site]) -> np.ndarray:
     return inside
 
 
-def _draw_signal(
-    reader: TrackReader, found: NamedMap, annotation: str, names: dict[str, str], out: Path
-) -> None:
+def _draw_signal(place: GeneRegion, annotation: str, names: dict[str, str], out: Path) -> None:
     """Draw the tracks of what the gene's window predicts."""
-    window = gene_window(reader, found.reference, found.map.gene).window
+    reader = place.reader
+    window = gene_window(reader, place.reference, place.body).window
     inner = Interval(window.chrom, window.start + reader.margin, window.end - reader.margin, "+")
-    genes = {names[g]: place for g, place in gene_places(annotation, found.reference).items()}
+    genes = {names[g]: place for g, place in gene_places(annotation, place.reference).items()}
     draw_tracks(
         TrackPicture(
             region=inner,
             resolution=reader.model.resolution,
             tracks=reader.columns.tracks,
-            signal=predict_regions(reader, found.reference, [inner])[0],
+            signal=predict_regions(reader, place.reference, [inner])[0],
             genes=genes,
             title=f"{inner.chrom}: predicted counts of a bin of {reader.model.resolution} bases",
-            marked=found.map.region,
+            marked=place.region,
         ),
         out,
     )

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32
 
-from cisgram.core.artifact import atomic_file
 from cisgram.genome.interval import Interval
-from cisgram.report.mutation_figure import check_figure
+from cisgram.report.figure_files import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,10 +40,7 @@ def draw_tracks(picture: TrackPicture, out: Path) -> None:
     Raises:
         ConfigError: the name ends in no known suffix.
     """
-    check_figure(out)
-    figure = _figure(picture)
-    with atomic_file(out) as building:
-        figure.savefig(building, format=out.suffix.lower().removeprefix("."), dpi=150)
+    save_figure(_figure(picture), out)
 
 
 def _figure(picture: TrackPicture) -> "Figure":
