@@ -16,6 +16,8 @@ ISM_GENES = f"{ISM} --genome toy.fa --annotation toy.gff3"
 ISM_HERE = f"{ISM_GENES} --region c0:91-110"
 GRADIENTS_HERE = ISM_HERE.replace("ism", "gradients")
 
+TRACKS = "explain tracks --model signal --genome toy.fa --annotation toy.gff3"
+
 
 def write_effect_files(place: Place) -> None:
     """Write variants of the genome that `write_track_files` wrote."""
@@ -199,4 +201,31 @@ GRADIENTS = (
         "lm is a shorkie-lm that names no tracks",
     ),
 )
-EFFECT_CASES = (*SCORES, *MAPS, *GRADIENTS)
+SIGNALS = (
+    Case("signal of nowhere", f"{TRACKS} --out new.npz", "give --region or --gene; got neither"),
+    Case(
+        "signal of a region and a gene",
+        f"{TRACKS} --out new.npz --region c0:91-110 --gene c0_2",
+        "give --region or --gene; got both",
+    ),
+    Case("signal for nothing", f"{TRACKS} --region c0:91-110", "give --out, --figure or both"),
+    Case(
+        "signal into a text file", f"{TRACKS} --region c0:91-110 --out new.txt", "must end in .npz"
+    ),
+    Case(
+        "signal past the end of a contig",
+        f"{TRACKS} --region c0:1,991-2,010 --out new.npz",
+        "reaches past the 2,000 bases of c0",
+    ),
+    Case(
+        "signal drawn without the places of genes",
+        f"{TRACKS} --region c0:91-110 --figure new.png".replace(" --annotation toy.gff3", ""),
+        "add --annotation",
+    ),
+    Case(
+        "signal of a gene that the annotation does not know",
+        f"{TRACKS} --gene YFG1 --out new.npz",
+        "has no gene YFG1",
+    ),
+)
+EFFECT_CASES = (*SCORES, *MAPS, *GRADIENTS, *SIGNALS)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from cisgram.core.checks import check_range, check_suffix
+from cisgram.core.checks import ConfigError, check_range, check_suffix
 from cisgram.explain.figure_options import NO_FIGURE, FigureOptions
 from cisgram.predict.model_genome import OWN, GenomeOptions
 
@@ -125,6 +125,70 @@ def gradients(
         f"the strongest of {place.region.length:,} bases",
         f"{_place(place, at)} {LETTERS[own.tokens[at]]}, {own.contributions[at]:+.4f}."
         f"{missing} Contributions are in {out}.",
+    )
+
+
+@app.command
+def tracks(
+    *,
+    model: str,
+    region: str | None = None,
+    gene: str | None = None,
+    genome: Annotated[GenomeOptions, Parameter(name="*")] = OWN,
+    out: Path | None = None,
+    drawing: Annotated[FigureOptions, Parameter(name="*")] = NO_FIGURE,
+) -> None:
+    """Predict the signal along a region, or around a gene, and draw it with the genes there.
+
+    Give --region or --gene, and --out, --figure or both.
+
+    Args:
+        model: packaged weights such as cisgram/yeast-expression, a model's directory, or a run of
+            `cisgram train`.
+        region: such as chrII:278000-278500, counted from 1, of any length; a strand may follow, as
+            in chrII:278000-278500(-), and bins and strands are then those of it.
+        gene: in place of a region, all that is predicted in the window around this gene.
+        genome: what the region is of.
+        out: .npz file; signal is bins x tracks, in counts of a bin.
+        drawing: figure of it.
+    """
+    from rich.console import Console
+
+    from cisgram.genome.interval import Interval
+    from cisgram.predict.gene_places import genes_by_name, named_genes
+    from cisgram.predict.model_genome import model_annotation, open_model_genome
+    from cisgram.predict.region_signal import predict_signal, region_of_gene, write_signal
+    from cisgram.predict.tracks import TrackReader
+    from cisgram.report.logo import known_sites
+    from cisgram.report.track_figure import draw_tracks
+
+    named = [text for text in (region, gene) if text is not None]
+    if len(named) != 1:
+        raise ConfigError(f"give --region or --gene; got {'both' if named else 'neither'}.")
+    if out is None and drawing.figure is None:
+        raise ConfigError("give --out, --figure or both; got neither.")
+    if out is not None:
+        check_suffix(out, ".npz")
+    reader = TrackReader.open(model)
+    reference = open_model_genome(reader.card, genome)
+    if gene is None:
+        place = Interval.parse(named[0])
+    else:
+        (body,) = named_genes(model_annotation(reader.card, genome), reference, named).values()
+        place = region_of_gene(reader, reference, body)
+    sites, genes = known_sites(drawing.sites, reference), dict[str, Interval]()
+    if drawing.figure is not None:
+        genes = genes_by_name(model_annotation(reader.card, genome), reference)
+    found = predict_signal(reader, reference, place)
+    if out is not None:
+        write_signal(found, out)
+    if drawing.figure is not None:
+        draw_tracks(found, drawing.figure, genes=genes, sites=sites)
+    n_bins, n_tracks = found.signal.shape
+    Console().print(
+        f"{place}: {n_bins:,} bins of {found.resolution} bases, {n_tracks} tracks, are in "
+        f"{' and '.join(str(path) for path in (out, drawing.figure) if path is not None)}.",
+        highlight=False,
     )
 
 

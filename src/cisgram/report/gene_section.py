@@ -8,17 +8,17 @@ import numpy as np
 
 from cisgram.explain.gene_files import write_map
 from cisgram.explain.gene_maps import GeneMap, mutate_for_gene
-from cisgram.explain.gene_regions import GeneRegion, find_gene_region
+from cisgram.explain.gene_regions import find_gene_region
 from cisgram.genome.alphabet import LETTERS
 from cisgram.genome.genes import read_genes
 from cisgram.genome.interval import Interval
-from cisgram.predict.gene_places import gene_places
-from cisgram.predict.genes import gene_window, predict_genes
+from cisgram.predict.gene_places import genes_by_name
+from cisgram.predict.genes import predict_genes
 from cisgram.predict.model_genome import model_annotation
-from cisgram.predict.region_tracks import predict_regions
+from cisgram.predict.region_signal import predict_signal, region_of_gene
 from cisgram.report.base_figure import draw_map
 from cisgram.report.logo import Site, known_sites
-from cisgram.report.track_figure import TrackPicture, draw_tracks
+from cisgram.report.track_figure import draw_tracks
 
 EFFECTS, EFFECTS_PICTURE, TRACKS_PICTURE = "effects.npz", "effects.svg", "tracks.svg"
 
@@ -98,7 +98,13 @@ def make_gene_section(
     annotation = model_annotation(reader.card)
     table = read_genes(annotation).genes
     names = dict(table.select("gene", "name").iter_rows())
-    _draw_signal(place, annotation, names, out / TRACKS_PICTURE)
+    around = region_of_gene(reader, place.reference, place.body)
+    draw_tracks(
+        predict_signal(reader, place.reference, around),
+        out / TRACKS_PICTURE,
+        genes=genes_by_name(annotation, place.reference),
+        marked=place.region,
+    )
     kept = predict_genes(reader, place.reference, [place.body])[0].tolist()
     effects = found.of(place.track)
     sizes, inside = np.abs(effects).max(axis=1), _inside(place.region, known)
@@ -139,23 +145,3 @@ def _inside(region: Interval, sites: list[Site]) -> np.ndarray:
             start, end = region.locate(site.place)
             inside[max(start, 0) : end] = True
     return inside
-
-
-def _draw_signal(place: GeneRegion, annotation: str, names: dict[str, str], out: Path) -> None:
-    """Draw the tracks of what the gene's window predicts."""
-    reader = place.reader
-    window = gene_window(reader, place.reference, place.body).window
-    inner = Interval(window.chrom, window.start + reader.margin, window.end - reader.margin, "+")
-    genes = {names[g]: place for g, place in gene_places(annotation, place.reference).items()}
-    draw_tracks(
-        TrackPicture(
-            region=inner,
-            resolution=reader.model.resolution,
-            tracks=reader.columns.tracks,
-            signal=predict_regions(reader, place.reference, [inner])[0],
-            genes=genes,
-            title=f"{inner.chrom}: predicted counts of a bin of {reader.model.resolution} bases",
-            marked=place.region,
-        ),
-        out,
-    )
