@@ -18,6 +18,9 @@ GRADIENTS_HERE = ISM_HERE.replace("ism", "gradients")
 
 TRACKS = "explain tracks --model signal --genome toy.fa --annotation toy.gff3"
 
+WORDS = "explain words --model signal --genome toy.fa --annotation toy.gff3 --out new.tsv"
+WORDS_HERE = f"{WORDS} --word TATA=TATAAA --promoter 40 --distances "
+
 
 def write_effect_files(place: Place) -> None:
     """Write variants of the genome that `write_track_files` wrote."""
@@ -228,4 +231,37 @@ SIGNALS = (
         "has no gene YFG1",
     ),
 )
-EFFECT_CASES = (*SCORES, *MAPS, *GRADIENTS, *SIGNALS)
+PUT_IN = (
+    Case(
+        "words that are none", WORDS, "there are no words to put in; add --motifs, --word or both"
+    ),
+    Case("word without a name", f"{WORDS} --word TATAAA", "must look like Reb1=TTACCCK"),
+    Case("word of other letters", f"{WORDS} --word TATA=TAXA", "must hold IUPAC letters"),
+    Case("word of any bases", f"{WORDS} --word gap=NNN", "has no base that is likelier"),
+    Case(
+        "motifs that are none",
+        f"{WORDS} --motifs toy.fa.txt",
+        "neither JASPAR nor MEME",
+        write("toy.fa.txt", "words\n"),
+    ),
+    Case(
+        "distances that are none",
+        f"{WORDS} --word TATA=TATAAA --distances 20,near",
+        "distances must be whole numbers between commas",
+    ),
+    Case("word that reaches into the gene", f"{WORDS_HERE}1", "must lie within the 40"),
+    Case("word before the promoter", f"{WORDS_HERE}50", "must lie within the 40"),
+    Case("words before one gene", f"{WORDS_HERE}20 --n-genes 1", "n_genes must be at least 2"),
+    Case(
+        "words before genes without promoters",
+        f"{WORDS_HERE}20 --genes list.txt",
+        "needs two with their promoters in the model's window",
+        write("list.txt", "c0_0\n"),
+    ),
+    Case(
+        "words into a figure of another format",
+        f"{WORDS_HERE}20 --figure new.jpg",
+        "must end in .png",
+    ),
+)
+EFFECT_CASES = (*SCORES, *MAPS, *GRADIENTS, *SIGNALS, *PUT_IN)

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from cisgram.core.checks import ConfigError, check_range, check_suffix
-from cisgram.explain.figure_options import NO_FIGURE, FigureOptions
+from cisgram.explain.figure_options import FIGURES, NO_FIGURE, FigureOptions
+from cisgram.explain.word_options import GeneSample, WordConfig, WordOptions
 from cisgram.predict.model_genome import OWN, GenomeOptions
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from cisgram.explain.gene_regions import GeneRegion
 
 app = App(name="explain", help="Show which bases a model's predictions hang on.")
+_NO_WORDS, _SAMPLE, _WORDS = WordOptions(), GeneSample(), WordConfig()
 
 
 @app.command
@@ -188,6 +192,78 @@ def tracks(
     Console().print(
         f"{place}: {n_bins:,} bins of {found.resolution} bases, {n_tracks} tracks, are in "
         f"{' and '.join(str(path) for path in (out, drawing.figure) if path is not None)}.",
+        highlight=False,
+    )
+
+
+@app.command
+def words(
+    *,
+    model: str,
+    chosen: Annotated[WordOptions, Parameter(name="*")] = _NO_WORDS,
+    sample: Annotated[GeneSample, Parameter(name="*")] = _SAMPLE,
+    track: str | None = None,
+    config: Annotated[WordConfig, Parameter(name="*")] = _WORDS,
+    genome: Annotated[GenomeOptions, Parameter(name="*")] = OWN,
+    out: Path,
+    figure: Path | None = None,
+) -> None:
+    """Put words before genes whose promoters are shuffled, and say what they do to the genes.
+
+    Beside each word stands what its letters do in other orders. Genes are the unit of which means
+    and 95 % intervals are.
+
+    Args:
+        model: packaged weights such as cisgram/yeast-expression, a model's directory, or a run of
+            `cisgram train`.
+        chosen: words and distances.
+        sample: genes.
+        track: a number of genes that the model learnt, or a track; its first number by default.
+        config: how words are put in.
+        genome: what the genes are of.
+        out: tab-separated table with columns word sequence distance genes effect low high null
+            difference difference_low difference_high; log2 ratios for tracks, differences for
+            numbers of genes.
+        figure: also draw effects by distance, as .png, .pdf or .svg.
+    """
+    from cisgram.core.artifact import atomic_file
+    from cisgram.explain.gene_regions import choose_track
+    from cisgram.explain.gene_words import with_promoters, words_for_genes
+    from cisgram.predict.gene_places import gene_places
+    from cisgram.predict.model_genome import model_annotation, open_model_genome
+    from cisgram.predict.tracks import TrackReader
+    from cisgram.report.word_figure import draw_words
+
+    if figure is not None:
+        check_suffix(figure, *FIGURES)
+    motifs, distances = chosen.read_motifs(), chosen.read_distances()
+    reader = TrackReader.open(model)
+    output, reference = choose_track(reader, track), open_model_genome(reader.card, genome)
+    named = gene_places(model_annotation(reader.card, genome), reference, genes=sample.genes)
+    usable = with_promoters(reader, reference, named, promoter=config.promoter)
+    genes = sample.draw(usable, seed=config.seed)
+    found = words_for_genes(
+        reader, reference, genes, words=motifs, distances=distances, config=config
+    )
+    table = found.table(output, seed=config.seed)
+    with atomic_file(out) as building:
+        table.write_csv(building, separator="\t", float_precision=5)
+    if figure is not None:
+        draw_words(table, figure, track=output)
+    _say_words(table, output, f"Effects are in {out}.", n_left_out=len(named) - len(usable))
+
+
+def _say_words(table: "pl.DataFrame", track: str, where: str, *, n_left_out: int) -> None:
+    """Print the word and distance that do most beyond shuffled letters."""
+    from rich.console import Console
+
+    beyond = table["difference"].fill_nan(None).fill_null(table["effect"])
+    row = table.row(int(beyond.abs().arg_max() or 0), named=True)
+    left_out = f"; {n_left_out:,} without their promoter in the window left out" * bool(n_left_out)
+    Console().print(
+        f"{row['genes']:,} genes, {track}{left_out}: {row['word']}, {row['distance']:,} bases "
+        f"before a gene, does most: {row['effect']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}], "
+        f"its letters in other orders {row['null']:+.4f}. {where}",
         highlight=False,
     )
 
