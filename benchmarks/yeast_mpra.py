@@ -99,6 +99,7 @@ def main() -> None:
     print(result["head"])
     result["hosts"] = [host.name for host in chosen]
     result["n"] = {name: len(library.inserts) for name, library in libraries.items()}
+    result["n"]["native from"] = int(np.unique(libraries["native"].group).size)
     result["n"]["mutants of"] = int((libraries["mutants"].base < 0).sum())
     result["n"]["trained on"] = options.train
     result["primary"], result["published"] = PRIMARY, PUBLISHED
@@ -145,13 +146,14 @@ def _host(row: dict, tss: int) -> Host:
 def sample(data: Path, targets: Targets, *, n: int) -> dict[str, Library]:
     """Return some of each library, and all native ones of the test chromosomes."""
     rng = np.random.default_rng(0)
-    native, random, mutants = sets.native(data), sets.random(data), sets.mutants(data)
-    test = targets.genes.filter(pl.col("split") == "test")["chrom"].unique().sort().to_list()
-    held_out = sets.from_chromosomes(native, targets.reference, test)
+    native, places = sets.native(data, targets.reference)
+    random, mutants = sets.random(data), sets.mutants(data)
+    test = set(targets.genes.filter(pl.col("split") == "test")["chrom"])
+    held_out = np.array([place is not None and place.split(":")[0] in test for place in places])
     kept = mutants.group < n // 4  # a base has three mutants, which makes four inserts
     return {
         "native": native.take(rng.permutation(len(native.inserts))[:n]),
-        "native, held out": native.take(np.flatnonzero(held_out)[:n]),
+        "native, held out": native.take(rng.permutation(np.flatnonzero(held_out))[:n]),
         "random": random.take(rng.permutation(len(random.inserts))[:n]),
         "mutants": Library(
             inserts=[insert for insert, keep in zip(mutants.inserts, kept, strict=True) if keep],

@@ -2,7 +2,7 @@
 
 import gzip
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,8 @@ FIRST, CORE = 17, 80
 """Bases before the variable part of an insert, and of it; the rest is the same in all."""
 FEWEST_CELLS = 100
 """Sorted cells that a measurement rests on; with fewer, the mean level is mostly noise."""
+MOST_CHANGED = 5
+"""Bases in which a fragment may differ from the genome it is from."""
 _CHANGE = re.compile(r"(\d+)([ACGT])")
 
 
@@ -56,9 +58,16 @@ def of_sequences(inserts: list[str], measured: np.ndarray) -> Library:
     return Library(inserts=inserts, measured=measured, group=np.arange(len(inserts)))
 
 
-def native(data: Path) -> Library:
-    """Return fragments of promoters of yeast and neighbours of theirs by mutation."""
-    return _plain(data / "mpra" / "vaishnav_Native_complex.csv.gz")
+def native(data: Path, reference: Reference) -> tuple[Library, list[str | None]]:
+    """Return fragments of yeast promoters, mutated a little, and where each is from.
+
+    Those from one place are drawn together.
+    """
+    found = _plain(data / "mpra" / "vaishnav_Native_complex.csv.gz")
+    places = origins(found, reference)
+    numbers: dict[object, int] = {}
+    group = [numbers.setdefault(place or n, len(numbers)) for n, place in enumerate(places)]
+    return replace(found, group=np.array(group)), places
 
 
 def random(data: Path) -> Library:
@@ -108,14 +117,44 @@ def mutants(data: Path) -> Library:
     )
 
 
-def from_chromosomes(library: Library, reference: Reference, chromosomes: list[str]) -> np.ndarray:
-    """Say whose variable part stands on some chromosomes, on either strand."""
-    pieces = []
-    for name in chromosomes:
-        contig = np.asarray(reference.contig(name))
-        pieces += [contig.tobytes(), reverse_complement(contig).tobytes()]
-    cores = [encode(insert[FIRST : FIRST + CORE]).tobytes() for insert in library.inserts]
-    return np.array([any(core in piece for piece in pieces) for core in cores])
+def origins(library: Library, reference: Reference) -> list[str | None]:
+    """Return the chromosome and place that each variable part is from, either strand; None of none.
+
+    It may differ by mutation: one half stands in the genome as it is, the other nearly.
+    """
+    pieces = {
+        (name, strand): own.tobytes()
+        for name in reference.contigs
+        for contig in [np.array(reference.contig(name))]
+        for strand, own in (("+", contig), ("-", reverse_complement(contig)))
+    }
+    found: list[str | None] = []
+    known: dict[bytes, str] = {}
+    for insert in library.inserts:
+        core = encode(insert[FIRST : FIRST + CORE]).tobytes()
+        halves = (core[: CORE // 2], core[CORE // 2 :])
+        place = next((known[half] for half in halves if half in known), None)
+        place = place or _origin(core, pieces)
+        if place is not None:
+            known |= dict.fromkeys(halves, place)
+        found.append(place)
+    return found
+
+
+def _origin(core: bytes, pieces: dict[tuple[str, str], bytes]) -> str | None:
+    """Find a half of the core in the chromosomes, beside which the other half nearly fits."""
+    for (name, strand), piece in pieces.items():
+        for offset in (0, CORE // 2):
+            at = piece.find(core[offset : offset + CORE // 2]) - offset
+            if at + offset < 0 or at < 0:
+                continue
+            there = np.frombuffer(piece[at : at + CORE], np.uint8)
+            if (
+                there.size == CORE
+                and (there != np.frombuffer(core, np.uint8)).sum() <= MOST_CHANGED
+            ):
+                return f"{name}:{at}:{strand}"
+    return None
 
 
 def replacements(

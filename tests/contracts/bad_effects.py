@@ -14,6 +14,12 @@ SCORE_GENES = f"{SCORE} --genome toy.fa --annotation toy.gff3"
 ISM = "explain ism --model signal --out new.npz"
 ISM_GENES = f"{ISM} --genome toy.fa --annotation toy.gff3"
 ISM_HERE = f"{ISM_GENES} --region c0:91-110"
+GRADIENTS_HERE = ISM_HERE.replace("ism", "gradients")
+
+TRACKS = "explain tracks --model signal --genome toy.fa --annotation toy.gff3"
+
+WORDS = "explain words --model signal --genome toy.fa --annotation toy.gff3 --out new.tsv"
+WORDS_HERE = f"{WORDS} --word TATA=TATAAA --promoter 40 --distances "
 
 
 def write_effect_files(place: Place) -> None:
@@ -180,4 +186,87 @@ MAPS = (
         "--sites .* --figure",
     ),
 )
-EFFECT_CASES = (*SCORES, *MAPS)
+GRADIENTS = (
+    Case("effects into a text file", ISM_HERE.replace("npz", "txt"), r"must end in \.npz"),
+    Case(
+        "contributions into a text file", GRADIENTS_HERE.replace("npz", "txt"), r"must end in \.npz"
+    ),
+    Case("gradients of no steps", f"{GRADIENTS_HERE} --steps 0", "steps must be at least 1; got 0"),
+    Case(
+        "gradients of a track that the model lacks",
+        f"{GRADIENTS_HERE} --track tpm",
+        "track must be",
+    ),
+    Case("gradients far from the gene", f"{GRADIENTS_HERE} --gene c0_40", "reaches outside"),
+    Case(
+        "gradients of sites without a figure",
+        f"{GRADIENTS_HERE} --sites places.bed",
+        "add --figure",
+    ),
+    Case(
+        "gradients of a language model",
+        GRADIENTS_HERE.replace("signal", "lm"),
+        "lm is a shorkie-lm that names no tracks",
+    ),
+)
+SIGNALS = (
+    Case("signal of nowhere", f"{TRACKS} --out new.npz", "give --region or --gene; got neither"),
+    Case(
+        "signal of a region and a gene",
+        f"{TRACKS} --out new.npz --region c0:91-110 --gene c0_2",
+        "give --region or --gene; got both",
+    ),
+    Case("signal for nothing", f"{TRACKS} --region c0:91-110", "give --out, --figure or both"),
+    Case(
+        "signal into a text file", f"{TRACKS} --region c0:91-110 --out new.txt", "must end in .npz"
+    ),
+    Case(
+        "signal past the end of a contig",
+        f"{TRACKS} --region c0:1,991-2,010 --out new.npz",
+        "reaches past the 2,000 bases of c0",
+    ),
+    Case(
+        "signal drawn without the places of genes",
+        f"{TRACKS} --region c0:91-110 --figure new.png".replace(" --annotation toy.gff3", ""),
+        "add --annotation",
+    ),
+    Case(
+        "signal of a gene that the annotation does not know",
+        f"{TRACKS} --gene YFG1 --out new.npz",
+        "has no gene YFG1",
+    ),
+)
+PUT_IN = (
+    Case(
+        "words that are none", WORDS, "there are no words to put in; add --motifs, --word or both"
+    ),
+    Case("word without a name", f"{WORDS} --word TATAAA", "must look like Reb1=TTACCCK"),
+    Case("word of other letters", f"{WORDS} --word TATA=TAXA", "must hold IUPAC letters"),
+    Case("word of any bases", f"{WORDS} --word gap=NNN", "has no base that is likelier"),
+    Case(
+        "motifs that are none",
+        f"{WORDS} --motifs toy.fa.txt",
+        "neither JASPAR nor MEME",
+        write("toy.fa.txt", "words\n"),
+    ),
+    Case(
+        "distances that are none",
+        f"{WORDS} --word TATA=TATAAA --distances 20,near",
+        "distances must be whole numbers between commas",
+    ),
+    Case("word that reaches into the gene", f"{WORDS_HERE}1", "must lie within the 40"),
+    Case("word before the promoter", f"{WORDS_HERE}50", "must lie within the 40"),
+    Case("words before one gene", f"{WORDS_HERE}20 --n-genes 1", "n_genes must be at least 2"),
+    Case(
+        "words before genes without promoters",
+        f"{WORDS_HERE}20 --genes list.txt",
+        "needs two with their promoters in the model's window",
+        write("list.txt", "c0_0\n"),
+    ),
+    Case(
+        "words into a figure of another format",
+        f"{WORDS_HERE}20 --figure new.jpg",
+        "must end in .png",
+    ),
+)
+EFFECT_CASES = (*SCORES, *MAPS, *GRADIENTS, *SIGNALS, *PUT_IN)

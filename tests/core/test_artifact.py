@@ -22,6 +22,7 @@ from cisgram.core.artifact import (
     open_artifact,
     sha256,
     verify_artifact,
+    write_arrays,
     write_json,
 )
 from cisgram.core.checks import DataError
@@ -313,3 +314,12 @@ def test_a_write_that_numpy_could_not_finish_is_one_sentence(tmp_path):
         raise OSError("358 requested and 0 written")
     with pytest.raises(OSError, match="something else"), atomic_file(tmp_path / "a.npy"):
         raise OSError("something else")
+
+
+def test_arrays_are_written_whole_or_not_at_all(tmp_path):
+    write_arrays(tmp_path / "x.npz", {"a": np.arange(3), "name": np.array("toy")})
+    with np.load(tmp_path / "x.npz") as found:
+        assert (found["a"].tolist(), str(found["name"])) == ([0, 1, 2], "toy")
+    with pytest.raises(ValueError, match="allow_pickle"):
+        write_arrays(tmp_path / "y.npz", {"a": np.array([object()])})
+    assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]

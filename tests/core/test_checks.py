@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from cisgram.core.checks import (
     check_choice,
     check_file,
     check_range,
+    check_suffix,
     check_unique,
     few,
     missing_extra,
@@ -95,3 +97,9 @@ def test_few_names_the_first_and_counts_the_rest(names, text):
 def test_missing_extra_is_answered_with_its_install_command():
     with pytest.raises(ConfigError, match=r"needs pgenlib; .* pip install 'cisgram\[pgen\]'"):
         missing_extra("pgenlib", "pgen")
+
+
+def test_a_name_must_end_as_its_format_does():
+    assert check_suffix(Path("a.NPZ"), ".npz") == Path("a.NPZ")
+    with pytest.raises(ConfigError, match=r"^b/a\.jpg must end in \.png, \.pdf; rename it\.$"):
+        check_suffix(Path("b/a.jpg"), ".png", ".pdf")

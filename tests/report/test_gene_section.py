@@ -1,42 +1,28 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from cisgram.explain.gene_map_files import NamedMap
 from cisgram.explain.gene_maps import GeneMap
 from cisgram.genome.interval import Interval
-from cisgram.genome.reference import Reference
+from cisgram.report.base_figure import BasePicture, draw_bases, importance
 from cisgram.report.gene_section import make_gene_section, strongest_changes
 from cisgram.report.logo import Site
-from cisgram.report.mutation_figure import MutationPicture, draw_mutations, importance
-from predict.toy_reader import GENES, toy_reference
-
-
-@pytest.fixture
-def reference(tmp_path: Path) -> Reference:
-    return toy_reference(tmp_path)
+from predict.toy_reader import GENES
 
 
 @pytest.mark.parametrize(("strand", "position"), [("+", 103), ("-", 118)])
-def test_the_strongest_changes_are_named_by_place_and_site(reference, strand, position):
+def test_the_strongest_changes_are_named_by_place_and_site(strand, position):
     effects = np.zeros((20, 4, 1), np.float32)
     effects[2, 3], effects[5, 1] = -0.5, 0.2
-    found = NamedMap(
-        GeneMap(
-            region=Interval("c0", 100, 120, strand),
-            gene=GENES["left"],
-            tokens=np.zeros(20, np.uint8),
-            outputs=("worth",),
-            effects=effects,
-            reference=np.zeros(1, np.float32),
-        ),
-        "left",
-        "worth",
-        reference,
+    found = GeneMap(
+        region=Interval("c0", 100, 120, strand),
+        gene=GENES["left"],
+        tokens=np.zeros(20, np.uint8),
+        outputs=("worth",),
+        effects=effects,
+        reference=np.zeros(1, np.float32),
     )
     sites = [Site("Reb1", Interval("c0", position - 1, position)), Site("no", Interval("c1", 0, 9))]
-    first, second = strongest_changes(found, sites, n=2)
+    first, second = strongest_changes(found, "worth", sites=sites, n=2)
     assert first == (position, "A", "T", -0.5, "Reb1")
     assert (second.alternative, round(second.effect, 3), second.site) == ("C", 0.2, "")
 
@@ -52,15 +38,17 @@ def test_a_line_of_bases_is_drawn_once_each(tmp_path):
     tokens[3] = 4
     effects = rng.normal(size=(130, 4)).astype(np.float32)
     effects[3] = np.nan
-    picture = MutationPicture(
+    picture = BasePicture(
         region=Interval("c0", 0, 130),
         tokens=tokens,
+        heights=importance(effects),
+        heights_are="importance",
         effects=effects,
+        effects_are="effect",
         title="toy",
-        unit="effect",
         sites=[Site("Reb1", Interval("c0", 120, 128, "-"))],
     )
-    draw_mutations(picture, tmp_path / "toy.svg")
+    draw_bases(picture, tmp_path / "toy.svg")
     text = (tmp_path / "toy.svg").read_text()
     letters = text.count("fill: #1b8a3d") + text.count("fill: #2257b8")
     letters += text.count("fill: #c77700") + text.count("fill: #c62f2f")

@@ -5,13 +5,18 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from cisgram.core.checks import ConfigError
+from cisgram.core.checks import ConfigError, check_range, check_suffix
+from cisgram.explain.figure_options import FIGURES, NO_FIGURE, FigureOptions
+from cisgram.explain.word_options import GeneSample, WordConfig, WordOptions
 from cisgram.predict.model_genome import OWN, GenomeOptions
 
 if TYPE_CHECKING:
-    from cisgram.explain.gene_map_files import NamedMap
+    import polars as pl
+
+    from cisgram.explain.gene_regions import GeneRegion
 
 app = App(name="explain", help="Show which bases a model's predictions hang on.")
+_NO_WORDS, _SAMPLE, _WORDS = WordOptions(), GeneSample(), WordConfig()
 
 
 @app.command
@@ -22,9 +27,8 @@ def ism(
     gene: str | None = None,
     track: str | None = None,
     genome: Annotated[GenomeOptions, Parameter(name="*")] = OWN,
-    sites: Path | None = None,
     out: Path,
-    figure: Path | None = None,
+    drawing: Annotated[FigureOptions, Parameter(name="*")] = NO_FIGURE,
 ) -> None:
     """Put every other base at every position of a region (in-silico saturation mutagenesis).
 
@@ -37,39 +41,238 @@ def ism(
             middle by default.
         track: a number of genes that the model learnt, or a track; its first number by default.
         genome: what the region is of.
-        sites: BED of what is known, to be drawn in the figure.
         out: .npz file; effects is length x 4 (A, C, G, T along the region's strand), put in minus
             as it is: log2 ratios for tracks, differences for numbers of genes.
-        figure: also draw it, as .png, .pdf or .svg.
+        drawing: figure of it.
     """
-    from cisgram.explain.gene_map_files import mutate_region, write_map
-    from cisgram.report.logo import known_sites
-    from cisgram.report.mutation_figure import check_figure, draw_named_map
-
-    if figure is not None:
-        check_figure(figure)
-    elif sites is not None:
-        raise ConfigError("--sites are drawn in the figure; add --figure, or leave them out.")
-    found = mutate_region(model, region, gene=gene, track=track, genome=genome)
-    drawn = known_sites(sites, found.reference)
-    write_map(found, out)
-    if figure is not None:
-        draw_named_map(found, figure, sites=drawn)
-    _say(found, out)
-
-
-def _say(found: "NamedMap", out: Path) -> None:
     import numpy as np
+
+    from cisgram.explain.gene_files import write_map
+    from cisgram.explain.gene_maps import mutate_for_gene
+    from cisgram.explain.gene_regions import find_gene_region
+    from cisgram.genome.alphabet import LETTERS
+    from cisgram.report.base_figure import draw_map
+    from cisgram.report.logo import known_sites
+
+    check_suffix(out, ".npz")
+    place = find_gene_region(model, region, gene=gene, track=track, genome=genome)
+    sites = known_sites(drawing.sites, place.reference)
+    found = mutate_for_gene(place.reader, place.reference, place.region, gene=place.body)
+    write_map(place, found, out)
+    if drawing.figure is not None:
+        draw_map(place, found, drawing.figure, sites=sites)
+    effects = found.of(place.track)
+    at, base = np.unravel_index(np.nanargmax(np.abs(effects)), effects.shape)
+    _say(
+        place,
+        f"the strongest of {3 * place.region.length:,} changes",
+        f"{_place(place, int(at))} {LETTERS[found.tokens[at]]}>{LETTERS[base]}, "
+        f"{effects[at, base]:+.4f}. Effects are in {out}.",
+    )
+
+
+@app.command
+def gradients(
+    *,
+    model: str,
+    region: str,
+    gene: str | None = None,
+    track: str | None = None,
+    steps: int | None = None,
+    genome: Annotated[GenomeOptions, Parameter(name="*")] = OWN,
+    out: Path,
+    drawing: Annotated[FigureOptions, Parameter(name="*")] = NO_FIGURE,
+) -> None:
+    """Say what each base of a region adds, by gradients times input, at the cost of one pass.
+
+    Args:
+        model: packaged weights such as cisgram/yeast-expression, a model's directory, or a run of
+            `cisgram train`.
+        region: such as chrII:278000-278500, counted from 1; a strand may follow, as in
+            chrII:278000-278500(-).
+        gene: what is read, by identifier or name; the gene that starts nearest to the region's
+            middle by default.
+        track: a number of genes that the model learnt, or a track; its first number by default.
+        steps: take integrated gradients, with so many passes on the way from a quarter of each
+            base; plain gradients by default.
+        genome: what the region is of.
+        out: .npz file; contributions is of the bases that are there, hypothetical is length x 4
+            (A, C, G, T along the region's strand), in units of log2 for tracks.
+        drawing: figure of it.
+    """
+    import numpy as np
+
+    from cisgram.explain.gene_files import write_gradients
+    from cisgram.explain.gene_gradients import attribute_to_gene
+    from cisgram.explain.gene_regions import find_gene_region
+    from cisgram.genome.alphabet import LETTERS
+    from cisgram.report.base_figure import draw_gradients
+    from cisgram.report.logo import known_sites
+
+    check_suffix(out, ".npz")
+    if steps is not None:
+        check_range(steps, "steps", low=1)
+    place = find_gene_region(model, region, gene=gene, track=track, genome=genome)
+    sites = known_sites(drawing.sites, place.reference)
+    found = attribute_to_gene(
+        place.reader, place.reference, place.body, output=place.track, n_steps=steps
+    )
+    write_gradients(place, found, out)
+    if drawing.figure is not None:
+        draw_gradients(place, found, drawing.figure, sites=sites)
+    own = found.within(place.region)
+    at = int(np.nanargmax(np.abs(own.contributions)))
+    gap = own.completeness_gap
+    missing = "" if gap is None else f" The sum over the whole window is off by {gap:+.4f}."
+    _say(
+        place,
+        f"the strongest of {place.region.length:,} bases",
+        f"{_place(place, at)} {LETTERS[own.tokens[at]]}, {own.contributions[at]:+.4f}."
+        f"{missing} Contributions are in {out}.",
+    )
+
+
+@app.command
+def tracks(
+    *,
+    model: str,
+    region: str | None = None,
+    gene: str | None = None,
+    genome: Annotated[GenomeOptions, Parameter(name="*")] = OWN,
+    out: Path | None = None,
+    drawing: Annotated[FigureOptions, Parameter(name="*")] = NO_FIGURE,
+) -> None:
+    """Predict the signal along a region, or around a gene, and draw it with the genes there.
+
+    Give --region or --gene, and --out, --figure or both.
+
+    Args:
+        model: packaged weights such as cisgram/yeast-expression, a model's directory, or a run of
+            `cisgram train`.
+        region: such as chrII:278000-278500, counted from 1, of any length; a strand may follow, as
+            in chrII:278000-278500(-), and bins and strands are then those of it.
+        gene: in place of a region, all that is predicted in the window around this gene.
+        genome: what the region is of.
+        out: .npz file; signal is bins x tracks, in counts of a bin.
+        drawing: figure of it.
+    """
     from rich.console import Console
 
-    from cisgram.genome.alphabet import LETTERS
+    from cisgram.genome.interval import Interval
+    from cisgram.predict.gene_places import genes_by_name, named_genes
+    from cisgram.predict.model_genome import model_annotation, open_model_genome
+    from cisgram.predict.region_signal import predict_signal, region_of_gene, write_signal
+    from cisgram.predict.tracks import TrackReader
+    from cisgram.report.logo import known_sites
+    from cisgram.report.track_figure import draw_tracks
 
-    effects, region = found.map.of(found.track), found.map.region
-    at, base = np.unravel_index(np.nanargmax(np.abs(effects)), effects.shape)
-    position = region.end - int(at) if region.strand == "-" else region.start + int(at) + 1
-    change = f"{LETTERS[found.map.tokens[at]]}>{LETTERS[base]}"
+    named = [text for text in (region, gene) if text is not None]
+    if len(named) != 1:
+        raise ConfigError(f"give --region or --gene; got {'both' if named else 'neither'}.")
+    if out is None and drawing.figure is None:
+        raise ConfigError("give --out, --figure or both; got neither.")
+    if out is not None:
+        check_suffix(out, ".npz")
+    reader = TrackReader.open(model)
+    reference = open_model_genome(reader.card, genome)
+    if gene is None:
+        place = Interval.parse(named[0])
+    else:
+        (body,) = named_genes(model_annotation(reader.card, genome), reference, named).values()
+        place = region_of_gene(reader, reference, body)
+    sites, genes = known_sites(drawing.sites, reference), dict[str, Interval]()
+    if drawing.figure is not None:
+        genes = genes_by_name(model_annotation(reader.card, genome), reference)
+    found = predict_signal(reader, reference, place)
+    if out is not None:
+        write_signal(found, out)
+    if drawing.figure is not None:
+        draw_tracks(found, drawing.figure, genes=genes, sites=sites)
+    n_bins, n_tracks = found.signal.shape
     Console().print(
-        f"{found.gene}, {found.track}: the strongest of {3 * region.length:,} changes is "
-        f"{region.chrom}:{position:,} {change}, {effects[at, base]:+.4f}. Effects are in {out}.",
+        f"{place}: {n_bins:,} bins of {found.resolution} bases, {n_tracks} tracks, are in "
+        f"{' and '.join(str(path) for path in (out, drawing.figure) if path is not None)}.",
         highlight=False,
     )
+
+
+@app.command
+def words(
+    *,
+    model: str,
+    chosen: Annotated[WordOptions, Parameter(name="*")] = _NO_WORDS,
+    sample: Annotated[GeneSample, Parameter(name="*")] = _SAMPLE,
+    track: str | None = None,
+    config: Annotated[WordConfig, Parameter(name="*")] = _WORDS,
+    genome: Annotated[GenomeOptions, Parameter(name="*")] = OWN,
+    out: Path,
+    figure: Path | None = None,
+) -> None:
+    """Put words before genes whose promoters are shuffled, and say what they do to the genes.
+
+    Beside each word stands what its letters do in other orders. Genes are the unit of which means
+    and 95 % intervals are.
+
+    Args:
+        model: packaged weights such as cisgram/yeast-expression, a model's directory, or a run of
+            `cisgram train`.
+        chosen: words and distances.
+        sample: genes.
+        track: a number of genes that the model learnt, or a track; its first number by default.
+        config: how words are put in.
+        genome: what the genes are of.
+        out: tab-separated table with columns word sequence distance genes effect low high null
+            difference difference_low difference_high; log2 ratios for tracks, differences for
+            numbers of genes.
+        figure: also draw effects by distance, as .png, .pdf or .svg.
+    """
+    from cisgram.core.artifact import atomic_file
+    from cisgram.explain.gene_regions import choose_track
+    from cisgram.explain.gene_words import with_promoters, words_for_genes
+    from cisgram.predict.gene_places import gene_places
+    from cisgram.predict.model_genome import model_annotation, open_model_genome
+    from cisgram.predict.tracks import TrackReader
+    from cisgram.report.word_figure import draw_words
+
+    if figure is not None:
+        check_suffix(figure, *FIGURES)
+    motifs, distances = chosen.read_motifs(), chosen.read_distances()
+    reader = TrackReader.open(model)
+    output, reference = choose_track(reader, track), open_model_genome(reader.card, genome)
+    named = gene_places(model_annotation(reader.card, genome), reference, genes=sample.genes)
+    usable = with_promoters(reader, reference, named, promoter=config.promoter)
+    genes = sample.draw(usable, seed=config.seed)
+    found = words_for_genes(
+        reader, reference, genes, words=motifs, distances=distances, config=config
+    )
+    table = found.table(output, seed=config.seed)
+    with atomic_file(out) as building:
+        table.write_csv(building, separator="\t", float_precision=5)
+    if figure is not None:
+        draw_words(table, figure, track=output)
+    _say_words(table, output, f"Effects are in {out}.", n_left_out=len(named) - len(usable))
+
+
+def _say_words(table: "pl.DataFrame", track: str, where: str, *, n_left_out: int) -> None:
+    """Print the word and distance that do most beyond shuffled letters."""
+    from rich.console import Console
+
+    beyond = table["difference"].fill_nan(None).fill_null(table["effect"])
+    row = table.row(int(beyond.abs().arg_max() or 0), named=True)
+    left_out = f"; {n_left_out:,} without their promoter in the window left out" * bool(n_left_out)
+    Console().print(
+        f"{row['genes']:,} genes, {track}{left_out}: {row['word']}, {row['distance']:,} bases "
+        f"before a gene, does most: {row['effect']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}], "
+        f"its letters in other orders {row['null']:+.4f}. {where}",
+        highlight=False,
+    )
+
+
+def _place(place: "GeneRegion", offset: int) -> str:
+    return f"{place.region.chrom}:{place.region.position(offset) + 1:,}"
+
+
+def _say(place: "GeneRegion", what: str, found: str) -> None:
+    from rich.console import Console
+
+    Console().print(f"{place.gene}, {place.track}: {what} is {found}", highlight=False)

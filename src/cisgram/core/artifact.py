@@ -15,11 +15,14 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from cisgram import __version__
 from cisgram.core.checks import CisgramError, DataError
@@ -186,6 +189,16 @@ def write_json(path: Path | str, content: Any) -> None:
     """
     with atomic_file(path) as temporary:
         temporary.write_text(json.dumps(_plain(content), indent=2, allow_nan=False) + "\n")
+
+
+def write_arrays(path: Path | str, arrays: Mapping[str, ArrayLike]) -> None:
+    """Write named arrays as compressed .npz, atomically.
+
+    Raises:
+        DataError: the disk is full or the place cannot be written.
+    """
+    with atomic_file(path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
 
 
 def read_json(path: Path | str) -> Any:

@@ -50,6 +50,17 @@ def read_text(path: Path | str, what: str) -> str:
         raise DataError(f"{what} {path} is not a text file; check the path.") from error
 
 
+def check_suffix(path: Path, *suffixes: str) -> Path:
+    """Return `path` when its name ends in one of the suffixes, in whatever case.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if path.suffix.lower() not in suffixes:
+        raise ConfigError(f"{path} must end in {', '.join(suffixes)}; rename it.")
+    return path
+
+
 def check_choice(value: str, choices: Collection[str], name: str) -> str:
     """Return `value` when it is one of `choices`.
 

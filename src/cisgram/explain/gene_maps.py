@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from cisgram.core.checks import ConfigError, check_choice
+from cisgram.core.checks import check_choice
 from cisgram.explain.mutate import Mutagenesis, saturation_mutagenesis
 from cisgram.genome.alphabet import reverse_complement
 from cisgram.genome.interval import Interval
@@ -66,12 +66,7 @@ def mutate_for_gene(
         DataError: the gene lies on no contig.
     """
     place = gene_window(reader, reference, gene)
-    start, end = place.window.locate(region)
-    if not place.window.overlaps(region) or start < 0 or end > place.window.length:
-        raise ConfigError(
-            f"{region} reaches outside {place.window}, which is what the model reads around "
-            "the gene; take a region nearer to it."
-        )
+    start, end = place.locate(region)
     readout = GeneReadout(reader, place)
     tokens, length = reference.fetch(place.window), place.window.length
     forward = saturation_mutagenesis(
@@ -89,7 +84,7 @@ def mutate_for_gene(
     read = (_outputs(forward) + _outputs(backward)[::-1, ::-1]) / 2
     before = (forward.reference + backward.reference) / 2
     effects, bases = readout.effects(read, before), forward.tokens
-    if (region.strand == "-") != (gene.strand == "-"):
+    if place.opposes(region):
         effects, bases = effects[::-1, ::-1], reverse_complement(bases)
     return GeneMap(
         region=region,

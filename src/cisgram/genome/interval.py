@@ -118,6 +118,14 @@ class Interval:
         start = self.start - (spare - spare // 2 if self.strand == "-" else spare // 2)
         return type(self)(self.chrom, start, start + length, self.strand)
 
+    def position(self, offset: int) -> int:
+        """Return where on the chromosome a base of this stretch lies, read along its strand.
+
+        >>> Interval("chr1", 100, 200, "-").position(5)
+        194
+        """
+        return self.end - 1 - offset if self.strand == "-" else self.start + offset
+
     def locate(self, other: "Interval") -> tuple[int, int]:
         """Return where another stretch of this chromosome starts and ends, read along this one.
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cisgram.core.artifact import atomic_file
-from cisgram.core.checks import ConfigError
+from cisgram.core.artifact import write_arrays
+from cisgram.core.checks import check_suffix
 from cisgram.genome.bed import read_bed
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference, open_reference
@@ -34,20 +34,20 @@ def embed_file(
         ConfigError: `out` does not end in .npz.
         DataError: a file cannot be used.
     """
-    if out.suffix != ".npz":
-        raise ConfigError(f"{out} must end in .npz; rename it.")
+    check_suffix(out, ".npz")
     reader = open_reader(model, species=species)
     reference = open_reference(fasta)
     names, regions = read_bed(bed, reference) if bed else _records(reference)
     found = embed_regions(reader.model, reference, regions, pool=pool, species=reader.species)
-    with atomic_file(out) as building, building.open("wb") as stream:
-        np.savez_compressed(
-            stream,
-            values=found.values,
-            region=found.region,
-            spans=found.spans,
-            names=np.array(names),
-        )
+    write_arrays(
+        out,
+        {
+            "values": found.values,
+            "region": found.region,
+            "spans": found.spans,
+            "names": np.array(names),
+        },
+    )
     return found.values.shape
 
 

@@ -55,6 +55,19 @@ def named_genes(
     return found
 
 
+def genes_by_name(annotation: Path | str, reference: Reference) -> dict[str, Interval]:
+    """Return the bodies of all genes on their strands, by name; by identifier if it is taken.
+
+    Raises:
+        DataError: the reference lacks the contigs of all of them.
+    """
+    names = dict(read_genes(annotation).genes.select("gene", "name").iter_rows())
+    found: dict[str, Interval] = {}
+    for gene, place in _all_genes(annotation, reference).items():
+        found[gene if names[gene] in found else names[gene]] = place
+    return found
+
+
 def _all_genes(annotation: Path | str, reference: Reference) -> dict[str, Interval]:
     found: dict[str, Interval] = {}
     for row in read_genes(annotation).genes.iter_rows(named=True):

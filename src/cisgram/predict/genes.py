@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
+from cisgram.core.checks import ConfigError
 from cisgram.core.progress import progress
 from cisgram.genome.alphabet import reverse_complement
 from cisgram.genome.interval import Interval
@@ -28,6 +29,24 @@ class GeneWindow:
     """First bin of its body among those predicted, along its strand."""
     past: int
     """One past the last."""
+
+    def locate(self, region: Interval) -> tuple[int, int]:
+        """Return where a region starts and ends in the window, read along the gene's strand.
+
+        Raises:
+            ConfigError: it reaches outside.
+        """
+        start, end = self.window.locate(region)
+        if not self.window.overlaps(region) or start < 0 or end > self.window.length:
+            raise ConfigError(
+                f"{region} reaches outside {self.window}, which is what the model reads around "
+                "the gene; take a region nearer to it."
+            )
+        return start, end
+
+    def opposes(self, region: Interval) -> bool:
+        """Say whether a region is read on the other strand than the window; `.` reads as `+`."""
+        return (self.window.strand == "-") != (region.strand == "-")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,20 +69,28 @@ class GeneReadout:
         units = self.reader.in_units(output).flip(1)
         return self._kept(units[..., torch.from_numpy(self.reader.columns.partner)])
 
+    def levels(self, kept: Float[Tensor, "... kept"]) -> Float[Tensor, "... kept"]:
+        """Return what was kept, both strands averaged, on the scale on which effects add up.
+
+        Numbers stay as they are; of tracks it is log2(1 + the summed counts).
+        """
+        n_values = len(self.reader.columns.values)
+        return torch.cat([kept[..., :n_values], torch.log2(1 + kept[..., n_values:])], dim=-1)
+
     def effects(
-        self, alternative: Float32[np.ndarray, "... kept"], reference: Float32[np.ndarray, "kept"]
+        self,
+        alternative: Float32[np.ndarray, "... kept"],
+        reference: Float32[np.ndarray, "... kept"],
     ) -> Float32[np.ndarray, "... kept"]:
         """Return what changes of sequence do, from what was kept, both strands averaged.
 
-        Numbers are subtracted. Of tracks it is logSED, log2((1 + alternative) / (1 + reference))
-        of the summed counts (Linder et al. 2025, Borzoi).
+        They are differences of `levels`: of numbers, and of tracks logSED,
+        log2((1 + alternative) / (1 + reference)) of the summed counts (Linder et al. 2025, Borzoi).
         """
-        n_values = len(self.reader.columns.values)
-        found = alternative - reference
-        found[..., n_values:] = np.log2(1 + alternative[..., n_values:]) - np.log2(
-            1 + reference[n_values:]
+        after, before = (
+            self.levels(torch.from_numpy(kept)).numpy() for kept in (alternative, reference)
         )
-        return found
+        return after - before
 
     def _kept(self, units: Float[Tensor, "batch bins columns"]) -> Float[Tensor, "batch kept"]:
         columns, place = self.reader.columns, self.place

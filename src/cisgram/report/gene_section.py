@@ -6,18 +6,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cisgram.explain.gene_map_files import NamedMap, mutate_region, write_map
+from cisgram.explain.gene_files import write_map
+from cisgram.explain.gene_maps import GeneMap, mutate_for_gene
+from cisgram.explain.gene_regions import find_gene_region
 from cisgram.genome.alphabet import LETTERS
 from cisgram.genome.genes import read_genes
 from cisgram.genome.interval import Interval
-from cisgram.predict.gene_places import gene_places
-from cisgram.predict.genes import gene_window, predict_genes
+from cisgram.predict.gene_places import genes_by_name
+from cisgram.predict.genes import predict_genes
 from cisgram.predict.model_genome import model_annotation
-from cisgram.predict.region_tracks import predict_regions
-from cisgram.predict.tracks import TrackReader
+from cisgram.predict.region_signal import predict_signal, region_of_gene
+from cisgram.report.base_figure import draw_map
 from cisgram.report.logo import Site, known_sites
-from cisgram.report.mutation_figure import draw_named_map
-from cisgram.report.track_figure import TrackPicture, draw_tracks
+from cisgram.report.track_figure import draw_tracks
 
 EFFECTS, EFFECTS_PICTURE, TRACKS_PICTURE = "effects.npz", "effects.svg", "tracks.svg"
 
@@ -89,43 +90,49 @@ def make_gene_section(
         ConfigError: the model predicts no tracks, or the region is too far from the gene.
         DataError: there is no such gene, or the BED cannot be used.
     """
-    reader = TrackReader.open(model)
-    found = mutate_region(model, region, gene=gene)
-    known = known_sites(sites, found.reference)
-    write_map(found, out / EFFECTS)
-    draw_named_map(found, out / EFFECTS_PICTURE, sites=known)
+    place = find_gene_region(model, region, gene=gene)
+    reader, known = place.reader, known_sites(sites, place.reference)
+    found = mutate_for_gene(reader, place.reference, place.region, gene=place.body)
+    write_map(place, found, out / EFFECTS)
+    draw_map(place, found, out / EFFECTS_PICTURE, sites=known)
     annotation = model_annotation(reader.card)
     table = read_genes(annotation).genes
     names = dict(table.select("gene", "name").iter_rows())
-    _draw_signal(reader, found, annotation, names, out / TRACKS_PICTURE)
-    kept = predict_genes(reader, found.reference, [found.map.gene])[0].tolist()
-    sizes = np.abs(found.map.of(found.track)).max(axis=1)
-    inside = _inside(found.map.region, known)
+    around = region_of_gene(reader, place.reference, place.body)
+    draw_tracks(
+        predict_signal(reader, place.reference, around),
+        out / TRACKS_PICTURE,
+        genes=genes_by_name(annotation, place.reference),
+        marked=place.region,
+    )
+    kept = predict_genes(reader, place.reference, [place.body])[0].tolist()
+    effects = found.of(place.track)
+    sizes, inside = np.abs(effects).max(axis=1), _inside(place.region, known)
     return GeneSection(
         model=model,
-        gene=found.gene,
-        name=names[found.gene],
-        region=str(found.map.region),
-        track=found.track,
+        gene=place.gene,
+        name=names[place.gene],
+        region=str(place.region),
+        track=place.track,
         numbers=dict(zip(reader.columns.of_a_gene, kept, strict=True)),
-        strongest=strongest_changes(found, known, n=n_strongest),
+        strongest=strongest_changes(found, place.track, sites=known, n=n_strongest),
         in_sites=float(np.nanmean(sizes[inside])) if inside.any() else float("nan"),
         elsewhere=float(np.nanmean(sizes[~inside])) if not inside.all() else float("nan"),
         directory=out,
     )
 
 
-def strongest_changes(found: NamedMap, sites: list[Site], *, n: int) -> list[Change]:
+def strongest_changes(found: GeneMap, track: str, *, sites: list[Site], n: int) -> list[Change]:
     """Return the strongest change of each of the `n` positions where it is strongest."""
-    effects, region = found.map.of(found.track), found.map.region
+    effects, region = found.of(track), found.region
     sizes = np.nan_to_num(np.abs(effects)).max(axis=1)
     changes: list[Change] = []
     for at in np.argsort(-sizes, kind="stable")[:n].tolist():
         base = int(np.nanargmax(np.abs(effects[at])))
-        place = region.end - 1 - at if region.strand == "-" else region.start + at
+        place = region.position(at)
         here = Interval(region.chrom, place, place + 1)
         names = ", ".join(site.name for site in sites if site.place.overlaps(here))
-        reference = LETTERS[int(found.map.tokens[at])]
+        reference = LETTERS[int(found.tokens[at])]
         changes.append(Change(place + 1, reference, LETTERS[base], float(effects[at, base]), names))
     return changes
 
@@ -138,24 +145,3 @@ def _inside(region: Interval, sites: list[Site]) -> np.ndarray:
             start, end = region.locate(site.place)
             inside[max(start, 0) : end] = True
     return inside
-
-
-def _draw_signal(
-    reader: TrackReader, found: NamedMap, annotation: str, names: dict[str, str], out: Path
-) -> None:
-    """Draw the tracks of what the gene's window predicts."""
-    window = gene_window(reader, found.reference, found.map.gene).window
-    inner = Interval(window.chrom, window.start + reader.margin, window.end - reader.margin, "+")
-    genes = {names[g]: place for g, place in gene_places(annotation, found.reference).items()}
-    draw_tracks(
-        TrackPicture(
-            region=inner,
-            resolution=reader.model.resolution,
-            tracks=reader.columns.tracks,
-            signal=predict_regions(reader, found.reference, [inner])[0],
-            genes=genes,
-            title=f"{inner.chrom}: predicted counts of a bin of {reader.model.resolution} bases",
-            marked=found.map.region,
-        ),
-        out,
-    )

@@ -151,7 +151,7 @@ def _axis(
     region: Interval, part: slice, config: LogoConfig, *, top: int, floor: int
 ) -> Iterator[str]:
     """Draw the scale in bits, and the position of the line's first base."""
-    position = region.end - part.start if region.strand == "-" else region.start + part.start + 1
+    position = region.position(part.start) + 1
     right = config.margin + (part.stop - part.start) * config.base
     for bits in range(int(_MOST_BITS) + 1):
         y = floor - bits * config.bits

@@ -9,7 +9,7 @@ import polars as pl
 from jaxtyping import Shaped
 
 from cisgram.core.artifact import atomic_file
-from cisgram.core.checks import ConfigError
+from cisgram.core.checks import ConfigError, check_suffix
 from cisgram.genome.alphabet import LETTERS, N, decode, reverse_complement
 from cisgram.genome.chromosomes import same_chromosome
 from cisgram.genome.interval import Interval
@@ -86,8 +86,7 @@ def draw_region(
         ConfigError: `out` does not end in .svg, or the region cannot be drawn.
         DataError: a file cannot be used.
     """
-    if out.suffix != ".svg":
-        raise ConfigError(f"{out} must end in .svg; rename it.")
+    check_suffix(out, ".svg")
     place = Interval.parse(region)
     if place.length > MOST_BASES:
         raise ConfigError(

@@ -1,78 +1,86 @@
 """A picture of predicted signal along a stretch of DNA, with its genes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float32
 
-from cisgram.core.artifact import atomic_file
 from cisgram.genome.interval import Interval
-from cisgram.report.mutation_figure import check_figure
+from cisgram.predict.region_signal import RegionSignal
+from cisgram.report.figure_files import save_figure
+from cisgram.report.logo import Site
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-_PLUS, _MINUS, _GENE = "#0a6c74", "#bf4d22", "#6b4fa0"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TrackPicture:
-    """What is drawn, along strand `+`."""
-
-    region: Interval
-    resolution: int
-    """Bases of a bin."""
-    tracks: Sequence[str]
-    """Names of the columns; `name+` and `name-` share a panel."""
-    signal: Float32[np.ndarray, "bins tracks"]
-    genes: Mapping[str, Interval]
-    title: str
-    marked: Interval | None = None
-    """A stretch that is shaded."""
+_PLUS, _MINUS, _GENE, _SITE = "#0a6c74", "#bf4d22", "#6b4fa0", "#8a6d00"
+_LEVELS = 3
+"""Heights at which names of sites stand, one after the other."""
 
 
-def draw_tracks(picture: TrackPicture, out: Path) -> None:
-    """Write the picture: a panel a signal, strand `+` upwards and `-` downwards, genes below.
+def draw_tracks(
+    found: RegionSignal,
+    out: Path,
+    *,
+    genes: Mapping[str, Interval],
+    sites: Sequence[Site] = (),
+    marked: Interval | None = None,
+) -> None:
+    """Write the picture: a panel a signal, its strand upwards and the other downwards, genes below.
+
+    Args:
+        found: the signal; everything is drawn along the region's strand. Columns `name+` and
+            `name-` share a panel.
+        out: .png, .pdf or .svg.
+        genes: on their strands, by the names to be written.
+        sites: named stretches, drawn where they overlap the region.
+        marked: a stretch that is shaded.
 
     Raises:
         ConfigError: the name ends in no known suffix.
     """
-    check_figure(out)
-    figure = _figure(picture)
-    with atomic_file(out) as building:
-        figure.savefig(building, format=out.suffix.lower().removeprefix("."), dpi=150)
-
-
-def _figure(picture: TrackPicture) -> "Figure":
     from matplotlib.figure import Figure
-    from matplotlib.ticker import StrMethodFormatter
 
-    panels = list(dict.fromkeys(name.rstrip("+-") for name in picture.tracks))
-    figure = Figure(figsize=(11, 0.9 + 1.1 * len(panels)), layout="constrained")
-    figure.suptitle(picture.title, fontsize=11)
-    heights = [1.0] * len(panels) + [0.45]
+    panels = list(dict.fromkeys(name.rstrip("+-") for name in found.tracks))
+    shown = [site for site in sites if site.place.overlaps(found.region)]
+    heights = [1.0] * len(panels) + [0.45] + [0.4] * bool(shown)
+    figure = Figure(figsize=(11, 0.9 + 1.1 * sum(heights)), layout="constrained")
+    figure.suptitle(
+        f"{found.region}: predicted counts of a bin of {found.resolution} bases", fontsize=11
+    )
     axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for panel, name in zip(axes, panels, strict=False):
-        _draw_panel(panel, picture, name)
-    _draw_genes(axes[-1], picture)
-    axes[-1].set_xlim(picture.region.start + 1, picture.region.end)
-    axes[-1].xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes[-1].tick_params(axis="x", labelsize=8)
-    return figure
+        _draw_panel(panel, found, name)
+        for place in [site.place for site in shown] + ([marked] if marked else []):
+            panel.axvspan(place.start + 1, place.end + 1, color="#ddd", zorder=-1)
+    _draw_genes(axes[len(panels)], found.region, genes)
+    if shown:
+        _draw_sites(axes[-1], found.region, shown)
+    _label_positions(axes[-1], found.region)
+    save_figure(figure, out)
 
 
-def _draw_panel(axes: "Axes", picture: TrackPicture, name: str) -> None:
-    edges = picture.region.start + 1 + picture.resolution * np.arange(len(picture.signal) + 1)
+def _label_positions(axes: "Axes", region: Interval) -> None:
+    """Write positions, counted from 1, along the region's strand."""
+    from matplotlib.ticker import StrMethodFormatter
+
+    first, last = region.start + 1, region.end + 1
+    axes.set_xlim(*((last, first) if region.strand == "-" else (first, last)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.tick_params(axis="x", labelsize=8)
+
+
+def _draw_panel(axes: "Axes", found: RegionSignal, name: str) -> None:
+    region, steps = found.region, found.resolution * np.arange(len(found.signal) + 1)
+    turned = region.strand == "-"
+    edges = (region.end + 1 - steps)[::-1] if turned else region.start + 1 + steps
     for suffix, sign, colour in (("+", 1, _PLUS), ("-", -1, _MINUS), ("", 1, _PLUS)):
-        if name + suffix in picture.tracks:
-            values = sign * picture.signal[:, picture.tracks.index(name + suffix)]
-            axes.stairs(values, edges, fill=True, color=colour, linewidth=0)
-    if picture.marked is not None:
-        axes.axvspan(picture.marked.start + 1, picture.marked.end, color="#ddd", zorder=-1)
+        if name + suffix in found.tracks:
+            values = sign * found.signal[:, found.tracks.index(name + suffix)]
+            axes.stairs(
+                values[::-1] if turned else values, edges, fill=True, color=colour, linewidth=0
+            )
     axes.axhline(0, color="#999", linewidth=0.6)
     axes.set_ylabel(name, fontsize=8, rotation=0, ha="right", va="center")
     axes.tick_params(labelsize=7)
@@ -80,17 +88,31 @@ def _draw_panel(axes: "Axes", picture: TrackPicture, name: str) -> None:
     axes.spines[["top", "right", "bottom"]].set_visible(False)
 
 
-def _draw_genes(axes: "Axes", picture: TrackPicture) -> None:
-    for name, gene in picture.genes.items():
-        if not gene.overlaps(picture.region):
+def _draw_genes(axes: "Axes", region: Interval, genes: Mapping[str, Interval]) -> None:
+    for name, gene in genes.items():
+        if not gene.overlaps(region):
             continue
-        start, end = max(gene.start, picture.region.start), min(gene.end, picture.region.end)
-        plus = gene.strand != "-"
-        tail, head = (start, end) if plus else (end, start)
-        level = 0.5 if plus else -0.5
+        start, end = max(gene.start, region.start), min(gene.end, region.end)
+        tail, head = (end, start) if gene.strand == "-" else (start, end)
+        level = -0.5 if region.opposes(gene) else 0.5
         arrow = {"arrowstyle": "-|>", "color": _GENE, "linewidth": 3, "shrinkA": 0, "shrinkB": 0}
         axes.annotate("", (head, level), (tail, level), arrowprops=arrow)
         axes.text((start + end) / 2, level + 0.35, name, fontsize=8, ha="center", color=_GENE)
     axes.set_ylim(-1.1, 1.4)
+    axes.set_yticks([])
+    axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _draw_sites(axes: "Axes", region: Interval, sites: Sequence[Site]) -> None:
+    """Draw stretches and their names, at one height after the other."""
+    for number, (name, place) in enumerate(sorted(sites, key=lambda site: site.place.start)):
+        level = number % _LEVELS
+        right = place.start if region.strand == "-" else place.end
+        axes.plot((place.start + 1, place.end + 1), (level, level), color=_SITE, linewidth=3)
+        axes.annotate(
+            name, (right + 1, level), (4, 0), textcoords="offset points", fontsize=7,
+            color=_SITE, va="center", annotation_clip=True,
+        )  # fmt: skip
+    axes.set_ylim(_LEVELS - 0.5, -0.5)
     axes.set_yticks([])
     axes.spines[["top", "right", "left"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""A picture of saturation mutagenesis: what bases matter, and what each change does."""
+"""A picture of bases: how high each stands, and what each of the four does in its place."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,77 +8,99 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from cisgram.core.artifact import atomic_file
-from cisgram.core.checks import ConfigError
-from cisgram.explain.gene_map_files import NamedMap
+from cisgram.explain.gene_gradients import GeneGradients
+from cisgram.explain.gene_maps import GeneMap
+from cisgram.explain.gene_regions import GeneRegion
 from cisgram.genome.alphabet import LETTERS, N
 from cisgram.genome.interval import Interval
+from cisgram.report.figure_files import save_figure
 from cisgram.report.logo import COLOURS, Site
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SUFFIXES = (".png", ".pdf", ".svg")
 _BASES_A_LINE = 125
 _LINE_INCHES, _WIDTH_INCHES = 2.3, 15.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class MutationPicture:
+class BasePicture:
     """What is drawn."""
 
     region: Interval
     """Positions along its strand."""
     tokens: UInt8[np.ndarray, "positions"]
+    heights: Float32[np.ndarray, "positions"]
+    """Of the letters of the bases that are there; NaN stands for no letter."""
+    heights_are: str
+    """What they are, in a word."""
     effects: Float32[np.ndarray, "positions 4"]
+    """Of each base in each place: the colours below the letters."""
+    effects_are: str
+    """What they are, for the scale."""
     title: str
-    unit: str
-    """Of the effects, for the scale."""
     sites: Sequence[Site] = ()
     """Named stretches, drawn where they overlap the region."""
 
 
-def check_figure(path: Path) -> None:
-    """Refuse names of files that cannot be drawn, before anything long is computed.
+def draw_bases(picture: BasePicture, out: Path) -> None:
+    """Write the picture: for every line of bases their letters over a map of effects.
+
+    What raises the output stands above the line and is red, what lowers it below and blue.
 
     Raises:
         ConfigError: the name ends in no known suffix.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise ConfigError(f"{path} must end in {', '.join(SUFFIXES)}; rename it.")
+    save_figure(_figure(picture), out)
 
 
-def draw_mutations(picture: MutationPicture, out: Path) -> None:
-    """Write the picture: for every line of bases a logo over a map of effects.
+def draw_map(place: GeneRegion, found: GeneMap, out: Path, *, sites: Sequence[Site] = ()) -> None:
+    """Draw the effects of changes on the chosen track, with named stretches above.
 
     A letter is as high as its base matters: the mean effect of the three changes, turned round, so
-    that bases which hold the output up stand above the line. Below, each change has its colour,
-    blue for down and red for up.
+    that bases which hold the output up stand above the line.
 
     Raises:
         ConfigError: the name ends in no known suffix.
     """
-    check_figure(out)
-    figure = _figure(picture)
-    with atomic_file(out) as building:
-        figure.savefig(building, format=out.suffix.lower().removeprefix("."), dpi=150)
+    effects = found.of(place.track)
+    draw_bases(
+        BasePicture(
+            region=place.region,
+            tokens=found.tokens,
+            heights=importance(effects),
+            heights_are="importance",
+            effects=effects,
+            effects_are=f"effect on {place.track}",
+            title=f"{place.region}: effect of each change on {place.track} of {place.gene}",
+            sites=sites,
+        ),
+        out,
+    )
 
 
-def draw_named_map(found: NamedMap, out: Path, *, sites: Sequence[Site] = ()) -> None:
-    """Draw the effects on the chosen track, with named stretches above.
+def draw_gradients(
+    place: GeneRegion, found: GeneGradients, out: Path, *, sites: Sequence[Site] = ()
+) -> None:
+    """Draw what bases add by gradients, with named stretches above.
+
+    A letter is as high as what its base adds; colours say what each base would.
 
     Raises:
         ConfigError: the name ends in no known suffix.
     """
-    region = found.map.region
-    draw_mutations(
-        MutationPicture(
-            region=region,
-            tokens=found.map.tokens,
-            effects=found.map.of(found.track),
-            title=f"{region}: effect of each change on {found.track} of {found.gene}",
-            unit=f"effect on {found.track}",
+    own = found.within(place.region)
+    kind = "integrated gradients" if found.n_steps else "gradient times input"
+    draw_bases(
+        BasePicture(
+            region=place.region,
+            tokens=own.tokens,
+            heights=own.contributions,
+            heights_are="contribution",
+            effects=own.hypothetical,
+            effects_are=f"added to {place.track}",
+            title=f"{place.region}: what bases add to {place.track} of {place.gene}, by {kind}",
             sites=sites,
         ),
         out,
@@ -92,7 +114,7 @@ def importance(
     return -effects.sum(axis=1) / 3
 
 
-def _figure(picture: MutationPicture) -> "Figure":
+def _figure(picture: BasePicture) -> "Figure":
     from matplotlib.figure import Figure
 
     n = picture.region.length
@@ -101,7 +123,7 @@ def _figure(picture: MutationPicture) -> "Figure":
     figure = Figure(figsize=(_WIDTH_INCHES, height), layout="constrained")
     figure.suptitle(picture.title)
     axes = figure.subplots(2 * len(firsts), 1, squeeze=False, height_ratios=[1.5, 1] * len(firsts))
-    heights = np.nan_to_num(importance(picture.effects))
+    heights = np.nan_to_num(picture.heights)
     limits = (min(heights.min(), 0) * 1.1, max(heights.max(), 1e-6) * 1.35)
     largest = float(np.nanmax(np.abs(picture.effects), initial=1e-6))
     image = None
@@ -119,14 +141,16 @@ def _figure(picture: MutationPicture) -> "Figure":
         for axis in (logo, heat):
             axis.set_xlim(-0.5, _BASES_A_LINE - 0.5)
     if image is not None:
-        figure.colorbar(image, ax=axes[:, 0].tolist(), label=picture.unit, shrink=0.5, pad=0.01)
+        figure.colorbar(
+            image, ax=axes[:, 0].tolist(), label=picture.effects_are, shrink=0.5, pad=0.01
+        )
     return figure
 
 
 def _draw_logo(
-    axes: "Axes", picture: MutationPicture, heights: Float32[np.ndarray, "positions"], part: slice
+    axes: "Axes", picture: BasePicture, heights: Float32[np.ndarray, "positions"], part: slice
 ) -> None:
-    """Draw the bases of a line, each as high as it matters, and the sites above."""
+    """Draw the bases of a line, each as high as it says, and the sites above."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.patches import PathPatch
     from matplotlib.textpath import TextPath
@@ -150,7 +174,7 @@ def _draw_logo(
         axes.add_patch(PathPatch(fit.transform_path(outline), facecolor=colour, linewidth=0))
     axes.axhline(0, color="#999", linewidth=0.6)
     axes.set_xticks([])
-    axes.set_ylabel("importance", fontsize=8)
+    axes.set_ylabel(picture.heights_are, fontsize=8)
     axes.tick_params(labelsize=7)
     axes.spines[["top", "right", "bottom"]].set_visible(False)
     for site in picture.sites:
@@ -175,9 +199,5 @@ def _draw_site(axes: "Axes", region: Interval, site: Site, part: slice) -> None:
 def _label_positions(axes: "Axes", region: Interval, part: slice) -> None:
     """Write positions, counted from 1, under every 25th base."""
     places = range(part.start, part.stop, 25)
-    positions = [
-        region.end - place if region.strand == "-" else region.start + place + 1 for place in places
-    ]
-    axes.set_xticks(
-        [place - part.start for place in places], [f"{at:,}" for at in positions], fontsize=7
-    )
+    positions = [f"{region.position(place) + 1:,}" for place in places]
+    axes.set_xticks([place - part.start for place in places], positions, fontsize=7)

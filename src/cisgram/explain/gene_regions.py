@@ -1,17 +1,13 @@
-"""Saturation mutagenesis of a named region for a named gene, to a file of arrays."""
+"""A region near a gene, and what a model is asked about the gene, by their names."""
 
-from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from cisgram.core.artifact import atomic_file
 from cisgram.core.checks import ConfigError, DataError, check_choice
-from cisgram.explain.gene_maps import GeneMap, mutate_for_gene
 from cisgram.genome.alphabet import N
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
 from cisgram.predict.gene_places import gene_places, named_genes
+from cisgram.predict.genes import gene_window
 from cisgram.predict.model_genome import (
     OWN,
     GenomeOptions,
@@ -21,26 +17,29 @@ from cisgram.predict.model_genome import (
 from cisgram.predict.tracks import TrackReader
 
 
-class NamedMap(NamedTuple):
-    """A map with the names of what it is of."""
+class GeneRegion(NamedTuple):
+    """A region of the window in which a model reads a gene."""
 
-    map: GeneMap
+    region: Interval
     gene: str
+    """The gene's identifier."""
+    body: Interval
+    """Where it lies, on its strand."""
     track: str
-    """The output whose effects are `effects` in the file."""
+    """Which of the numbers read of the gene is explained."""
+    reader: TrackReader
     reference: Reference
-    """What was mutated."""
 
 
-def mutate_region(
+def find_gene_region(
     model: str,
     region: str,
     *,
     gene: str | None = None,
     track: str | None = None,
     genome: GenomeOptions = OWN,
-) -> NamedMap:
-    """Put every other base at every position of a region and read a gene.
+) -> GeneRegion:
+    """Open a model and its genome, and find a region and a gene in it.
 
     Args:
         model: packaged weights, a model's directory or a run of `cisgram train`.
@@ -56,9 +55,7 @@ def mutate_region(
         DataError: a file cannot be used, there is no such gene, or the region is all N.
     """
     place, reader = Interval.parse(region), TrackReader.open(model)
-    outputs = reader.columns.of_a_gene
-    chosen = outputs[0] if track is None else track
-    check_choice(chosen, outputs, "track")
+    chosen = choose_track(reader, track)
     reference = open_model_genome(reader.card, genome)
     reference.check_inside(place)
     if (reference.fetch(place) == N).all():
@@ -68,31 +65,18 @@ def mutate_region(
         name, body = _nearest(gene_places(source, reference), place, reference)
     else:
         name, body = next(iter(named_genes(source, reference, [gene]).items()))
-    found = mutate_for_gene(reader, reference, place, gene=body)
-    return NamedMap(found, name, chosen, reference)
+    gene_window(reader, reference, body).locate(place)
+    return GeneRegion(place, name, body, chosen, reader, reference)
 
 
-def write_map(found: NamedMap, out: Path) -> None:
-    """Write a map as .npz.
+def choose_track(reader: TrackReader, track: str | None) -> str:
+    """Return the number of genes or track that is named, the model's first where none is.
 
-    `effects` (positions, 4) and `reference` are of the chosen track, `all_effects` (positions, 4,
-    outputs) and `all_reference` of each of `outputs`; `tokens` are the bases that are there, along
-    the strand of `region`; `gene` and `track` are names.
+    Raises:
+        ConfigError: the model has no such number.
     """
-    number = found.map.outputs.index(found.track)
-    with atomic_file(out) as building, building.open("wb") as stream:
-        np.savez_compressed(
-            stream,
-            effects=found.map.of(found.track),
-            reference=found.map.reference[number],
-            tokens=found.map.tokens,
-            region=str(found.map.region),
-            gene=found.gene,
-            track=found.track,
-            outputs=np.array(found.map.outputs),
-            all_effects=found.map.effects,
-            all_reference=found.map.reference,
-        )
+    outputs = reader.columns.of_a_gene
+    return outputs[0] if track is None else check_choice(track, outputs, "track")
 
 
 def _nearest(
