@@ -242,7 +242,11 @@ PUT_IN = (
     ),
     Case("word without a name", f"{WORDS} --word TATAAA", "must look like Reb1=TTACCCK"),
     Case("word of other letters", f"{WORDS} --word TATA=TAXA", "must hold IUPAC letters"),
-    Case("word of any bases", f"{WORDS} --word gap=NNN", "has no base that is likelier"),
+    Case(
+        "word of any bases",
+        f"{WORDS} --word gap=NNN --promoter 40 --distances 20",
+        "has no base that is likelier",
+    ),
     Case(
         "motifs that are none",
         f"{WORDS} --motifs toy.fa.txt",

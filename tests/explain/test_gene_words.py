@@ -101,19 +101,19 @@ def test_nothing_but_the_promoter_of_a_window_changes(reference):
             ]
             np.testing.assert_array_equal(*counts)
         put = own[2:, first : first + 6]
-        left = [0, 1, 3, 4, 5]
-        # N leaves what is there, which one of the two backgrounds has.
-        assert set(put[:, 2].tolist()) <= set(shuffled[:, first + 2].tolist()) | set(
-            shuffled[:, first + 3].tolist()
-        )
-        np.testing.assert_array_equal(put[0, left], encode("GGTTC"))
+        # The word in both backgrounds and nulls in turn, then all turned; N leaves what is there.
+        under = [0, 1, 0, 1, 0]
+        np.testing.assert_array_equal(put[:5, 2], shuffled[under, first + 2])
+        np.testing.assert_array_equal(put[5:, 3], shuffled[under, first + 3])
+        np.testing.assert_array_equal(put[:2, [0, 1, 3, 4, 5]], [encode("GGTTC")] * 2)
+        np.testing.assert_array_equal(put[5:7, [0, 1, 2, 4, 5]], [encode("GAACC")] * 2)
     turned = np.concatenate([reverse_complement(window)[None] for window in windows])
     assert (seen[:, :80][:, None] == turned[None, :, :80]).all(axis=2).any()
 
 
 def plain_effects(reference, name: str, letters: str, distance: int) -> tuple[np.ndarray, ...]:
     """Effects of a word and of its nulls on a gene, window after window."""
-    reader, number = toy_reader(), list(PAIR).index(name)
+    reader, number = toy_reader(), 1 + list(PAIR).index(name)
     place = gene_window(reader, reference, PAIR[name])
     readout, window = GeneReadout(reader, place), reference.fetch(place.window)
     reader.model.eval()
@@ -137,7 +137,7 @@ def plain_effects(reference, name: str, letters: str, distance: int) -> tuple[np
     rng = np.random.default_rng((5, number))
     promoters = shuffles(window[None, START - 40 : START], n=2, rng=rng)
     backgrounds = [np.r_[window[: START - 40], own, window[START:]] for own in promoters]
-    rng = np.random.default_rng((5, number, 1))
+    rng = np.random.default_rng((5, number, 2))
     nulls = [reordered(encode(letters), rng) for _ in range(3)]
     effect = np.mean([put(encode(letters), background) for background in backgrounds], axis=0)
     null = np.mean([put(own, backgrounds[i % 2]) for i, own in enumerate(nulls)], axis=0)
@@ -240,8 +240,8 @@ def test_genes_are_drawn_in_their_order():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"distances": [2]}, "word w of 6 bases, 2 bases from a gene, must lie within the 40"),
-        ({"distances": [38]}, "must lie within the 40 before it"),
+        ({"distances": [2]}, "word w of 6 bases at a distance of 2 must lie within the 40"),
+        ({"distances": [38]}, "must lie within the 40 bases before a gene"),
         ({"distances": []}, "a word and a distance"),
         ({"words": []}, "a word and a distance"),
         ({"words": [word("NNN")]}, "word w has no base"),
@@ -305,7 +305,7 @@ def test_words_are_written_drawn_and_summed_up(place, capsys):
         (("--word", "t=TATAAA", "--track", "tss"), "track must be one of worth, word+"),
         (("--word", "t=TATAAA", "--genes", "list.txt"), "list of genes list.txt does not exist"),
         (("--motifs", "none.meme"), "none.meme does not exist"),
-        (("--word", "t=" + "TA" * 30), "must lie within the 40 before it"),
+        (("--word", "t=" + "TA" * 30), "must lie within the 40 bases before a gene"),
     ],
 )
 def test_words_that_cannot_be_put_in_are_one_sentence(place, capsys, more, message):

@@ -125,18 +125,18 @@ def words_for_genes(
     shape = (len(genes), len(words), len(distances), len(outputs))
     effects, nulls = np.empty(shape, np.float32), np.empty(shape, np.float32)
     with progress("putting words before genes", len(genes)) as ticker:
-        for number, (name, place) in enumerate(places.items()):
+        for gene, (name, place) in enumerate(places.items(), start=1):
             start, _ = place.window.locate(genes[name])
             promoters = _Promoters(
                 readout=GeneReadout(reader, place),
                 start=start,
-                backgrounds=_shuffled(reference.fetch(place.window), start, config, number),
+                backgrounds=_shuffled(reference.fetch(place.window), start, config, gene),
                 config=config,
             )
             for part in _parts(len(words), len(distances), config):
-                rows = [_rows(tokens[word], config, (number, word)) for word in part]
+                rows = [_rows(tokens[word], config, (gene, word + 1)) for word in part]
                 found = promoters.read(rows, distances, species=species, reuse=reuse)
-                effects[number, part], nulls[number, part] = found
+                effects[gene - 1, part], nulls[gene - 1, part] = found
             ticker.advance()
     nulls[:, [len(set(word[word < N])) < 2 for word in tokens]] = np.nan
     return GeneWords(
@@ -226,23 +226,21 @@ class _Promoters:
 
 
 def _shuffled(
-    window: UInt8[np.ndarray, "length"], start: int, config: WordConfig, number: int
+    window: UInt8[np.ndarray, "length"], start: int, config: WordConfig, gene: int
 ) -> UInt8[np.ndarray, "backgrounds length"]:
-    """Return windows with shuffled promoters; `number` is the gene's."""
+    """Return windows with shuffled promoters; genes count from 1, as seeds do not see zeros."""
     backgrounds = np.repeat(window[None], config.n_backgrounds, axis=0)
-    promoter, rng = (
-        slice(start - config.promoter, start),
-        np.random.default_rng((config.seed, number)),
-    )
+    rng = np.random.default_rng((config.seed, gene))
+    promoter = slice(start - config.promoter, start)
     backgrounds[:, promoter] = shuffles(window[None, promoter], n=config.n_backgrounds, rng=rng)
     return backgrounds
 
 
 def _rows(
-    word: UInt8[np.ndarray, "width"], config: WordConfig, number: tuple[int, int]
+    word: UInt8[np.ndarray, "width"], config: WordConfig, numbers: tuple[int, int]
 ) -> UInt8[np.ndarray, "rows width"]:
-    """Return a word once for each background, then nulls; `number` is the gene's and the word's."""
-    rng = np.random.default_rng((config.seed, *number))
+    """Return a word once for each background, then nulls; `numbers` are the gene's and its own."""
+    rng = np.random.default_rng((config.seed, *numbers))
     nulls = [reordered(word, rng) for _ in range(config.n_nulls)]
     return np.stack([word] * config.n_backgrounds + nulls)
 
@@ -277,6 +275,7 @@ def _check_words(
             before = distance + word.width // 2
             if not word.width <= before <= promoter:
                 raise ConfigError(
-                    f"word {word.name} of {word.width:,} bases, {distance:,} bases from a gene, "
-                    f"must lie within the {promoter:,} before it; choose another distance."
+                    f"word {word.name} of {word.width:,} bases at a distance of {distance:,} "
+                    f"must lie within the {promoter:,} bases before a gene; choose another "
+                    "distance."
                 )
