@@ -50,6 +50,11 @@ SCORES = (
         "none.vcf does not exist",
     ),
     Case(
+        "variants annotated over their own VCF",
+        SCORE_GENES.replace("new.tsv", "variants.vcf"),
+        "variants.vcf is the VCF that is scored",
+    ),
+    Case(
         "variants of a VCF cut short within a line",
         SCORE_GENES,
         "record 5 of variants.vcf .* cut short",

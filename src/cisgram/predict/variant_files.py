@@ -7,6 +7,7 @@ from typing import NamedTuple
 import polars as pl
 
 from cisgram.core.artifact import atomic_file
+from cisgram.core.checks import ConfigError
 from cisgram.genome.vcf import WriteMode, annotate_vcf, read_sites
 from cisgram.predict.gene_places import ALL, gene_places
 from cisgram.predict.model_genome import (
@@ -61,8 +62,10 @@ def score_variant_file(
 
     Raises:
         DataError: a file cannot be used, or an allele is not what the genome has.
-        ConfigError: the model predicts no tracks, or no genome is known.
+        ConfigError: the model predicts no tracks, no genome is known, or `out` is the VCF itself.
     """
+    if out.resolve() == vcf.resolve():
+        raise ConfigError(f"{out} is the VCF that is scored; name another file to write.")
     reader = TrackReader.open(model)
     reference = open_model_genome(reader.card, genome)
     places = gene_places(model_annotation(reader.card, genome), reference, genes=genes)
