@@ -295,6 +295,14 @@ def test_words_are_written_drawn_and_summed_up(place, capsys):
     assert all(f"<!-- {title} -->" in drawn for title in ("GCN", "TATA, TATAAAA"))
 
 
+def test_words_without_a_null_are_summed_up_without(place, capsys):
+    assert words_command("--word", "poly(A)=AAAA") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert ": poly(A), " in said
+    assert "other orders" not in said
+    assert "nan" not in said
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

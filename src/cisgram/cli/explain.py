@@ -257,13 +257,15 @@ def _say_words(table: "pl.DataFrame", track: str, where: str, *, n_left_out: int
     """Print the word and distance that do most beyond shuffled letters."""
     from rich.console import Console
 
-    beyond = table["difference"].fill_nan(None).fill_null(table["effect"])
-    row = table.row(int(beyond.abs().arg_max() or 0), named=True)
+    beyond = table["difference"].fill_nan(None)
+    sizes = table["effect"] if beyond.null_count() == len(beyond) else beyond
+    row = table.row(sizes.abs().arg_max() or 0, named=True)
+    null = f", its letters in other orders {row['null']:+.4f}" * (sizes is beyond)
     left_out = f"; {n_left_out:,} without their promoter in the window left out" * bool(n_left_out)
     Console().print(
         f"{row['genes']:,} genes, {track}{left_out}: {row['word']}, {row['distance']:,} bases "
-        f"before a gene, does most: {row['effect']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}], "
-        f"its letters in other orders {row['null']:+.4f}. {where}",
+        f"before a gene, does most: {row['effect']:+.4f} "
+        f"[{row['low']:+.4f}, {row['high']:+.4f}]{null}. {where}",
         highlight=False,
     )
 

@@ -39,6 +39,7 @@ def draw_words(table: pl.DataFrame, out: Path, *, track: str) -> None:
     axes: Any = figure.subplots(n_lines, n_columns, sharex=True, sharey=True, squeeze=False)
     for panel, rows in zip(axes.flat, panels, strict=False):
         _draw_panel(panel, rows.sort("distance"))
+    axes[0, 0].legend(fontsize=7, frameon=False)
     for panel in axes.flat[len(panels) :]:
         panel.set_visible(False)
     # Genes are read to the right, so that their promoters lie to the left.
