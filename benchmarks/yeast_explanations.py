@@ -59,7 +59,7 @@ NULL = ("chrXIV",)
 """Chromosomes on which weights nobody trained are explained."""
 PRIMARY = "segregants"
 UNTRAINED = "untrained"
-PSEUDO = 1e-2
+PSEUDO, TINY = 1e-2, 1e-12
 
 
 def main() -> None:
@@ -240,7 +240,7 @@ def statistics(
         size = np.sqrt(_windows((hypothetical**2).sum(axis=1), motif.width).sum(axis=1))
         found["match"][chrom] = np.stack(
             [
-                _padded(_dot(hypothetical, own) / (size * np.linalg.norm(own)), len(adds))
+                _padded(_dot(hypothetical, own) / (size + TINY) / np.linalg.norm(own), len(adds))
                 for own in (weights, weights[::-1, ::-1])
             ]
         )

@@ -20,6 +20,7 @@ CONSENSUS = {"TATA box": "TATAAAAG"}
 DISTANCES = (100, 150, 200, 300)
 """Bases from a word's middle to the start codon."""
 CONFIG = WordConfig(n_backgrounds=4, n_nulls=4)
+SEED = 0
 OUTPUTS = ("segregants", "tss_ypd+")
 
 
@@ -69,15 +70,21 @@ def by_word(found: Mapping[str, GeneWords], output: str) -> dict[str, Any]:
     first, *others = found
     effects = {name: _means(own, own.effects, output) for name, own in found.items()}
     beyond = {name: effects[name] - _means(own, own.nulls, output) for name, own in found.items()}
+
+    def over_genes(values: Mapping[str, np.ndarray], number: int) -> dict[str, list[float]]:
+        return {name: list(bootstrap_ci(own[:, number], seed=SEED)) for name, own in values.items()}
+
     return {
         word: {
             "sequence": found[first].sequences[number],
-            "effect": {name: list(bootstrap_ci(own[:, number])) for name, own in effects.items()},
-            "beyond_null": {
-                name: list(bootstrap_ci(own[:, number])) for name, own in beyond.items()
-            },
+            "effect": over_genes(effects, number),
+            "beyond_null": over_genes(beyond, number),
             "model_minus": {
-                name: list(bootstrap_difference(beyond[first][:, number], beyond[name][:, number]))
+                name: list(
+                    bootstrap_difference(
+                        beyond[first][:, number], beyond[name][:, number], seed=SEED
+                    )
+                )
                 for name in others
             },
         }
