@@ -18,14 +18,20 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
+
+def _shown_default(value: object) -> str | None:
+    """Show no default that stands for an option left out."""
+    return None if value is None or value == () else str(value)
+
+
 app = App(
     name="cisgram",
     help=description,
     version=__version__,
-    help_format="plaintext",
+    help_format="markdown",
     result_action="return_value",
     suppress_keyboard_interrupt=False,
-    default_parameter=Parameter(negative_iterable=()),
+    default_parameter=Parameter(negative_iterable=(), show_default=_shown_default),
 )
 app.command(
     "cisgram.cli.demo:demo",

@@ -28,9 +28,9 @@ def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> 
     goes on where it stopped.
 
     Args:
-        out: directory for the cohort, the fits, report.html, promoter.svg and gene.
-        workers: genes fitted at once; all CPUs when left out.
-        json: also write the numbers to this file.
+        out: Directory for the cohort, the fits, report.html, promoter.svg and gene.
+        workers: Genes fitted at once; all CPUs when left out.
+        json: Also write the numbers to this file.
     """
     from rich.console import Console
 

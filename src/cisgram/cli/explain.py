@@ -7,6 +7,7 @@ from cyclopts import App, Parameter
 
 from cisgram.core.checks import ConfigError, check_range, check_suffix
 from cisgram.explain.figure_options import FIGURES, NO_FIGURE, FigureOptions
+from cisgram.explain.region_options import RegionOptions
 from cisgram.explain.word_options import GeneSample, WordConfig, WordOptions
 from cisgram.predict.model_genome import OWN, GenomeOptions
 
@@ -22,10 +23,7 @@ _NO_WORDS, _SAMPLE, _WORDS = WordOptions(), GeneSample(), WordConfig()
 @app.command
 def ism(
     *,
-    model: str,
-    region: str,
-    gene: str | None = None,
-    track: str | None = None,
+    asked: Annotated[RegionOptions, Parameter(name="*")],
     genome: Annotated[GenomeOptions, Parameter(name="*")] = OWN,
     out: Path,
     drawing: Annotated[FigureOptions, Parameter(name="*")] = NO_FIGURE,
@@ -33,17 +31,11 @@ def ism(
     """Put every other base at every position of a region (in-silico saturation mutagenesis).
 
     Args:
-        model: packaged weights such as cisgram/yeast-expression, a model's directory, or a run of
-            `cisgram train`.
-        region: such as chrII:278000-278500, counted from 1; a strand may follow, as in
-            chrII:278000-278500(-).
-        gene: what is read, by identifier or name; the gene that starts nearest to the region's
-            middle by default.
-        track: a number of genes that the model learnt, or a track; its first number by default.
-        genome: what the region is of.
+        asked: Which region, and of what.
+        genome: What the region is of.
         out: .npz file; effects is length x 4 (A, C, G, T along the region's strand), put in minus
             as it is: log2 ratios for tracks, differences for numbers of genes.
-        drawing: figure of it.
+        drawing: Figure of it.
     """
     import numpy as np
 
@@ -55,7 +47,7 @@ def ism(
     from cisgram.report.logo import known_sites
 
     check_suffix(out, ".npz")
-    place = find_gene_region(model, region, gene=gene, track=track, genome=genome)
+    place = find_gene_region(asked, genome=genome)
     sites = known_sites(drawing.sites, place.reference)
     found = mutate_for_gene(place.reader, place.reference, place.region, gene=place.body)
     write_map(place, found, out)
@@ -74,10 +66,7 @@ def ism(
 @app.command
 def gradients(
     *,
-    model: str,
-    region: str,
-    gene: str | None = None,
-    track: str | None = None,
+    asked: Annotated[RegionOptions, Parameter(name="*")],
     steps: int | None = None,
     genome: Annotated[GenomeOptions, Parameter(name="*")] = OWN,
     out: Path,
@@ -86,19 +75,13 @@ def gradients(
     """Say what each base of a region adds, by gradients times input, at the cost of one pass.
 
     Args:
-        model: packaged weights such as cisgram/yeast-expression, a model's directory, or a run of
-            `cisgram train`.
-        region: such as chrII:278000-278500, counted from 1; a strand may follow, as in
-            chrII:278000-278500(-).
-        gene: what is read, by identifier or name; the gene that starts nearest to the region's
-            middle by default.
-        track: a number of genes that the model learnt, or a track; its first number by default.
-        steps: take integrated gradients, with so many passes on the way from a quarter of each
+        asked: Which region, and of what.
+        steps: Take integrated gradients, with so many passes on the way from a quarter of each
             base; plain gradients by default.
-        genome: what the region is of.
+        genome: What the region is of.
         out: .npz file; contributions is of the bases that are there, hypothetical is length x 4
             (A, C, G, T along the region's strand), in units of log2 for tracks.
-        drawing: figure of it.
+        drawing: Figure of it.
     """
     import numpy as np
 
@@ -112,7 +95,7 @@ def gradients(
     check_suffix(out, ".npz")
     if steps is not None:
         check_range(steps, "steps", low=1)
-    place = find_gene_region(model, region, gene=gene, track=track, genome=genome)
+    place = find_gene_region(asked, genome=genome)
     sites = known_sites(drawing.sites, place.reference)
     found = attribute_to_gene(
         place.reader, place.reference, place.body, output=place.track, n_steps=steps
@@ -147,14 +130,14 @@ def tracks(
     Give --region or --gene, and --out, --figure or both.
 
     Args:
-        model: packaged weights such as cisgram/yeast-expression, a model's directory, or a run of
+        model: Packaged weights such as cisgram/yeast-expression, a model's directory, or a run of
             `cisgram train`.
-        region: such as chrII:278000-278500, counted from 1, of any length; a strand may follow, as
+        region: Such as chrII:278000-278500, counted from 1, of any length; a strand may follow, as
             in chrII:278000-278500(-), and bins and strands are then those of it.
-        gene: in place of a region, all that is predicted in the window around this gene.
-        genome: what the region is of.
+        gene: In place of a region, all that is predicted in the window around this gene.
+        genome: What the region is of.
         out: .npz file; signal is bins x tracks, in counts of a bin.
-        drawing: figure of it.
+        drawing: Figure of it.
     """
     from rich.console import Console
 
@@ -214,17 +197,17 @@ def words(
     and 95 % intervals are.
 
     Args:
-        model: packaged weights such as cisgram/yeast-expression, a model's directory, or a run of
+        model: Packaged weights such as cisgram/yeast-expression, a model's directory, or a run of
             `cisgram train`.
-        chosen: words and distances.
-        sample: genes.
-        track: a number of genes that the model learnt, or a track; its first number by default.
-        config: how words are put in.
-        genome: what the genes are of.
-        out: tab-separated table with columns word sequence distance genes effect low high null
+        chosen: Words and distances.
+        sample: Genes.
+        track: A number of genes that the model learnt, or a track; its first number by default.
+        config: How words are put in.
+        genome: What the genes are of.
+        out: Tab-separated table with columns word sequence distance genes effect low high null
             difference difference_low difference_high; log2 ratios for tracks, differences for
             numbers of genes.
-        figure: also draw effects by distance, as .png, .pdf or .svg.
+        figure: Also draw effects by distance, as .png, .pdf or .svg.
     """
     from cisgram.core.artifact import atomic_file
     from cisgram.explain.gene_regions import choose_track
@@ -260,14 +243,16 @@ def _say_words(table: "pl.DataFrame", track: str, where: str, *, n_left_out: int
     beyond = table["difference"].fill_nan(None)
     sizes = table["effect"] if beyond.null_count() == len(beyond) else beyond
     row = table.row(sizes.abs().arg_max() or 0, named=True)
-    null = f", its letters in other orders {row['null']:+.4f}" * (sizes is beyond)
-    left_out = f"; {n_left_out:,} without their promoter in the window left out" * bool(n_left_out)
-    Console().print(
-        f"{row['genes']:,} genes, {track}{left_out}: {row['word']}, {row['distance']:,} bases "
-        f"before a gene, does most: {row['effect']:+.4f} "
-        f"[{row['low']:+.4f}, {row['high']:+.4f}]{null}. {where}",
-        highlight=False,
+    said = f"{row['genes']:,} genes, {track}"
+    if n_left_out:
+        said += f"; {n_left_out:,} without their promoter in the window left out"
+    said += (
+        f": {row['word']}, {row['distance']:,} bases before a gene, does most: "
+        f"{row['effect']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
     )
+    if sizes is beyond:
+        said += f", its letters in other orders {row['null']:+.4f}"
+    Console().print(f"{said}. {where}", highlight=False)
 
 
 def _place(place: "GeneRegion", offset: int) -> str:

@@ -22,10 +22,10 @@ def pretrain(recipe: Path, /, *, out: Path, resume: bool = False, devices: int =
 
     Args:
         recipe: TOML file; recipes/ in the repository holds examples.
-        out: directory of the run: corpus, checkpoint, metrics.jsonl and, in model, the weights of
+        out: Directory of the run: corpus, checkpoint, metrics.jsonl and, in model, the weights of
             the lowest validation loss.
-        resume: go on with the run in `out`; steps and decay may have changed.
-        devices: processes on CPU, or GPUs; each takes its own batches.
+        resume: Go on with the run in `out`; steps and decay may have changed.
+        devices: Processes on CPU, or GPUs; each takes its own batches.
     """
     from cisgram.train.pretrain import pretrain
     from cisgram.train.recipe import Recipe
@@ -48,15 +48,15 @@ def evaluate(
     """Measure perplexity, every base hidden once, beside Markov and two-sided k-mer models.
 
     Args:
-        model: packaged weights such as cisgram/yeast-lm, a model directory, or a run.
-        fasta: genome, plain or compressed.
-        annotation: its GTF or GFF3, for perplexity by region.
-        chromosomes: contigs to evaluate, as in chrXII,chrXIV; all by default.
-        baseline_chromosomes: contigs the baselines learn from; all that are not evaluated by
+        model: Packaged weights such as cisgram/yeast-lm, a model directory, or a run.
+        fasta: Genome, plain or compressed.
+        annotation: Its GTF or GFF3, for perplexity by region.
+        chromosomes: Contigs to evaluate, as in chrXII,chrXIV; all by default.
+        baseline_chromosomes: Contigs the baselines learn from; all that are not evaluated by
             default.
-        species: which of the genomes it learnt from the model is to take this DNA for; the first by
+        species: Which of the genomes it learnt from the model is to take this DNA for; the first by
             default. `cisgram models show` lists them.
-        json: also write the result as data.
+        json: Also write the result as data.
     """
     from cisgram.core.artifact import write_json
     from cisgram.predict.evaluate_lm import evaluate_lm
@@ -88,11 +88,11 @@ def embed(
     """Write hidden positions of a language model for the records of a FASTA, or regions of it.
 
     Args:
-        model: packaged weights such as cisgram/yeast-lm, a model directory, or a run.
-        fasta: sequences, or the genome that the regions are of.
-        bed: regions, each read with the DNA around it; whole records by default.
-        pool: one row a region, or one row a position of the network's output.
-        species: which of the genomes it learnt from the model is to take this DNA for; the first by
+        model: Packaged weights such as cisgram/yeast-lm, a model directory, or a run.
+        fasta: Sequences, or the genome that the regions are of.
+        bed: Regions, each read with the DNA around it; whole records by default.
+        pool: One row a region, or one row a position of the network's output.
+        species: Which of the genomes it learnt from the model is to take this DNA for; the first by
             default. `cisgram models show` lists them.
         out: .npz file with values, names, and the span of bases of each row.
     """
@@ -118,13 +118,13 @@ def logo(
     """Draw what a language model expects at every base of a region while that base is hidden.
 
     Args:
-        model: packaged weights such as cisgram/yeast-lm, a model directory, or a run.
-        fasta: genome, plain or compressed.
-        region: such as chrXIV:187,486-188,060, counted from 1; a strand may follow, as in
+        model: Packaged weights such as cisgram/yeast-lm, a model directory, or a run.
+        fasta: Genome, plain or compressed.
+        region: Such as chrXIV:187,486-188,060, counted from 1; a strand may follow, as in
             chrXIV:1-500(-).
         sites: BED of what is known, to be drawn above.
-        table: also write the probabilities, tab-separated, a row a base.
-        species: which of the genomes it learnt from the model is to take this DNA for; the first by
+        table: Also write the probabilities, tab-separated, a row a base.
+        species: Which of the genomes it learnt from the model is to take this DNA for; the first by
             default. `cisgram models show` lists them.
         out: .svg file.
     """

@@ -31,8 +31,8 @@ def show(model: str, /, *, json: Path | None = None) -> None:
     """Show a model's sizes, and of weights how they were trained and what they reach.
 
     Args:
-        model: an architecture, packaged weights such as cisgram/yeast-lm, or a model directory.
-        json: also write the facts as data.
+        model: An architecture, packaged weights such as cisgram/yeast-lm, or a model directory.
+        json: Also write the facts as data.
     """
     from rich.console import Console
 
@@ -52,7 +52,7 @@ def convert(weights: Path, /, *, out: Path) -> None:
 
     Args:
         weights: model_best.h5 of the language model or of a fold of the model of tracks.
-        out: directory to make.
+        out: Directory to make.
     """
     from rich.console import Console
 
@@ -69,8 +69,8 @@ def ensemble(models: list[str], /, *, out: Path) -> None:
     """Join models of the same tracks and numbers of genes to one, which predicts their mean.
 
     Args:
-        models: packaged weights, directories of models or runs of `cisgram train`, two or more.
-        out: directory to make; commands that take a model take it too.
+        models: Packaged weights, directories of models or runs of `cisgram train`, two or more.
+        out: Directory to make; commands that take a model take it too.
     """
     from rich.console import Console
 

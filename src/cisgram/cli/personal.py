@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 app = App(
     name="personal",
     help="Model expression across people from their genotypes.",
-    help_format="plaintext",
 )
 
 Executor = Literal["serial", "processes", "ray"]
@@ -40,13 +39,13 @@ def fit(
     Interrupted, the same command goes on where it stopped.
 
     Args:
-        cohort: directory made by `cisgram cohort import`.
-        out: directory to make.
-        genes: a file with a gene a line, or the number of genes to take from the
+        cohort: Directory made by `cisgram cohort import`.
+        out: Directory to make.
+        genes: A file with a gene a line, or the number of genes to take from the
             start of the cohort; all when left out.
-        executor: where genes are fitted: here, on local processes, or on Ray.
-        workers: genes fitted at once; all CPUs when left out.
-        json: also write a row a gene to this file.
+        executor: Where genes are fitted: here, on local processes, or on Ray.
+        workers: Genes fitted at once; all CPUs when left out.
+        json: Also write a row a gene to this file.
     """
     from cisgram.core.artifact import write_json
     from cisgram.personal.cohort import Cohort
@@ -76,12 +75,12 @@ def evaluate(
     fits are kept beside the old ones.
 
     Args:
-        fits: directories made by `cisgram personal fit` on one cohort.
-        train_populations: learn from these, as in GBR,CEU.
-        test_populations: score in these.
-        executor: where genes are fitted: here, on local processes, or on Ray.
-        workers: genes fitted at once; all CPUs when left out.
-        json: also write the table to this file.
+        fits: Directories made by `cisgram personal fit` on one cohort.
+        train_populations: Learn from these, as in GBR,CEU.
+        test_populations: Score in these.
+        executor: Where genes are fitted: here, on local processes, or on Ray.
+        workers: Genes fitted at once; all CPUs when left out.
+        json: Also write the table to this file.
     """
     from cisgram.core.artifact import write_json
     from cisgram.core.checks import ConfigError
@@ -120,13 +119,13 @@ def predict(
     """Predict expression of people from their genotypes, and account for every SNP.
 
     Args:
-        models: a directory made by `cisgram personal fit`, or a PredictDB file.
+        models: A directory made by `cisgram personal fit`, or a PredictDB file.
         genotypes: VCF, BCF or PGEN file.
-        out: table to write, genes by people: .tsv or .parquet; the account goes beside it.
-        all_genes: of a fit, also use models that failed the acceptance rule.
-        dosages: read imputed dosages (DS) instead of genotypes.
-        ambiguous: keep, drop, or trust the strand of A/T and C/G SNPs.
-        build: assembly of the genotypes, such as b37; for weights that name theirs (a .db).
+        out: Table to write, genes by people: .tsv or .parquet; the account goes beside it.
+        all_genes: Of a fit, also use models that failed the acceptance rule.
+        dosages: Read imputed dosages (DS) instead of genotypes.
+        ambiguous: Keep, drop, or trust the strand of A/T and C/G SNPs.
+        build: Assembly of the genotypes, such as b37; for weights that name theirs (a .db).
     """
     from cisgram.personal.predict import predict_file
 
@@ -157,10 +156,10 @@ def export(
     """Write models as a PredictDB file with covariances, for PrediXcan and S-PrediXcan.
 
     Args:
-        fit: a directory made by `cisgram personal fit`.
+        fit: A directory made by `cisgram personal fit`.
         out: SQLite file to write, ending in .db; covariances go beside it.
-        build: assembly of the positions, such as b37 or b38.
-        all_genes: also export models that failed the acceptance rule.
+        build: Assembly of the positions, such as b37 or b38.
+        all_genes: Also export models that failed the acceptance rule.
     """
     from cisgram.personal.fit import Fit
     from cisgram.personal.predictdb import export_predictdb
@@ -187,11 +186,11 @@ def drivers(
     """Find the SNPs that drive each gene's prediction, and compare their signs with eQTLs.
 
     Args:
-        fit: a directory made by `cisgram personal fit`.
+        fit: A directory made by `cisgram personal fit`.
         out: TSV to write, a row a driver.
-        genes: a file with a gene a line, or a number of genes of the fit; all accepted ones
+        genes: A file with a gene a line, or a number of genes of the fit; all accepted ones
             when left out.
-        direction: add SNPs one by one, or take them out of the whole.
+        direction: Add SNPs one by one, or take them out of the whole.
     """
     from cisgram.personal.drivers import find_drivers
     from cisgram.personal.fit import Fit, read_gene_list
@@ -224,14 +223,14 @@ def associate(
     """Test genes against a trait from GWAS summary statistics (S-PrediXcan).
 
     Args:
-        models: a PredictDB file, as written by `cisgram personal export`.
-        covariances: the covariance file that belongs to it.
-        gwas: table of summary statistics, any common column names.
+        models: A PredictDB file, as written by `cisgram personal export`.
+        covariances: The covariance file that belongs to it.
+        gwas: Table of summary statistics, any common column names.
         out: TSV to write, most significant gene first.
-        n: sample size of the GWAS, to calibrate the variance.
+        n: Sample size of the GWAS, to calibrate the variance.
         h2: heritability of the trait, to calibrate the variance.
-        ambiguous: keep, drop, or trust the strand of A/T and C/G SNPs.
-        build: assembly of the GWAS, such as b37; for weights that name theirs.
+        ambiguous: Keep, drop, or trust the strand of A/T and C/G SNPs.
+        build: Assembly of the GWAS, such as b37; for weights that name theirs.
     """
     from cisgram.personal.gwas import read_gwas
     from cisgram.personal.predictdb import WeightSet

@@ -31,14 +31,14 @@ def predict(
     Give one of --genes, --bed and --fasta.
 
     Args:
-        model: packaged weights, a model's directory, or a run of `cisgram train`.
-        genome: what genes or regions are of.
+        model: Packaged weights, a model's directory, or a run of `cisgram train`.
+        genome: What genes or regions are of.
         genes: `all`, or a file with the name of a gene a line.
-        bed: regions.
-        fasta: sequences to be predicted whole, edited ones for example.
-        out: tab-separated table to write, a row a gene, region or sequence.
-        out_bigwig: directory for a bigWig of each track, of --bed and --fasta.
-        cache: what is kept for later commands.
+        bed: Regions.
+        fasta: Sequences to be predicted whole, edited ones for example.
+        out: Tab-separated table to write, a row a gene, region or sequence.
+        out_bigwig: Directory for a bigWig of each track, of --bed and --fasta.
+        cache: What is kept for later commands.
     """
     from cisgram.predict.track_files import predict_gene_file, predict_region_file
 

@@ -12,10 +12,10 @@ def train(recipe: Path, /, *, out: Path, resume: bool = False, devices: int = 1)
 
     Args:
         recipe: TOML file; recipes/yeast-expression.toml in the repository is one.
-        out: directory of the run: targets, checkpoint, metrics.jsonl and, in model, the weights of
+        out: Directory of the run: targets, checkpoint, metrics.jsonl and, in model, the weights of
             the lowest validation loss.
-        resume: go on with the run in `out`; steps and decay may have changed.
-        devices: processes on CPU, or GPUs; each takes its own batches.
+        resume: Go on with the run in `out`; steps and decay may have changed.
+        devices: Processes on CPU, or GPUs; each takes its own batches.
     """
     from cisgram.train.fit_tracks import fit_tracks
     from cisgram.train.track_recipe import TrackRecipe

@@ -29,15 +29,15 @@ def score(
     """Score the alternate alleles of a VCF for the genes near them, alternate against reference.
 
     Args:
-        model: packaged weights such as cisgram/yeast-expression, a model's directory, or a run of
+        model: Packaged weights such as cisgram/yeast-expression, a model's directory, or a run of
             `cisgram train`.
         vcf: VCF or BCF, with people in it or without; substitutions, insertions and deletions.
         genes: `all`, or a file with the name of a gene a line.
-        genome: what the variants were called on.
-        reach: most bases between a variant and the body of a gene.
-        out: tab-separated table with columns chrom pos ref alt gene track effect; .parquet for the
+        genome: What the variants were called on.
+        reach: Most bases between a variant and the body of a gene.
+        out: Tab-separated table with columns chrom pos ref alt gene track effect; .parquet for the
             same in parquet; .vcf, .vcf.gz or .bcf for the input with INFO/CISGRAM.
-        cache: what is kept for later commands.
+        cache: What is kept for later commands.
     """
     from cisgram.predict.variant_files import score_variant_file
     from cisgram.predict.variants import VariantConfig

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from cisgram.core.checks import ConfigError, DataError, check_choice
+from cisgram.explain.region_options import RegionOptions
 from cisgram.genome.alphabet import N
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
@@ -31,22 +32,11 @@ class GeneRegion(NamedTuple):
     reference: Reference
 
 
-def find_gene_region(
-    model: str,
-    region: str,
-    *,
-    gene: str | None = None,
-    track: str | None = None,
-    genome: GenomeOptions = OWN,
-) -> GeneRegion:
+def find_gene_region(asked: RegionOptions, *, genome: GenomeOptions = OWN) -> GeneRegion:
     """Open a model and its genome, and find a region and a gene in it.
 
     Args:
-        model: packaged weights, a model's directory or a run of `cisgram train`.
-        region: as `Interval.parse` reads it.
-        gene: identifier or name; the one whose body starts nearest to the region's middle by
-            default.
-        track: a number of genes or a track of the gene's strand; the model's first by default.
+        asked: which model, region, gene and number or track; tracks are of the gene's strand.
         genome: what the region is of; what the model learnt from by default.
 
     Raises:
@@ -54,17 +44,17 @@ def find_gene_region(
             the gene or reaches past its contig.
         DataError: a file cannot be used, there is no such gene, or the region is all N.
     """
-    place, reader = Interval.parse(region), TrackReader.open(model)
-    chosen = choose_track(reader, track)
+    place, reader = Interval.parse(asked.region), TrackReader.open(asked.model)
+    chosen = choose_track(reader, asked.track)
     reference = open_model_genome(reader.card, genome)
     reference.check_inside(place)
     if (reference.fetch(place) == N).all():
         raise DataError(f"{place} is N from end to end; name a region with known bases.")
     source = model_annotation(reader.card, genome)
-    if gene is None:
+    if asked.gene is None:
         name, body = _nearest(gene_places(source, reference), place, reference)
     else:
-        name, body = next(iter(named_genes(source, reference, [gene]).items()))
+        ((name, body),) = named_genes(source, reference, [asked.gene]).items()
     gene_window(reader, reference, body).locate(place)
     return GeneRegion(place, name, body, chosen, reader, reference)
 

@@ -113,6 +113,15 @@ class TrackModel(SplitModel):
     n_columns: int
     """Numbers predicted for every bin."""
 
+    def forward(
+        self,
+        tokens: Bases,
+        species: Int[Tensor, "batch"] | None = None,
+    ) -> Float[Tensor, "batch bins columns"]:
+        """Return what `mix` makes of the features of whole windows."""
+        self.check_length(tokens.shape[1])
+        return self.mix(self.local(tokens, species))
+
 
 class LayeredModel(SplitModel):
     """A network whose local part is a chain of layers at one base that can follow changes.

@@ -122,14 +122,6 @@ class Enformer(TrackModel):
         self.letters: Tensor
         self.register_buffer("letters", F.pad(torch.eye(4), (0, 0, 0, 1)), persistent=False)
 
-    def forward(
-        self,
-        tokens: Bases,
-        species: Int[Tensor, "batch"] | None = None,
-    ) -> Float[Tensor, "batch bins tracks"]:
-        """Return the expected sum of each track in each bin, at least 0."""
-        return self.mix(self.local(tokens, species))
-
     def local(
         self,
         tokens: Bases,

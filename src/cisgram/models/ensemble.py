@@ -62,15 +62,6 @@ class EnsembleTracks(TrackModel):
         for member in self._each():
             member.check_length(length)
 
-    def forward(
-        self,
-        tokens: Bases,
-        species: Int[Tensor, "batch"] | None = None,
-    ) -> Float[Tensor, "batch bins columns"]:
-        """Return what the members' `forward` do, as columns of one."""
-        self.check_length(tokens.shape[1])
-        return self.mix(self.local(tokens, species))
-
     def local(
         self,
         tokens: Bases,
@@ -82,7 +73,7 @@ class EnsembleTracks(TrackModel):
     def mix(
         self, features: tuple[Float[Tensor, "batch _bins _channels"], ...]
     ) -> Float[Tensor, "batch bins columns"]:
-        """Return what `forward` does."""
+        """Return what the members' `mix` do, as columns of one."""
         rest = iter(features)
         return torch.cat(
             [member.mix(tuple(islice(rest, member.n_levels))) for member in self._each()], dim=-1

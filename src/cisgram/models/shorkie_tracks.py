@@ -79,19 +79,6 @@ class ShorkieTracks(TrackModel):
                 f"{self.kind} leaves out {cropped:,} bases of a window; got one of {length:,}."
             )
 
-    def forward(
-        self,
-        tokens: Bases,
-        species: Int[Tensor, "batch"] | None = None,
-    ) -> Float[Tensor, "batch bins columns"]:
-        """Return the expected sum of each track in each bin, at least 0, and genes' columns.
-
-        The columns of `n_values` come after the tracks: those of the strand that is read, then
-        those of the other.
-        """
-        self.check_length(tokens.shape[1])
-        return self.mix(self.local(tokens, species))
-
     def scores(
         self,
         tokens: Bases,
@@ -113,7 +100,11 @@ class ShorkieTracks(TrackModel):
     def mix(
         self, features: tuple[Float[Tensor, "batch _bins _channels"], ...]
     ) -> Float[Tensor, "batch bins columns"]:
-        """Return what `forward` does."""
+        """Return the expected sum of each track in each bin, at least 0, and genes' columns.
+
+        The columns of `n_values` come after the tracks: those of the strand that is read, then
+        those of the other.
+        """
         scores, n_tracks = self._scores(features), self.config.n_tracks
         if not self.config.n_values:
             return F.softplus(scores)

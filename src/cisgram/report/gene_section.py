@@ -9,6 +9,7 @@ import numpy as np
 from cisgram.explain.gene_files import write_map
 from cisgram.explain.gene_maps import GeneMap, mutate_for_gene
 from cisgram.explain.gene_regions import find_gene_region
+from cisgram.explain.region_options import RegionOptions
 from cisgram.genome.alphabet import LETTERS
 from cisgram.genome.genes import read_genes
 from cisgram.genome.interval import Interval
@@ -90,7 +91,7 @@ def make_gene_section(
         ConfigError: the model predicts no tracks, or the region is too far from the gene.
         DataError: there is no such gene, or the BED cannot be used.
     """
-    place = find_gene_region(model, region, gene=gene)
+    place = find_gene_region(RegionOptions(model=model, region=region, gene=gene))
     reader, known = place.reader, known_sites(sites, place.reference)
     found = mutate_for_gene(reader, place.reference, place.region, gene=place.body)
     write_map(place, found, out / EFFECTS)
