@@ -19,6 +19,8 @@ Keys of the JSON, each with a 95% interval `low` to `high`:
 - `within`: by run and track, mean over genes of r over the bins of the body.
 - `conditions`: by run, r over genes of log2 ratios between conditions.
 - `differences`: the first run's r less that of each other predictor, on the same genes.
+- `all_folds`: `genes` and `differences` with the runs of `--folds`, each of which predicts the
+  genes of the chromosomes it held out, all together; `by_fold`, r of each.
 - `splits`, `runs`, `machine`.
 """
 
@@ -26,19 +28,22 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import torch
 from machine import machine
 from yeast_gene_baselines import features, ridge
+from yeast_models import add_models, bodies
 
 from cisgram.core.artifact import write_json
 from cisgram.core.metrics import pearson
 from cisgram.data.targets import Targets
-from cisgram.genome.interval import Interval
+from cisgram.genome.reference import Reference
 from cisgram.predict.evaluate_tracks import Signal, read_split
 from cisgram.predict.genes import predict_genes
 from cisgram.predict.tracks import TrackReader
 from cisgram.train.provenance import total
 
+FOLDS = "networks from random weights"
 N_DRAWS, BLOCK = 1_000, 8_192
 CONDITIONS = {
     "diamide over YPD": ("tss_diamide+", "tss_ypd+"),
@@ -48,10 +53,15 @@ UPSTREAM = 304
 """Bases before a gene's body whose TSS signal is the gene's."""
 
 
+def both_known(predicted: np.ndarray, measured: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is predicted and measured where both are."""
+    known = ~np.isnan(predicted) & ~np.isnan(measured)
+    return predicted[known], measured[known]
+
+
 def interval(predicted: np.ndarray, measured: np.ndarray, *, seed: int = 0) -> dict:
     """Return r and the interval of a bootstrap over what is compared."""
-    known = ~np.isnan(predicted) & ~np.isnan(measured)
-    p, m = predicted[known], measured[known]
+    p, m = both_known(predicted, measured)
     rng = np.random.default_rng(seed)
     rows = rng.integers(0, p.size, (N_DRAWS, p.size))
     low, high = np.percentile(pearson(p[rows], m[rows]), [2.5, 97.5])
@@ -197,64 +207,118 @@ def targets_of(model: str, targets: Targets) -> Targets:
     return own
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--targets", type=Path, required=True)
-    parser.add_argument("--models", nargs="+", required=True, help="NAME=MODEL")
-    parser.add_argument("--json", type=Path, required=True)
-    options = parser.parse_args()
-    models = dict(text.split("=", 1) for text in options.models)
-    targets = Targets.open(options.targets)
-    split = targets.genes["split"].to_numpy()
-    places = [
-        Interval(row["chrom"], row["start"], row["end"], row["strand"])
-        for row in targets.genes.iter_rows(named=True)
-    ]
-    test = np.flatnonzero(split == "test")
-    result: dict = {name: {} for name in ("bins", "genes", "tracks", "within", "conditions")}
-    predicted: dict[str, np.ndarray] = {}
-    cards = {}
-    for name, model in models.items():
-        reader, own = TrackReader.open(model), targets_of(model, targets)
-        cards[name] = reader.card
-        for part, found in of_signal(reader, own, test).items():
-            result[part][name] = found
-        chosen = [places[row] for row in test]
-        predicted[name] = predict_genes(reader, own.reference, chosen)
-    train, valid = split == "train", split == "valid"
+def gene_numbers(
+    networks: dict[str, tuple[TrackReader, Reference]], targets: Targets
+) -> dict[str, np.ndarray]:
+    """Return by predictor what is predicted of the test genes' numbers, (genes, numbers).
+
+    Ridge regressions learn from the training genes of the same targets.
+    """
+    split, places = targets.genes["split"].to_numpy(), list(bodies(targets).values())
+    train, valid, test = (split == name for name in ("train", "valid", "test"))
+    chosen, n_values = list(bodies(targets, split="test").values()), len(targets.value_names)
+    predicted = {
+        name: predict_genes(reader, reference, chosen)[:, :n_values]
+        for name, (reader, reference) in networks.items()
+    }
     for what, x in features(targets.reference, places).items():
         columns = [
             ridge(x, targets.values[:, n].astype(float), train=train, valid=valid, test=test)
-            for n in range(len(targets.value_names))
+            for n in range(n_values)
         ]
         predicted[f"ridge, {what}"] = np.stack(columns, axis=1)
-    measured = targets.values[test].astype(float)
-    first = next(iter(models))
-    result["genes"] = {
-        name: {
-            value: interval(columns[:, n], measured[:, n])
-            for n, value in enumerate(targets.value_names)
-        }
-        for name, columns in predicted.items()
+    return predicted
+
+
+def held_out_values(targets: Targets) -> np.ndarray:
+    """Return what was measured of the test genes, (genes, numbers)."""
+    return targets.values[targets.genes["split"].to_numpy() == "test"].astype(float)
+
+
+def compared(
+    predicted: dict[str, np.ndarray], measured: np.ndarray, names: tuple[str, ...]
+) -> dict[str, dict]:
+    """Return r of every predictor and number, and how far the first predictor is above others."""
+    first, *others = predicted
+    numbers = dict(zip(names, range(len(names)), strict=True))
+    return {
+        "genes": {
+            who: {what: interval(own[:, n], measured[:, n]) for what, n in numbers.items()}
+            for who, own in predicted.items()
+        },
+        "differences": {
+            who: {
+                what: difference(predicted[first][:, n], predicted[who][:, n], measured[:, n])
+                for what, n in numbers.items()
+            }
+            for who in others
+        },
     }
-    result["differences"] = {
-        name: {
-            value: difference(predicted[first][:, n], columns[:, n], measured[:, n])
-            for n, value in enumerate(targets.value_names)
-        }
-        for name, columns in predicted.items()
-        if name != first
-    }
+
+
+def over_folds(runs: list[Path]) -> dict:
+    """Return `compared` over genes of all folds together, each by the run that held it out."""
+    folds, measured, by_fold = [], [], []
+    names: tuple[str, ...] = ()
+    for run in runs:
+        reader, targets = TrackReader.open(run), Targets.open(run / "targets")
+        names = targets.value_names
+        folds.append(gene_numbers({FOLDS: (reader, targets.reference)}, targets))
+        measured.append(held_out_values(targets))
+        test = targets.genes.filter(pl.col("split") == "test")
+        by_fold.append(
+            {
+                "chromosomes": test["chrom"].unique(maintain_order=True).to_list(),
+                "genes": test.height,
+                "seconds": total(reader.card, "seconds"),
+                **{
+                    who: {
+                        what: float(pearson(*both_known(own[:, n], measured[-1][:, n])))
+                        for n, what in enumerate(names)
+                    }
+                    for who, own in folds[-1].items()
+                },
+            }
+        )
+    together = {who: np.concatenate([own[who] for own in folds]) for who in folds[0]}
+    return compared(together, np.concatenate(measured), names) | {"by_fold": by_fold}
+
+
+def main() -> None:
+    options = _options()
+    models, targets = dict(options.models), Targets.open(options.targets)
+    test = np.flatnonzero(targets.genes["split"].to_numpy() == "test")
+    result: dict = {name: {} for name in ("bins", "tracks", "within", "conditions")}
+    networks: dict[str, tuple[TrackReader, Reference]] = {}
+    for name, model in models.items():
+        reader, own = TrackReader.open(model), targets_of(model, targets)
+        networks[name] = (reader, own.reference)
+        for part, found in of_signal(reader, own, test).items():
+            result[part][name] = found
+    predicted = gene_numbers(networks, targets)
+    result |= compared(predicted, held_out_values(targets), targets.value_names)
+    if options.folds:
+        result["all_folds"] = over_folds(options.folds)
+    split = targets.genes["split"]
     result["splits"] = {name: int((split == name).sum()) for name in ("train", "valid", "test")}
     result["runs"] = {
-        name: {key: card.get(key) for key in ("steps", "seconds")}
-        | {"seconds_with_start": total(card, "seconds")}
-        for name, card in cards.items()
+        name: {key: reader.card.get(key) for key in ("steps", "seconds")}
+        | {"seconds_with_start": total(reader.card, "seconds")}
+        for name, (reader, _) in networks.items()
     }
     result["machine"] = machine(torch.get_num_threads())
     write_json(options.json, result)
     for name, row in result["genes"].items():
         print(name, {value: round(cell["r"], 3) for value, cell in row.items()})
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--targets", type=Path, required=True)
+    add_models(parser)
+    parser.add_argument("--folds", nargs="*", type=Path, default=[], help="runs of one recipe")
+    parser.add_argument("--json", type=Path, required=True)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
 """Linear models of yeast genes' numbers from counts of words, the baselines of networks."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from yeast_models import bodies
 
+from cisgram.data.targets import Targets
 from cisgram.genome.alphabet import N
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
@@ -19,24 +23,73 @@ def words(tokens: np.ndarray, k: int) -> np.ndarray:
     return np.bincount(known @ 4 ** np.arange(k)[::-1], minlength=4**k)
 
 
+def promoter_of(gene: Interval) -> Interval:
+    """Return the bases before a gene, on its strand."""
+    start = gene.start - PROMOTER if gene.strand == "+" else gene.end
+    return Interval(gene.chrom, start, start + PROMOTER, gene.strand)
+
+
+def word_shares(promoters: Iterable[np.ndarray]) -> np.ndarray:
+    """Return the shares of words of four bases in promoters, a row each."""
+    return np.array([words(tokens, 4) / PROMOTER for tokens in promoters])
+
+
 def features(reference: Reference, genes: list[Interval]) -> dict[str, np.ndarray]:
     """Return shares of words of four bases upstream, and of codons and length of the body."""
-    promoters, codons = [], []
+    codons = []
     for gene in genes:
-        start = gene.start - PROMOTER if gene.strand == "+" else gene.end
-        upstream = Interval(gene.chrom, start, start + PROMOTER, gene.strand)
-        promoters.append(words(reference.fetch(upstream), 4) / PROMOTER)
         body = reference.fetch(gene)
         triplets = body[: body.size // 3 * 3].reshape(-1, 3)
         triplets = triplets[(triplets != N).all(axis=1)]
         counts = np.bincount(triplets @ np.array([16, 4, 1]), minlength=64)
         codons.append([*(counts / max(counts.sum(), 1)), np.log(body.size)])
-    upstream, coding = np.array(promoters), np.array(codons)
+    upstream = word_shares(reference.fetch(promoter_of(gene)) for gene in genes)
+    coding = np.array(codons)
     return {
         "promoter 4-mers": upstream,
         "codons and length": coding,
         "promoter and codons": np.hstack([upstream, coding]),
     }
+
+
+def gene_levels(targets: Targets, output: str) -> np.ndarray:
+    """Return a number of all genes, or log2(1 + counts) of a track over each on its strand.
+
+    As networks read it, counts are over the body and the bases before it that are the gene's.
+    """
+    if output in targets.value_names:
+        return targets.values[:, targets.value_names.index(output)].astype(float)
+    size, upstream = targets.geometry.resolution, dict(_upstream(targets))[output[:-1]]
+    found = []
+    for gene in bodies(targets).values():
+        first, past = gene.start // size, -(-gene.end // size)
+        before = -(-upstream // size)
+        if gene.strand == "+":
+            first = max(first - before, 0)
+        else:
+            past += before
+        column = targets.tracks.names.index(output[:-1] + gene.strand)
+        found.append(targets.tracks.contig(gene.chrom)[first:past, column].sum())
+    return np.log2(1 + np.array(found, dtype=float))
+
+
+def _upstream(targets: Targets) -> Iterable[tuple[str, int]]:
+    return ((track.name, track.upstream) for track in targets.config.tracks)
+
+
+class PromoterRidge:
+    """Ridge on words of the promoters of training genes, for what networks say of genes."""
+
+    name = "ridge, promoter 4-mers"
+
+    def __init__(self, targets: Targets, output: str) -> None:
+        split, y = targets.genes["split"].to_numpy(), gene_levels(targets, output)
+        x = features(targets.reference, list(bodies(targets).values()))["promoter 4-mers"]
+        self.fit = fit_ridge(x, y, train=split == "train", valid=split == "valid")
+
+    def predict(self, promoters: Iterable[np.ndarray]) -> np.ndarray:
+        """Return what is predicted of genes behind promoters, as `promoter_of` reads them."""
+        return self.fit.predict(word_shares(promoters))
 
 
 def ridge(

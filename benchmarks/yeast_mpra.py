@@ -24,6 +24,7 @@ sequence together):
 """
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,11 @@ import torch
 import yeast_mpra_sets as sets
 from machine import machine
 from sklearn.metrics import roc_auc_score
-from yeast_gene_baselines import PROMOTER, features, fit_ridge, words
+from yeast_gene_baselines import PROMOTER, PromoterRidge, promoter_of
+from yeast_models import add_models, untrained
 from yeast_mpra_heads import head_scores
 from yeast_mpra_sets import Host, Library
-from yeast_variants import drawn, untrained
+from yeast_variants import drawn
 
 from cisgram.core.artifact import write_json
 from cisgram.core.metrics import pearson, spearman
@@ -68,7 +70,7 @@ PUBLISHED = {
 def main() -> None:
     options = _options()
     targets = Targets.open(options.targets)
-    runs = dict(text.split("=", 1) for text in options.models)
+    runs = dict(options.models)
     readers = {name: TrackReader.open(run) for name, run in runs.items()}
     readers["untrained"] = untrained(next(iter(readers.values())))
     chosen = hosts(options.data, targets, n=options.hosts)
@@ -77,7 +79,7 @@ def main() -> None:
     rows = np.sort(np.random.default_rng(3).permutation(len(designed.inserts))[: options.n])
     libraries["designs"], is_high = designed.take(rows), is_high[rows]
     result: dict = {"zero_shot": {}, "by_output": {}}
-    linear = Linear(targets)
+    linear = PromoterRidge(targets, PRIMARY)
     for name, library in libraries.items():
         scores = zero_shot(readers, linear, library, chosen, targets.reference)
         measure = evaluate_mutants if library.base is not None else evaluate
@@ -110,7 +112,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--targets", type=Path, required=True)
-    parser.add_argument("--models", nargs="+", required=True, help="NAME=MODEL")
+    add_models(parser)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--n", type=int, default=600, help="inserts of each library")
     parser.add_argument("--hosts", type=int, default=4)
@@ -164,39 +166,22 @@ def sample(data: Path, targets: Targets, *, n: int) -> dict[str, Library]:
     }
 
 
-class Linear:
-    """Ridge on words of the promoters of training genes, for the primary number."""
-
-    def __init__(self, targets: Targets) -> None:
-        split = targets.genes["split"].to_numpy()
-        places = [
-            Interval(row["chrom"], row["start"], row["end"], row["strand"])
-            for row in targets.genes.iter_rows(named=True)
-        ]
-        y = targets.values[:, targets.value_names.index(PRIMARY)].astype(float)
-        x = features(targets.reference, places)["promoter 4-mers"]
-        self.fit = fit_ridge(x, y, train=split == "train", valid=split == "valid")
-
-    def scores(self, library: Library, host: Host, reference: Reference) -> np.ndarray:
-        """Return what is predicted of a host with each insert in front of it."""
-        body = host.body
-        start = body.start - PROMOTER if body.strand == "+" else body.end
-        promoter = Interval(body.chrom, start, start + PROMOTER, body.strand)
-        tokens = reference.fetch(promoter)
-        first, past = promoter.locate(host.site)
-        rows = []
-        for insert in library.inserts:
-            edited = tokens.copy()
-            width = min(past, PROMOTER) - max(first, 0)
-            skipped = max(-first, 0)
-            edited[max(first, 0) : past] = encode(insert)[skipped : skipped + width]
-            rows.append(words(edited, 4) / PROMOTER)
-        return self.fit.predict(np.array(rows))
+def with_inserts(library: Library, host: Host, reference: Reference) -> Iterator[np.ndarray]:
+    """Yield a host's promoter with each insert in it."""
+    promoter = promoter_of(host.body)
+    tokens = reference.fetch(promoter)
+    first, past = promoter.locate(host.site)
+    for insert in library.inserts:
+        edited = tokens.copy()
+        width = min(past, PROMOTER) - max(first, 0)
+        skipped = max(-first, 0)
+        edited[max(first, 0) : past] = encode(insert)[skipped : skipped + width]
+        yield edited
 
 
 def zero_shot(
     readers: dict[str, TrackReader],
-    linear: Linear,
+    linear: PromoterRidge,
     library: Library,
     chosen: list[Host],
     reference: Reference,
@@ -206,8 +191,8 @@ def zero_shot(
     for name, reader in readers.items():
         by_host = [network_scores(reader, library, host, reference) for host in chosen]
         found[name] = {o: np.mean([own[o] for own in by_host], axis=0) for o in by_host[0]}
-    scores = np.mean([linear.scores(library, host, reference) for host in chosen], axis=0)
-    found["ridge, promoter 4-mers"] = {PRIMARY: scores}
+    by_host = [linear.predict(with_inserts(library, host, reference)) for host in chosen]
+    found[linear.name] = {PRIMARY: np.mean(by_host, axis=0)}
     share = [sum(letter in "GC" for letter in insert) for insert in library.inserts]
     found["fewer G and C"] = {PRIMARY: -np.array(share, dtype=float)}
     return found

@@ -6,7 +6,8 @@
 
 Models are packaged or runs of `cisgram train`, all of the same targets; only variants on the
 chromosomes that these held out (`test`) are scored. Beside the models stand the same network with
-weights nobody trained, a language model's log-ratio, and distance.
+weights nobody trained, a ridge regression on words of promoters, a language model's log-ratio, and
+distance.
 
 Keys of the JSON, each figure with a 95% interval in which stretches of 10,000 bases are drawn:
 
@@ -31,14 +32,17 @@ import numpy as np
 import torch
 from lm_zero_shot import auroc_by_group
 from machine import machine
+from yeast_gene_baselines import PromoterRidge, promoter_of
+from yeast_models import add_models, bodies, untrained
 from yeast_variant_sets import VariantSet, albert, pooled, renganaath, sign_checks
 
 from cisgram.core.artifact import write_json
 from cisgram.core.metrics import spearman
 from cisgram.data.targets import Targets
+from cisgram.genome.allele_window import allele_window
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
-from cisgram.models.registry import build_model
+from cisgram.genome.variant import Variant
 from cisgram.predict.tracks import TrackReader
 from cisgram.predict.variants import score_pairs
 
@@ -59,7 +63,7 @@ PUBLISHED = {
 
 def main() -> None:
     options = _options()
-    runs = dict(text.split("=", 1) for text in options.models)
+    runs = dict(options.models)
     targets = Targets.open(options.targets)
     readers = {name: TrackReader.open(run) for name, run in runs.items()}
     readers["untrained"] = untrained(next(iter(readers.values())))
@@ -97,7 +101,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--targets", type=Path, required=True)
-    parser.add_argument("--models", nargs="+", required=True, help="NAME=MODEL")
+    add_models(parser)
     parser.add_argument("--folds", nargs="*", type=Path, default=[], help="runs of one recipe")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--language-model", default="cisgram/yeast-lm")
@@ -107,22 +111,22 @@ def _options() -> argparse.Namespace:
 
 def scored(readers: dict[str, TrackReader], targets: Targets, options: argparse.Namespace) -> Fold:
     """Return the variants near genes that were held out, with all scores."""
-    genes = {
-        row["gene"]: Interval(row["chrom"], row["start"], row["end"], row["strand"])
-        for row in targets.genes.iter_rows(named=True)
-        if row["split"] == "test"
-    }
+    genes = bodies(targets, split="test")
     sets = {
         "reporter": renganaath(options.data, targets.reference, genes),
         "eqtl": albert(options.data, targets.reference, genes),
     }
-    return {
-        what: (
-            chosen,
-            all_scores(readers, chosen, targets.reference, genes, options.language_model),
-        )
-        for what, chosen in sets.items()
-    }
+    linear = {output: PromoterRidge(targets, output) for output in OUTPUTS}
+    fold: Fold = {}
+    for what, chosen in sets.items():
+        scores = network_scores(readers, chosen, targets.reference, genes)
+        before, after = promoters(chosen, targets.reference, genes)
+        for output, fit in linear.items():
+            scores[f"{fit.name}, {output}"] = fit.predict(after) - fit.predict(before)
+        scores["language model"] = chosen.log_ratios(targets.reference, options.language_model)
+        scores["nearer"] = -chosen.distance.astype(float)
+        fold[what] = (chosen, scores)
+    return fold
 
 
 def evaluated(fold: Fold) -> dict:
@@ -137,35 +141,34 @@ def evaluated(fold: Fold) -> dict:
     return result
 
 
-def untrained(reader: TrackReader) -> TrackReader:
-    """Return the same network with random weights."""
-    torch.manual_seed(7)
-    sizes = {name: getattr(reader.model.config, name) for name in vars(reader.model.config)}
-    model = build_model(reader.model.kind, sizes, "the run")
-    return TrackReader(
-        model,  # pyright: ignore[reportArgumentType]
-        reader.columns,
-        reader.scales,
-        card={},
-    )
-
-
-def all_scores(
+def network_scores(
     readers: dict[str, TrackReader],
     chosen: VariantSet,
     reference: Reference,
     genes: dict[str, Interval],
-    language_model: str,
 ) -> dict[str, np.ndarray]:
-    """Return signed scores by name, for a model `name, output`; those without sign last."""
+    """Return signed effects by `name, output`."""
     scores: dict[str, np.ndarray] = {}
     for name, reader in readers.items():
         found = score_pairs(reader, reference, chosen.variants, genes=genes, pairs=chosen.pairs)
         for output in OUTPUTS:
             scores[f"{name}, {output}"] = found.effects[:, found.outputs.index(output)]
-    scores["language model"] = chosen.log_ratios(reference, language_model)
-    scores["nearer"] = -chosen.distance.astype(float)
     return scores
+
+
+def promoters(
+    chosen: VariantSet, reference: Reference, genes: dict[str, Interval]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return each pair's promoter with the reference allele and with the alternate one."""
+    variants, gene_of = list(chosen.variants.iter_rows(named=True)), list(genes.values())
+    before, after = [], []
+    for number, gene in chosen.pairs.tolist():
+        promoter, row = promoter_of(gene_of[gene]), variants[number]
+        variant = Variant(row["chrom"], row["start"], row["ref"], row["alt"])
+        anchor = promoter.start if promoter.strand == "-" else promoter.end
+        before.append(reference.fetch(promoter))
+        after.append(allele_window(reference, promoter, variant, anchor=anchor))
+    return before, after
 
 
 def evaluate(chosen: VariantSet, values: np.ndarray) -> dict:

@@ -49,6 +49,21 @@ def differences(result: Result) -> str:
     return markdown(["less the r of", "`segregants`", "`rnaseq_wt`"], rows)
 
 
+def by_fold(result: Result) -> str:
+    """A row a fold: r of each predictor for `segregants` across the genes it held out."""
+    folds = result["all_folds"]["by_fold"]
+    names = list(result["all_folds"]["genes"])
+    rows = [
+        [
+            ", ".join(fold["chromosomes"]),
+            f"{fold['genes']:,}",
+            *(f"{fold[name]['segregants']:.3f}" for name in names),
+        ]
+        for fold in folds
+    ]
+    return markdown(["held out", "genes", *names], rows)
+
+
 def signal(result: Result) -> str:
     """A row a track and run: bins, across genes, within genes."""
     rows = [
@@ -150,6 +165,12 @@ TABLES = {
         "genes": Table(genes, ("genes",)),
         "courses": Table(courses, ("genes",)),
         "differences": Table(differences, ("differences",)),
+        "genes_all": Table(lambda result: genes(result["all_folds"]), ("all_folds/genes",)),
+        "differences_all": Table(
+            lambda result: differences(result["all_folds"]), ("all_folds/differences",)
+        ),
+        "courses_all": Table(lambda result: courses(result["all_folds"]), ("all_folds/genes",)),
+        "by_fold": Table(by_fold, ("all_folds/by_fold",)),
         "signal": Table(signal, ("bins",)),
         "conditions": Table(conditions, ("conditions",)),
     },
