@@ -135,6 +135,15 @@ def test_regions_are_read_window_after_window(reader: TrackReader, reference: Re
     np.testing.assert_allclose(forward[24:], middle.tracks[0], rtol=1e-4)
 
 
+def test_a_short_region_lies_in_the_middle_of_its_window(reader: TrackReader, place: Path) -> None:
+    reference = open_reference(place / "toy.fa")
+    (found,) = predict_regions(reader, reference, [Interval("c0", 300, 340)])
+    # Of 24 bins of 4 bases, 7 lie before these ten.
+    start = 300 - 7 * 4 - reader.margin
+    around = reader.read(reference.fetch(Interval("c0", start, start + reader.model.window))[None])
+    np.testing.assert_allclose(found, around.tracks[0, 7:17], rtol=1e-4)
+
+
 @pytest.mark.whole
 def test_the_command_writes_tables_and_signal(place: Path, tmp_path: Path) -> None:
     common = ["predict", "--model", str(place / "model")]

@@ -24,8 +24,9 @@ def predict_regions(
 ) -> list[Float32[np.ndarray, "_bins tracks"]]:
     """Predict the tracks of regions, the mean of both strands.
 
-    Each window predicts its middle, so that every bin is seen with the DNA around it, N past the
-    ends of contigs. Bins count from a region's first base; the last may reach past its end.
+    Each window predicts its middle, and the windows lie evenly about the middle of the region, so
+    that every bin is seen with the DNA around it, N past the ends of contigs. Bins count from a
+    region's first base; the last may reach past its end.
 
     Args:
         reader: the model.
@@ -38,10 +39,14 @@ def predict_regions(
         DataError: a region lies on no contig.
         ConfigError: a region reaches past the ends of its contig.
     """
+    size = reader.model.resolution
+    n_bins = [-(-region.length // size) for region in regions]
+    # Bins of the windows before a region's first.
+    before = [-n % reader.n_bins // 2 for n in n_bins]
     pieces = [
         (number, window)
-        for number, region in enumerate(regions)
-        for window in windows_over(reader, reference, region)
+        for number, (region, lead) in enumerate(zip(regions, before, strict=True))
+        for window in _windows_over(reader, reference, region, before=lead * size)
     ]
     found: list[list[Float32[np.ndarray, "bins tracks"]]] = [[] for _ in regions]
     with progress("reading windows", len(pieces)) as ticker:
@@ -52,15 +57,18 @@ def predict_regions(
             for (number, _), bins in zip(part, read.tracks, strict=True):
                 found[number].append(bins)
             ticker.advance(len(part))
-    size = reader.model.resolution
     return [
-        np.concatenate(bins)[: -(-region.length // size)]
-        for region, bins in zip(regions, found, strict=True)
+        np.concatenate(bins)[lead : lead + n]
+        for bins, lead, n in zip(found, before, n_bins, strict=True)
     ]
 
 
-def windows_over(reader: TrackReader, reference: Reference, region: Interval) -> list[Interval]:
+def _windows_over(
+    reader: TrackReader, reference: Reference, region: Interval, *, before: int
+) -> list[Interval]:
     """Return windows whose predicted middles lie end to end over a region, along its strand.
+
+    The first middle begins so many bases before the region.
 
     Raises:
         DataError: there is no such contig.
@@ -69,7 +77,7 @@ def windows_over(reader: TrackReader, reference: Reference, region: Interval) ->
     reference.check_inside(region)
     step, length = reader.n_bins * reader.model.resolution, reader.model.window
     found: list[Interval] = []
-    for offset in range(0, region.length, step):
+    for offset in range(-before, region.length, step):
         low = offset - reader.margin
         start = region.start + low if region.strand != "-" else region.end - low - length
         found.append(Interval(region.chrom, start, start + length, region.strand))
