@@ -18,6 +18,7 @@ Keys of the JSON, each with a 95% interval `low` to `high`:
 - `tracks`: by run and track, r over genes of log2(1 + mean of a bin of the body), own strand.
 - `within`: by run and track, mean over genes of r over the bins of the body.
 - `conditions`: by run, r over genes of log2 ratios between conditions.
+- `agreement`: r between two laboratories' measurements of the level, over test genes.
 - `differences`: the first run's r less that of each other predictor, on the same genes.
 - `all_folds`: `genes` and `differences` with the runs of `--folds`, each of which predicts the
   genes of the chromosomes it held out, all together; `by_fold`, r of each.
@@ -31,6 +32,7 @@ import numpy as np
 import polars as pl
 import torch
 from machine import machine
+from sklearn.linear_model import LinearRegression
 from yeast_gene_baselines import features, ridge
 from yeast_models import add_models, bodies
 
@@ -49,6 +51,8 @@ CONDITIONS = {
     "diamide over YPD": ("tss_diamide+", "tss_ypd+"),
     "galactose over YPD": ("tif_gal+", "tif_ypd+"),
 }
+SAME = (("segregants", "rnaseq_wt"),)
+"""Levels in growing cells, each of another laboratory and of other strains."""
 UPSTREAM = 304
 """Bases before a gene's body whose TSS signal is the gene's."""
 
@@ -212,27 +216,48 @@ def gene_numbers(
 ) -> dict[str, np.ndarray]:
     """Return by predictor what is predicted of the test genes' numbers, (genes, numbers).
 
-    Ridge regressions learn from the training genes of the same targets.
+    Ridge regressions learn from the training genes of the same targets; what stacks all predictors
+    weighs them, none below zero, by least squares over the validation genes.
     """
     split, places = targets.genes["split"].to_numpy(), list(bodies(targets).values())
-    train, valid, test = (split == name for name in ("train", "valid", "test"))
-    chosen, n_values = list(bodies(targets, split="test").values()), len(targets.value_names)
+    train, valid = split == "train", split == "valid"
+    chosen, n_values = [places[row] for row in np.flatnonzero(~train)], len(targets.value_names)
     predicted = {
         name: predict_genes(reader, reference, chosen)[:, :n_values]
         for name, (reader, reference) in networks.items()
     }
     for what, x in features(targets.reference, places).items():
         columns = [
-            ridge(x, targets.values[:, n].astype(float), train=train, valid=valid, test=test)
+            ridge(x, targets.values[:, n].astype(float), train=train, valid=valid, test=~train)
             for n in range(n_values)
         ]
         predicted[f"ridge, {what}"] = np.stack(columns, axis=1)
-    return predicted
+    measured, is_valid = targets.values[~train].astype(float), valid[~train]
+    predicted["all stacked"] = np.stack(
+        [
+            stacked([own[:, n] for own in predicted.values()], measured[:, n], fit_on=is_valid)
+            for n in range(n_values)
+        ],
+        axis=1,
+    )
+    return {who: own[~is_valid] for who, own in predicted.items()}
+
+
+def stacked(columns: list[np.ndarray], measured: np.ndarray, *, fit_on: np.ndarray) -> np.ndarray:
+    """Return the combination of columns that is nearest to what was measured."""
+    x, known = np.stack(columns, axis=1), fit_on & ~np.isnan(measured)
+    return LinearRegression(positive=True).fit(x[known], measured[known]).predict(x)
 
 
 def held_out_values(targets: Targets) -> np.ndarray:
     """Return what was measured of the test genes, (genes, numbers)."""
     return targets.values[targets.genes["split"].to_numpy() == "test"].astype(float)
+
+
+def agreement(targets: Targets) -> dict[str, dict]:
+    """Return r between what two laboratories measured of the test genes, by pair of numbers."""
+    columns = dict(zip(targets.value_names, held_out_values(targets).T, strict=True))
+    return {f"{one} and {other}": interval(columns[one], columns[other]) for one, other in SAME}
 
 
 def compared(
@@ -297,6 +322,7 @@ def main() -> None:
             result[part][name] = found
     predicted = gene_numbers(networks, targets)
     result |= compared(predicted, held_out_values(targets), targets.value_names)
+    result["agreement"] = agreement(targets)
     if options.folds:
         result["all_folds"] = over_folds(options.folds)
     split = targets.genes["split"]

@@ -49,6 +49,12 @@ def differences(result: Result) -> str:
     return markdown(["less the r of", "`segregants`", "`rnaseq_wt`"], rows)
 
 
+def agreement(result: Result) -> str:
+    """A row a pair of measurements."""
+    rows = [[what, _interval(cell), f"{cell['n']:,}"] for what, cell in result["agreement"].items()]
+    return markdown(["measured", "r", "genes"], rows)
+
+
 def by_fold(result: Result) -> str:
     """A row a fold: r of each predictor for `segregants` across the genes it held out."""
     folds = result["all_folds"]["by_fold"]
@@ -165,6 +171,7 @@ TABLES = {
         "genes": Table(genes, ("genes",)),
         "courses": Table(courses, ("genes",)),
         "differences": Table(differences, ("differences",)),
+        "agreement": Table(agreement, ("agreement",)),
         "genes_all": Table(lambda result: genes(result["all_folds"]), ("all_folds/genes",)),
         "differences_all": Table(
             lambda result: differences(result["all_folds"]), ("all_folds/differences",)

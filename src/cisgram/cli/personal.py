@@ -228,7 +228,7 @@ def associate(
         gwas: Table of summary statistics, any common column names.
         out: TSV to write, most significant gene first.
         n: Sample size of the GWAS, to calibrate the variance.
-        h2: heritability of the trait, to calibrate the variance.
+        h2: Heritability of the trait, to calibrate the variance.
         ambiguous: Keep, drop, or trust the strand of A/T and C/G SNPs.
         build: Assembly of the GWAS, such as b37; for weights that name theirs.
     """
