@@ -1,10 +1,11 @@
-"""What bases of a region do to a gene, as files of arrays."""
+"""What bases and words do to genes, as files."""
 
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
-from cisgram.core.artifact import write_arrays
+from cisgram.core.artifact import atomic_file, write_arrays
 from cisgram.explain.gene_gradients import GeneGradients
 from cisgram.explain.gene_maps import GeneMap
 from cisgram.explain.gene_regions import GeneRegion
@@ -46,6 +47,12 @@ def write_gradients(place: GeneRegion, found: GeneGradients, out: Path) -> None:
         "completeness_gap": np.float32(np.nan if gap is None else gap),
     }
     write_arrays(out, arrays | _names(place))
+
+
+def write_words(table: pl.DataFrame, out: Path) -> None:
+    """Write what words do, a table of `GeneWords`, between tabs."""
+    with atomic_file(out) as building:
+        table.write_csv(building, separator="\t", float_precision=5)
 
 
 def _names(place: GeneRegion) -> dict[str, np.ndarray]:

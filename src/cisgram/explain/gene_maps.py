@@ -42,6 +42,13 @@ class GeneMap:
         return self.effects[:, :, self.outputs.index(output)]
 
 
+def importance(
+    effects: Float32[np.ndarray, "positions 4"],
+) -> Float32[np.ndarray, "positions"]:
+    """Return how much the base that is there adds: minus the mean effect of the three changes."""
+    return -effects.sum(axis=1) / 3
+
+
 def mutate_for_gene(
     reader: TrackReader,
     reference: Reference,

@@ -110,8 +110,7 @@ def words_for_genes(
         DataError: a gene lies on no contig.
     """
     config = config or WordConfig()
-    tokens = [likeliest_word(word) for word in words]
-    _check_words(words, tokens, distances, promoter=config.promoter)
+    tokens = check_words(words, distances, promoter=config.promoter)
     if not genes:
         raise ConfigError("there must be a gene to put words before; got none.")
     places = {name: gene_window(reader, reference, gene) for name, gene in genes.items()}
@@ -148,6 +147,32 @@ def words_for_genes(
         effects=effects,
         nulls=nulls,
     )
+
+
+def check_words(
+    words: Sequence[Motif], distances: Sequence[int], *, promoter: int
+) -> list[UInt8[np.ndarray, "_width"]]:
+    """Return the letters of words, each the likeliest of its motif.
+
+    Raises:
+        ConfigError: there are no words or distances, or a word says nothing or does not fit into
+            the promoter.
+    """
+    if not words or not distances:
+        raise ConfigError("there must be a word and a distance; one has none.")
+    tokens = [likeliest_word(word) for word in words]
+    for word, letters in zip(words, tokens, strict=True):
+        if (letters == N).all():
+            raise ConfigError(f"word {word.name} has no base that is likelier than another.")
+        for distance in distances:
+            before = distance + word.width // 2
+            if not word.width <= before <= promoter:
+                raise ConfigError(
+                    f"word {word.name} of {word.width:,} bases at a distance of {distance:,} "
+                    f"must lie within the {promoter:,} bases before a gene; choose another "
+                    "distance."
+                )
+    return tokens
 
 
 def with_promoters(
@@ -256,26 +281,3 @@ def _parts(n_words: int, n_distances: int, config: WordConfig) -> Iterator[list[
 def _has_promoter(place: GeneWindow, gene: Interval, promoter: int) -> bool:
     start, _ = place.window.locate(gene)
     return promoter <= start <= place.window.length
-
-
-def _check_words(
-    words: Sequence[Motif],
-    tokens: Sequence[UInt8[np.ndarray, "_width"]],
-    distances: Sequence[int],
-    *,
-    promoter: int,
-) -> None:
-    """Refuse words that say nothing or do not fit into the promoter."""
-    if not words or not distances:
-        raise ConfigError("there must be a word and a distance; one has none.")
-    for word, letters in zip(words, tokens, strict=True):
-        if (letters == N).all():
-            raise ConfigError(f"word {word.name} has no base that is likelier than another.")
-        for distance in distances:
-            before = distance + word.width // 2
-            if not word.width <= before <= promoter:
-                raise ConfigError(
-                    f"word {word.name} of {word.width:,} bases at a distance of {distance:,} "
-                    f"must lie within the {promoter:,} bases before a gene; choose another "
-                    "distance."
-                )

@@ -30,6 +30,11 @@ class WordOptions:
     distances: str = "50,100,150,200"
     """Bases from the middle of a word to the gene's first base."""
 
+    @property
+    def named(self) -> bool:
+        """Whether there are any."""
+        return self.motifs is not None or bool(self.word)
+
     def read_motifs(self) -> "tuple[Motif, ...]":
         """Return the words that are named, those of the file first.
 
@@ -40,7 +45,7 @@ class WordOptions:
         from cisgram.explain.motif_files import read_motifs
         from cisgram.explain.motifs import Motif
 
-        if self.motifs is None and not self.word:
+        if not self.named:
             raise ConfigError("there are no words to put in; add --motifs, --word or both.")
         found = () if self.motifs is None else read_motifs(self.motifs)
         for text in self.word:
