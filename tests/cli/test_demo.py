@@ -22,10 +22,18 @@ def test_demo_makes_a_report_and_resumes(tmp_path: Path) -> None:
     assert names[1:5] == ["Reb1", "Abf1", "Abf1", "TATA box"]
     assert first["promoter"]["right"] > first["promoter"]["right_by_commonest"]
     assert (out / "promoter.svg").read_text().count("<use ") > 500
-    assert len(first["gene"]["strongest"]) == 5
+    gene = first["gene"]
+    assert len(gene["strongest"]) == 5
+    assert gene["gradients"]["in_sites"] > gene["gradients"]["elsewhere"]
+    assert gene["agreement"]["bases"] > 0.5
+    assert gene["expected"]["model"] == "cisgram/yeast-lm"
     page = (out / "report.html").read_text()
     assert "SLA2, from its sequence" in page
-    assert page.count("<svg") >= 2
+    for part in ("tracks", "effects", "gradients", "expected"):
+        assert f'id="{part}-' in page
+        assert (out / "gene" / f"{part}.svg").exists()
+    assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "https://" not in page
 
     weights = out / "elastic-net" / "weights.parquet"
     written = weights.stat().st_mtime_ns

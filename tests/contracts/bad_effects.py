@@ -19,6 +19,10 @@ GRADIENTS_HERE = ISM_HERE.replace("ism", "gradients")
 TRACKS = "explain tracks --model signal --genome toy.fa --annotation toy.gff3"
 
 WORDS = "explain words --model signal --genome toy.fa --annotation toy.gff3 --out new.tsv"
+PAGE = (
+    "explain report --model signal --genome toy.fa --annotation toy.gff3 --region c0:91-110 "
+    "--out new"
+)
 WORDS_HERE = f"{WORDS} --word TATA=TATAAA --promoter 40 --distances "
 
 
@@ -278,4 +282,29 @@ PUT_IN = (
         "must end in .png",
     ),
 )
-EFFECT_CASES = (*SCORES, *MAPS, *GRADIENTS, *SIGNALS, *PUT_IN)
+PAGES = (
+    Case("page of a region far from its gene", f"{PAGE} --gene c0_40", "reaches outside"),
+    Case(
+        "page with a language model that is none",
+        f"{PAGE} --language-model signal",
+        "signal is",
+    ),
+    Case(
+        "page with a language model that is not there",
+        f"{PAGE} --language-model none",
+        "there is no model 'none'",
+    ),
+    Case(
+        "page with options of words and no words",
+        f"{PAGE} --n-genes 4",
+        "options of words and no words",
+    ),
+    Case(
+        "page with words before the promoter",
+        f"{PAGE} --word TATA=TATAAA --promoter 40 --distances 50",
+        "must lie within the 40",
+    ),
+    Case("page with sites that are no BED", f"{PAGE} --sites toy.fa", "BED toy.fa is no table"),
+    Case("page into a file", PAGE.replace("new", "toy.fa"), "cannot write toy.fa"),
+)
+EFFECT_CASES = (*SCORES, *MAPS, *GRADIENTS, *SIGNALS, *PUT_IN, *PAGES)

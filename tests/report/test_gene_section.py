@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
-from cisgram.explain.gene_maps import GeneMap
+from cisgram.explain.gene_maps import GeneMap, importance
+from cisgram.explain.region_options import RegionOptions
 from cisgram.genome.interval import Interval
-from cisgram.report.base_figure import BasePicture, draw_bases, importance
-from cisgram.report.gene_section import make_gene_section, strongest_changes
-from cisgram.report.logo import Site
+from cisgram.report.base_figure import BasePicture, draw_bases
+from cisgram.report.gene_changes import contrast_sites, strongest_changes
+from cisgram.report.gene_section import make_gene_section
+from cisgram.report.sites import Site
 from predict.toy_reader import GENES
 
 
@@ -25,6 +27,34 @@ def test_the_strongest_changes_are_named_by_place_and_site(strand, position):
     first, second = strongest_changes(found, "worth", sites=sites, n=2)
     assert first == (position, "A", "T", -0.5, "Reb1")
     assert (second.alternative, round(second.effect, 3), second.site) == ("C", 0.2, "")
+
+
+def test_nothing_that_does_nothing_is_among_the_strongest():
+    effects = np.zeros((4, 4, 1), np.float32)
+    effects[1, 2], effects[3] = 0.5, np.nan
+    found = GeneMap(
+        region=Interval("c0", 100, 104),
+        gene=GENES["left"],
+        tokens=np.array([0, 0, 0, 4], np.uint8),
+        outputs=("worth",),
+        effects=effects,
+        reference=np.zeros(1, np.float32),
+    )
+    assert [change.position for change in strongest_changes(found, "worth", sites=[], n=3)] == [102]
+
+
+@pytest.mark.parametrize(("strand", "means"), [("+", (1.5, 4.0)), ("-", (4.0, 1.5))])
+def test_known_sites_are_set_against_the_rest(strand, means):
+    sizes = np.array([1, 2, np.nan, 4], np.float32)
+    sites = [Site("a", Interval("c0", 90, 101)), Site("b", Interval("c0", 100, 102, "-"))]
+    found = contrast_sites(sizes, Interval("c0", 100, 104, strand), sites)
+    assert found == pytest.approx(means)
+
+
+def test_without_sites_everything_is_elsewhere():
+    found = contrast_sites(np.ones(4, np.float32), Interval("c0", 100, 104), [])
+    assert np.isnan(found.in_sites)
+    assert found.elsewhere == 1
 
 
 def test_a_base_matters_by_the_mean_of_its_changes():
@@ -61,15 +91,22 @@ def test_a_gene_is_read_from_the_packaged_genome(tmp_path, monkeypatch):
     monkeypatch.setenv("CISGRAM_CACHE", str(tmp_path / "cache"))
     (tmp_path / "sites.bed").write_text("chrXIV\t187958\t187966\tTATA box\t0\t+\n")
     found = make_gene_section(
-        "cisgram/yeast-expression",
-        "SLA2",
-        "chrXIV:187,957-187,968",
+        RegionOptions(
+            model="cisgram/yeast-expression", region="chrXIV:187,957-187,968", gene="SLA2"
+        ),
         out=tmp_path / "out",
         sites=tmp_path / "sites.bed",
+        language_model="cisgram/yeast-lm",
     )
-    assert (found.name, found.track, len(found.strongest)) == ("SLA2", "rnaseq_wt", 5)
-    assert found.in_sites > found.elsewhere
-    assert all(picture.startswith("<svg") for picture in found.pictures)
-    assert "SUI1" in found.pictures[0]
+    assert (found.name, found.track, len(found.bases.strongest)) == ("SLA2", "rnaseq_wt", 5)
+    assert found.bases.changes.in_sites > found.bases.changes.elsewhere
+    assert found.bases.agreement.bases > 0.5
+    assert found.held_out.startswith("By its card it learnt nothing from chrXII, chrXIV")
+    assert found.expected is not None
+    assert [site.name for site in found.expected.reading.sites] == ["TATA box"]
+    assert list(found.pictures) == ["tracks", "effects", "gradients", "expected"]
+    assert all(picture.startswith("<svg") for picture in found.pictures.values())
+    assert found.plain()["expected"]["reading"]["n_known"] == 12
+    assert "SUI1" in (tmp_path / "out" / "tracks.svg").read_text()
     with np.load(tmp_path / "out" / "effects.npz") as arrays:
         assert arrays["effects"].shape == (12, 4)

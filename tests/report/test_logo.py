@@ -8,8 +8,9 @@ from cisgram.genome.alphabet import encode
 from cisgram.genome.interval import Interval
 from cisgram.models.checkpoint import save_model
 from cisgram.predict.maps import RegionMap
-from cisgram.report.logo import LogoConfig, Site, logo_svg
+from cisgram.report.logo import LogoConfig, logo_svg
 from cisgram.report.region import read_sites
+from cisgram.report.sites import Site
 from models.tiny import tiny_lm
 
 SVG = "{http://www.w3.org/2000/svg}"

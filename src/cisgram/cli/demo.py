@@ -24,8 +24,8 @@ def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> 
     Imports a packaged slice of Geuvadis, fits four linear models with nested cross-validation and
     compares them. Then draws what the packaged language model of yeast expects at every base of a
     promoter that it never saw, what the packaged model of expression predicts of a gene there, and
-    what each change of the 200 bases before the gene would do. All is in one report. Run again, it
-    goes on where it stopped.
+    explains the 200 bases before the gene, by every change of a base, by gradients and by what the
+    language model expects. All is in one report. Run again, it goes on where it stopped.
 
     Args:
         out: Directory for the cohort, the fits, report.html, promoter.svg and gene.
@@ -94,35 +94,27 @@ def _promoter(picture: Path) -> "RegionReading":
 
 
 def _gene(out: Path) -> "GeneSection":
-    """Predict the gene and change every base before it."""
+    """Predict the gene, explain every base before it, and say what is expected there."""
+    from cisgram.explain.region_options import RegionOptions
     from cisgram.report.gene_section import make_gene_section
 
+    asked = RegionOptions(model=_MODEL, region=_BEFORE, gene=_GENE)
     with as_file(_SITES) as sites:
-        return make_gene_section(_MODEL, _GENE, _BEFORE, out=out, sites=sites)
+        return make_gene_section(asked, out=out, sites=sites, language_model=_LANGUAGE_MODEL)
 
 
 def _show_gene(gene: "GeneSection") -> None:
     """Print what is predicted of the gene and which changes are strongest."""
     from rich.console import Console
-    from rich.table import Table
+
+    from cisgram.cli.explain import show_gene
 
     console = Console(soft_wrap=True, highlight=False)
     console.print(
         f"{gene.model}, which learnt nothing from this chromosome either, predicts {gene.track} "
-        f"{gene.numbers[gene.track]:.2f} for {gene.name}. The strongest changes of the bases "
-        "before it:"
+        f"{gene.level:.2f} for {gene.name}. The strongest changes of the bases before it:"
     )
-    table = Table(box=None, pad_edge=False)
-    for name in ("position", "change", "effect", "known site"):
-        table.add_column(name, justify="right" if name in ("position", "effect") else "left")
-    for change in gene.strongest:
-        words = (f"{change.reference}>{change.alternative}", f"{change.effect:+.3f}", change.site)
-        table.add_row(f"{change.position:,}", *words)
-    console.print(table)
-    console.print(
-        f"A base's strongest change weighs {gene.in_sites:.3f} on average in known sites, "
-        f"{gene.elsewhere:.3f} elsewhere."
-    )
+    show_gene(gene)
     console.print(f"Pictures: {gene.directory}\n")
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cisgram.explain.gene_regions import GeneRegion
+    from cisgram.report.gene_section import GeneSection
 
 app = App(name="explain", help="Show which bases a model's predictions hang on.")
 _NO_WORDS, _SAMPLE, _WORDS = WordOptions(), GeneSample(), WordConfig()
@@ -44,7 +45,7 @@ def ism(
     from cisgram.explain.gene_regions import find_gene_region
     from cisgram.genome.alphabet import LETTERS
     from cisgram.report.base_figure import draw_map
-    from cisgram.report.logo import known_sites
+    from cisgram.report.sites import known_sites
 
     check_suffix(out, ".npz")
     place = find_gene_region(asked, genome=genome)
@@ -90,7 +91,7 @@ def gradients(
     from cisgram.explain.gene_regions import find_gene_region
     from cisgram.genome.alphabet import LETTERS
     from cisgram.report.base_figure import draw_gradients
-    from cisgram.report.logo import known_sites
+    from cisgram.report.sites import known_sites
 
     check_suffix(out, ".npz")
     if steps is not None:
@@ -146,7 +147,7 @@ def tracks(
     from cisgram.predict.model_genome import model_annotation, open_model_genome
     from cisgram.predict.region_signal import predict_signal, region_of_gene, write_signal
     from cisgram.predict.tracks import TrackReader
-    from cisgram.report.logo import known_sites
+    from cisgram.report.sites import known_sites
     from cisgram.report.track_figure import draw_tracks
 
     named = [text for text in (region, gene) if text is not None]
@@ -209,31 +210,110 @@ def words(
             numbers of genes.
         figure: Also draw effects by distance, as .png, .pdf or .svg.
     """
-    from cisgram.core.artifact import atomic_file
+    from cisgram.explain.gene_files import write_words
     from cisgram.explain.gene_regions import choose_track
-    from cisgram.explain.gene_words import with_promoters, words_for_genes
-    from cisgram.predict.gene_places import gene_places
+    from cisgram.explain.gene_words import words_for_genes
+    from cisgram.explain.word_choice import WordRequest, choose_words
     from cisgram.predict.model_genome import model_annotation, open_model_genome
     from cisgram.predict.tracks import TrackReader
     from cisgram.report.word_figure import draw_words
 
     if figure is not None:
         check_suffix(figure, *FIGURES)
-    motifs, distances = chosen.read_motifs(), chosen.read_distances()
+    request = WordRequest(chosen=chosen, sample=sample, config=config)
     reader = TrackReader.open(model)
     output, reference = choose_track(reader, track), open_model_genome(reader.card, genome)
-    named = gene_places(model_annotation(reader.card, genome), reference, genes=sample.genes)
-    usable = with_promoters(reader, reference, named, promoter=config.promoter)
-    genes = sample.draw(usable, seed=config.seed)
+    put_in = choose_words(reader, reference, model_annotation(reader.card, genome), asked=request)
     found = words_for_genes(
-        reader, reference, genes, words=motifs, distances=distances, config=config
+        reader,
+        reference,
+        put_in.genes,
+        words=put_in.words,
+        distances=put_in.distances,
+        config=config,
     )
     table = found.table(output, seed=config.seed)
-    with atomic_file(out) as building:
-        table.write_csv(building, separator="\t", float_precision=5)
+    write_words(table, out)
     if figure is not None:
         draw_words(table, figure, track=output)
-    _say_words(table, output, f"Effects are in {out}.", n_left_out=len(named) - len(usable))
+    _say_words(table, output, f"Effects are in {out}.", n_left_out=put_in.n_left_out)
+
+
+@app.command
+def report(
+    *,
+    asked: Annotated[RegionOptions, Parameter(name="*")],
+    language_model: str | None = None,
+    chosen: Annotated[WordOptions, Parameter(name="*")] = _NO_WORDS,
+    sample: Annotated[GeneSample, Parameter(name="*")] = _SAMPLE,
+    config: Annotated[WordConfig, Parameter(name="*")] = _WORDS,
+    sites: Path | None = None,
+    genome: Annotated[GenomeOptions, Parameter(name="*")] = OWN,
+    out: Path,
+) -> None:
+    """Explain a gene in every way on one self-contained HTML page, with all arrays and pictures.
+
+    Signal around the gene, mutagenesis and gradients of a region near it; what a language model
+    expects there, if one is named; and what words do before other genes, if --motifs or --word are
+    given.
+
+    Args:
+        asked: Which region, and of what.
+        language_model: Packaged weights such as cisgram/yeast-lm, a model directory, or a run.
+        chosen: Words and distances.
+        sample: Genes that words are put before.
+        config: How words are put in.
+        sites: BED of what is known, to be drawn and summed up.
+        genome: What the region is of.
+        out: Directory for report.html, tracks, effects, gradients, expected and words.
+    """
+    from rich.console import Console
+
+    from cisgram.explain.word_choice import WordRequest
+    from cisgram.report.gene_page import write_gene_page
+    from cisgram.report.gene_section import make_gene_section
+
+    if not chosen.named and (chosen, sample, config) != (_NO_WORDS, _SAMPLE, _WORDS):
+        raise ConfigError("there are options of words and no words; add --motifs, --word or both.")
+    words = WordRequest(chosen=chosen, sample=sample, config=config) if chosen.named else None
+    found = make_gene_section(
+        asked, out=out, genome=genome, sites=sites, language_model=language_model, words=words
+    )
+    page = out / "report.html"
+    write_gene_page(found, page)
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(
+        f"{found.model} predicts {found.track} {found.level:.2f} for {found.name}. The strongest "
+        f"changes of {found.region}:"
+    )
+    show_gene(found)
+    console.print(f"Page: {page}")
+
+
+def show_gene(gene: "GeneSection") -> None:
+    """Print which changes are strongest, what stands out in known sites, and how far ways agree."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(soft_wrap=True, highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for name in ("position", "change", "effect", "known site")[: 4 if gene.n_sites else 3]:
+        table.add_column(name, justify="right" if name in ("position", "effect") else "left")
+    for change in gene.bases.strongest:
+        words = (f"{change.reference}>{change.alternative}", f"{change.effect:+.3f}")
+        table.add_row(f"{change.position:,}", *words, *[change.site] * bool(gene.n_sites))
+    console.print(table)
+    changes, gradients, agreement = gene.bases[1:]
+    if gene.n_sites:
+        console.print(
+            f"A base's strongest change weighs {changes.in_sites:.3f} on average in known sites, "
+            f"{changes.elsewhere:.3f} elsewhere; what it adds by gradients "
+            f"{gradients.in_sites:.3f} and {gradients.elsewhere:.3f}."
+        )
+    console.print(
+        f"Gradients and changes correlate at {agreement.bases:.2f} over bases, "
+        f"{agreement.changes:.2f} over changes."
+    )
 
 
 def _say_words(table: "pl.DataFrame", track: str, where: str, *, n_left_out: int) -> None:

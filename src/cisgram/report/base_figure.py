@@ -9,19 +9,24 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from cisgram.explain.gene_gradients import GeneGradients
-from cisgram.explain.gene_maps import GeneMap
+from cisgram.explain.gene_maps import GeneMap, importance
 from cisgram.explain.gene_regions import GeneRegion
 from cisgram.genome.alphabet import LETTERS, N
 from cisgram.genome.interval import Interval
-from cisgram.report.figure_files import save_figure
-from cisgram.report.logo import COLOURS, Site
+from cisgram.report.figure_files import head_figure, save_figure
+from cisgram.report.logo import COLOURS
+from cisgram.report.sites import Site, label_sites
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_BASES_A_LINE = 125
-_LINE_INCHES, _WIDTH_INCHES = 2.3, 15.0
+_BASES_A_LINE = 100
+_LINE_INCHES, _BASE_INCHES = 2.3, 0.1
+_BESIDE_INCHES, _LEAST_INCHES = 2.0, 7.5
+"""Left and right of the bases, and what a title needs."""
+_BASES_A_LETTER = 0.8
+"""Width of a letter of a name, as written over the bases."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,21 +112,15 @@ def draw_gradients(
     )
 
 
-def importance(
-    effects: Float32[np.ndarray, "positions 4"],
-) -> Float32[np.ndarray, "positions"]:
-    """Return how much the base that is there adds: minus the mean effect of the three changes."""
-    return -effects.sum(axis=1) / 3
-
-
 def _figure(picture: BasePicture) -> "Figure":
     from matplotlib.figure import Figure
 
     n = picture.region.length
-    firsts = range(0, n, _BASES_A_LINE)
+    firsts, n_across = range(0, n, _BASES_A_LINE), min(n, _BASES_A_LINE)
+    width = max(_BESIDE_INCHES + _BASE_INCHES * n_across, _LEAST_INCHES)
     height = 0.7 + _LINE_INCHES * len(firsts)
-    figure = Figure(figsize=(_WIDTH_INCHES, height), layout="constrained")
-    figure.suptitle(picture.title)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    head_figure(figure, picture.title)
     axes = figure.subplots(2 * len(firsts), 1, squeeze=False, height_ratios=[1.5, 1] * len(firsts))
     heights = np.nan_to_num(picture.heights)
     limits = (min(heights.min(), 0) * 1.1, max(heights.max(), 1e-6) * 1.35)
@@ -136,14 +135,14 @@ def _figure(picture: BasePicture) -> "Figure":
             picture.effects[part].T, cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto",
             interpolation="nearest",
         )  # fmt: skip
-        heat.set_yticks(range(4), list("ACGT"), fontsize=7)
+        heat.set_yticks(range(4), list("ACGT"), fontsize=8)
         _label_positions(heat, picture.region, part)
         for axis in (logo, heat):
-            axis.set_xlim(-0.5, _BASES_A_LINE - 0.5)
+            axis.set_xlim(-0.5, n_across - 0.5)
     if image is not None:
-        figure.colorbar(
-            image, ax=axes[:, 0].tolist(), label=picture.effects_are, shrink=0.5, pad=0.01
-        )
+        bar = figure.colorbar(image, ax=axes[:, 0].tolist(), shrink=0.5, pad=0.01)
+        bar.set_label(picture.effects_are, fontsize=9)
+        bar.ax.tick_params(labelsize=8)
     return figure
 
 
@@ -174,30 +173,25 @@ def _draw_logo(
         axes.add_patch(PathPatch(fit.transform_path(outline), facecolor=colour, linewidth=0))
     axes.axhline(0, color="#999", linewidth=0.6)
     axes.set_xticks([])
-    axes.set_ylabel(picture.heights_are, fontsize=8)
-    axes.tick_params(labelsize=7)
+    axes.set_ylabel(picture.heights_are, fontsize=9)
+    axes.tick_params(labelsize=8)
     axes.spines[["top", "right", "bottom"]].set_visible(False)
-    for site in picture.sites:
-        _draw_site(axes, picture.region, site, part)
+    _draw_sites(axes, picture, part)
 
 
-def _draw_site(axes: "Axes", region: Interval, site: Site, part: slice) -> None:
-    if not site.place.overlaps(region):
-        return
-    start, end = region.locate(site.place)
-    start, end = max(start, part.start) - part.start, min(end, part.stop) - part.start
-    if start >= end:
-        return
-    axes.axvspan(start - 0.5, end - 0.5, color="#6b4fa0", alpha=0.12, linewidth=0)
-    name = f"◂ {site.name}" if region.opposes(site.place) else f"{site.name} ▸"
-    axes.text(
-        (start + end - 1) / 2, 0.98, name, transform=axes.get_xaxis_transform(), fontsize=7,
-        color="#6b4fa0", ha="center", va="top",
-    )  # fmt: skip
+def _draw_sites(axes: "Axes", picture: BasePicture, part: slice) -> None:
+    """Shade the sites of a line and write their names."""
+    for label in label_sites(picture.sites, picture.region, part, letter=_BASES_A_LETTER):
+        start, end = label.start - part.start, label.end - part.start
+        axes.axvspan(start - 0.5, end - 0.5, color="#6b4fa0", alpha=0.12, linewidth=0)
+        axes.text(
+            (start + end - 1) / 2, 0.98 - 0.13 * label.level, label.text, fontsize=9,
+            transform=axes.get_xaxis_transform(), color="#6b4fa0", ha="center", va="top",
+        )  # fmt: skip
 
 
 def _label_positions(axes: "Axes", region: Interval, part: slice) -> None:
     """Write positions, counted from 1, under every 25th base."""
     places = range(part.start, part.stop, 25)
     positions = [f"{region.position(place) + 1:,}" for place in places]
-    axes.set_xticks([place - part.start for place in places], positions, fontsize=7)
+    axes.set_xticks([place - part.start for place in places], positions, fontsize=9)

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+def head_figure(figure: "Figure", title: str) -> None:
+    """Write a title over a figure, from its left end, where narrow screens begin."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+
+
 def save_figure(figure: "Figure", out: Path) -> None:
     """Write a figure in the format that its name says.
 

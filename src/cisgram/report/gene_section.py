@@ -1,148 +1,156 @@
-"""One gene, base by base: predicted signal around it, and what each base before it does."""
+"""One gene from its sequence: the signal around it, and what bases and words before it do."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from cisgram.explain.gene_files import write_map
-from cisgram.explain.gene_maps import GeneMap, mutate_for_gene
-from cisgram.explain.gene_regions import find_gene_region
+from cisgram.core.artifact import disk_errors
+from cisgram.explain.gene_regions import GeneRegion, find_gene_region
 from cisgram.explain.region_options import RegionOptions
-from cisgram.genome.alphabet import LETTERS
+from cisgram.explain.word_choice import WordRequest, choose_words
 from cisgram.genome.genes import read_genes
-from cisgram.genome.interval import Interval
-from cisgram.predict.gene_places import genes_by_name
+from cisgram.models.checkpoint import open_reader
 from cisgram.predict.genes import predict_genes
-from cisgram.predict.model_genome import model_annotation
-from cisgram.predict.region_signal import predict_signal, region_of_gene
-from cisgram.report.base_figure import draw_map
-from cisgram.report.logo import Site, known_sites
-from cisgram.report.track_figure import draw_tracks
+from cisgram.predict.model_genome import OWN, GenomeOptions, model_annotation
+from cisgram.report.gene_parts import (
+    CHANGES,
+    EXPECTED,
+    GRADIENTS,
+    SIGNAL,
+    WORDS,
+    BasePart,
+    ExpectedPart,
+    WordPart,
+    write_base_part,
+    write_expected_part,
+    write_signal_part,
+    write_word_part,
+)
+from cisgram.report.inline_svg import inline_svg
+from cisgram.report.region import check_drawable
+from cisgram.report.sites import known_sites
+from cisgram.report.words import held_out, model_name
 
-EFFECTS, EFFECTS_PICTURE, TRACKS_PICTURE = "effects.npz", "effects.svg", "tracks.svg"
 
-
-class Change(NamedTuple):
-    """A single-base change and what it does."""
-
-    position: int
-    """Counted from 1."""
-    reference: str
-    alternative: str
-    effect: float
-    site: str
-    """Known sites that it lies in, empty for none."""
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class GeneSection:
     """What is shown of a gene."""
 
     model: str
+    held_out: str
+    """What the model learnt nothing from, in a sentence."""
     gene: str
     name: str
     region: str
+    n_bases: int
     track: str
     """Number of the gene that effects are on."""
     numbers: dict[str, float]
     """What is predicted of the gene as it is."""
-    strongest: list[Change]
-    in_sites: float
-    """Mean size of effects on the bases of known sites."""
-    elsewhere: float
+    n_sites: int
+    """Known sites that lie in the region or reach into it."""
+    bases: BasePart
+    expected: ExpectedPart | None
+    """None where no language model was named."""
+    words: WordPart | None
+    """None where no words were named."""
     directory: Path
-    """Where the pictures and effects lie."""
+    """Where pictures and arrays lie."""
+
+    @property
+    def level(self) -> float:
+        """What is predicted of the gene's own number."""
+        return self.numbers[self.track]
 
     def plain(self) -> dict[str, Any]:
         """Return it as what JSON can hold, without the pictures."""
-        own = asdict(self) | {"strongest": [change._asdict() for change in self.strongest]}
-        return {name: value for name, value in own.items() if name != "directory"}
+        names = ("model", "held_out", "gene", "name", "region", "track", "numbers")
+        strongest, *others = self.bases
+        found = {name: getattr(self, name) for name in names}
+        found |= {"strongest": [change._asdict() for change in strongest]}
+        parts = zip(self.bases._fields[1:], others, strict=True)
+        found |= {name: part._asdict() for name, part in parts}
+        if self.expected is not None:
+            own = self.expected._asdict()
+            found["expected"] = own | {"reading": self.expected.reading.plain()}
+        if self.words is not None:
+            found["words"] = self.words.table.to_dicts()
+        return found
 
     @property
-    def pictures(self) -> tuple[str, str]:
-        """Signal and effects, each an svg element."""
-        texts = ((self.directory / file).read_text() for file in (TRACKS_PICTURE, EFFECTS_PICTURE))
-        tracks, effects = (text[text.index("<svg") :] for text in texts)
-        return tracks, effects
+    def pictures(self) -> dict[str, str]:
+        """An svg element of each part, by its name."""
+        parts = [SIGNAL, CHANGES, GRADIENTS]
+        parts += [EXPECTED] * (self.expected is not None) + [WORDS] * (self.words is not None)
+        return {part: inline_svg(self.directory / f"{part}.svg", part) for part in parts}
 
 
 def make_gene_section(
-    model: str,
-    gene: str,
-    region: str,
+    asked: RegionOptions,
     *,
     out: Path,
+    genome: GenomeOptions = OWN,
     sites: Path | None = None,
+    language_model: str | None = None,
+    words: WordRequest | None = None,
     n_strongest: int = 5,
 ) -> GeneSection:
-    """Predict the signal around a gene and mutate a region; write arrays and pictures.
+    """Explain a gene in every way; write arrays and pictures.
+
+    What cannot be used is refused before anything long is computed, and leaves nothing behind.
 
     Args:
-        model: packaged weights, whose genome the package has, or a run of `cisgram train` on one.
-        gene: identifier or name.
-        region: what is mutated, near the gene.
-        out: directory for effects.npz, effects.svg and tracks.svg.
+        asked: model, region near the gene, gene, and its number or track.
+        out: directory for tracks, effects and gradients (.npz, .svg), expected and words (.tsv,
+            .svg).
+        genome: what the region is of; what the model learnt from by default.
         sites: BED of known sites.
+        language_model: packaged weights, a model directory or a run; what it expects in the region
+            is shown, if it is named.
+        words: are put before genes and shown, if they are named.
         n_strongest: changes that are listed.
 
     Raises:
-        ConfigError: the model predicts no tracks, or the region is too far from the gene.
-        DataError: there is no such gene, or the BED cannot be used.
+        ConfigError: the model predicts no tracks, the language model is none, the region is too
+            far from the gene, or words do not fit.
+        DataError: there is no such gene, or a file cannot be used or written.
     """
-    place = find_gene_region(RegionOptions(model=model, region=region, gene=gene))
-    reader, known = place.reader, known_sites(sites, place.reference)
-    found = mutate_for_gene(reader, place.reference, place.region, gene=place.body)
-    write_map(place, found, out / EFFECTS)
-    draw_map(place, found, out / EFFECTS_PICTURE, sites=known)
-    annotation = model_annotation(reader.card)
-    table = read_genes(annotation).genes
-    names = dict(table.select("gene", "name").iter_rows())
-    around = region_of_gene(reader, place.reference, place.body)
-    draw_tracks(
-        predict_signal(reader, place.reference, around),
-        out / TRACKS_PICTURE,
-        genes=genes_by_name(annotation, place.reference),
-        marked=place.region,
-    )
-    kept = predict_genes(reader, place.reference, [place.body])[0].tolist()
-    effects = found.of(place.track)
-    sizes, inside = np.abs(effects).max(axis=1), _inside(place.region, known)
+    place = find_gene_region(asked, genome=genome)
+    card, reference = place.reader.card, place.reference
+    annotation, known = model_annotation(card, genome), known_sites(sites, reference)
+    language = None
+    if language_model is not None:
+        check_drawable(place.region)
+        language = language_model, open_reader(language_model, species=None)
+    chosen = None
+    if words is not None:
+        chosen = choose_words(place.reader, reference, annotation, asked=words)
+    with disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+    write_signal_part(place, annotation, out)
     return GeneSection(
-        model=model,
+        model=model_name(asked.model),
+        held_out=held_out(card),
         gene=place.gene,
-        name=names[place.gene],
+        name=_name(place, annotation),
         region=str(place.region),
+        n_bases=place.region.length,
         track=place.track,
-        numbers=dict(zip(reader.columns.of_a_gene, kept, strict=True)),
-        strongest=strongest_changes(found, place.track, sites=known, n=n_strongest),
-        in_sites=float(np.nanmean(sizes[inside])) if inside.any() else float("nan"),
-        elsewhere=float(np.nanmean(sizes[~inside])) if not inside.all() else float("nan"),
+        numbers=_numbers(place),
+        n_sites=sum(site.place.overlaps(place.region) for site in known),
+        bases=write_base_part(place, out, sites=known, n_strongest=n_strongest),
+        expected=None
+        if language is None
+        else write_expected_part(place, *language, sites=known, out=out),
+        words=None if chosen is None else write_word_part(place, chosen, out),
         directory=out,
     )
 
 
-def strongest_changes(found: GeneMap, track: str, *, sites: list[Site], n: int) -> list[Change]:
-    """Return the strongest change of each of the `n` positions where it is strongest."""
-    effects, region = found.of(track), found.region
-    sizes = np.nan_to_num(np.abs(effects)).max(axis=1)
-    changes: list[Change] = []
-    for at in np.argsort(-sizes, kind="stable")[:n].tolist():
-        base = int(np.nanargmax(np.abs(effects[at])))
-        place = region.position(at)
-        here = Interval(region.chrom, place, place + 1)
-        names = ", ".join(site.name for site in sites if site.place.overlaps(here))
-        reference = LETTERS[int(found.tokens[at])]
-        changes.append(Change(place + 1, reference, LETTERS[base], float(effects[at, base]), names))
-    return changes
+def _name(place: GeneRegion, annotation: str) -> str:
+    return dict(read_genes(annotation).genes.select("gene", "name").iter_rows())[place.gene]
 
 
-def _inside(region: Interval, sites: list[Site]) -> np.ndarray:
-    """Say which positions of a region lie in a site."""
-    inside = np.zeros(region.length, dtype=np.bool_)
-    for site in sites:
-        if site.place.overlaps(region):
-            start, end = region.locate(site.place)
-            inside[max(start, 0) : end] = True
-    return inside
+def _numbers(place: GeneRegion) -> dict[str, float]:
+    kept = predict_genes(place.reader, place.reference, [place.body])[0].tolist()
+    return dict(zip(place.reader.columns.of_a_gene, kept, strict=True))

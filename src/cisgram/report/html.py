@@ -2,14 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from cisgram import __version__
 from cisgram.core.artifact import atomic_file
 from cisgram.personal.evaluate import ModelAccuracy, PopulationAccuracy
 from cisgram.personal.fit import Fit
@@ -17,8 +14,8 @@ from cisgram.report import words
 from cisgram.report.data import ReportData, gather
 from cisgram.report.gene_section import GeneSection
 from cisgram.report.pack import choose_detail, pack
+from cisgram.report.templates import asset, fill
 
-_ASSETS = files("cisgram.report") / "assets"
 _SCRIPTS = ("data.js", "draw.js", "overview.js", "table.js", "gene.js", "main.js")
 
 
@@ -59,37 +56,23 @@ def write_report(data: ReportData, out: Path, *, gene: GeneSection | None = None
 
 def render(data: ReportData, *, gene: GeneSection | None = None) -> str:
     """Return the page: self-contained, with no address outside itself."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(
-        label=words.model_label,
-        number=words.number,
-        percent=words.percent,
-        interval=words.interval,
-        commas=words.commas,
-        ranges=words.ranges,
-    )
     detail = choose_detail(data)
-    scripts = "\n".join(_asset(name) for name in _SCRIPTS)
-    return environment.from_string(_asset("page.html.jinja")).render(
-        data=data,
-        gene=gene,
-        pictures=[Markup(picture) for picture in gene.pictures] if gene else [],
-        lead=data.accuracies[0],
-        config=data.models[0].config,
-        baseline=_baseline(data),
-        settings=words.settings([model.config for model in data.models]),
-        choices=words.choices([model.config.model for model in data.models]),
-        populations=words.population_counts(data.populations),
-        chromosomes=words.chromosomes(data.genes["chrom"].to_list()),
-        n_detailed=len(detail.genes),
-        n_shown=len(detail.people),
-        style=Markup(_asset("style.css")),
-        script=Markup(f'(() => {{\n"use strict";\n{scripts}\n}})();'),
-        payload=_embedded(pack(data, detail) | _figures(data)),
-        version=__version__,
-    )
+    scripts = "\n".join(asset(name) for name in _SCRIPTS)
+    values: dict[str, object] = {
+        "data": data,
+        "lead": data.accuracies[0],
+        "config": data.models[0].config,
+        "baseline": _baseline(data),
+        "settings": words.settings([model.config for model in data.models]),
+        "choices": words.choices([model.config.model for model in data.models]),
+        "populations": words.population_counts(data.populations),
+        "chromosomes": words.chromosomes(data.genes["chrom"].to_list()),
+        "n_detailed": len(detail.genes),
+        "n_shown": len(detail.people),
+        "script": Markup(f'(() => {{\n"use strict";\n{scripts}\n}})();'),
+        "payload": _embedded(pack(data, detail) | _figures(data)),
+    }
+    return fill("page.html.jinja", values, gene=gene)
 
 
 def _baseline(data: ReportData) -> ModelAccuracy | None:
@@ -129,7 +112,3 @@ def _embedded(content: Mapping[str, Any]) -> Markup:
     """Write JSON that cannot end the script element it stands in."""
     text = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))
-
-
-def _asset(name: str) -> str:
-    return (_ASSETS / name).read_text(encoding="utf-8")

@@ -2,18 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from markupsafe import escape
 
 from cisgram.genome.alphabet import decode
-from cisgram.genome.bed import read_bed
 from cisgram.genome.interval import Interval
-from cisgram.genome.reference import Reference
 from cisgram.predict.maps import RegionMap, information
+from cisgram.report.sites import Label, Site, label_sites
 
 _OUTLINES = {  # of letters in a box of one by one, y downwards
     "A": "M0 1L.38 0H.62L1 1H.79L.71.77H.29L.21 1ZM.34.6H.66L.5.16Z",
@@ -25,24 +22,10 @@ COLOURS = {"A": "#1b8a3d", "C": "#2257b8", "G": "#c77700", "T": "#c62f2f"}
 _MOST_BITS = 2.0
 _LEAST_HEIGHT = 0.4
 """Pixels under which a letter is left out."""
-
-
-class Site(NamedTuple):
-    """Something known at a place."""
-
-    name: str
-    place: Interval
-
-
-def known_sites(path: Path | None, reference: Reference) -> list[Site]:
-    """Return the sites of a BED, none without one.
-
-    Raises:
-        DataError: the BED cannot be used.
-    """
-    return (
-        [] if path is None else [Site(*row) for row in zip(*read_bed(path, reference), strict=True)]
-    )
+_LETTER = 8
+"""Width of a letter of the title, in pixels."""
+_LETTER_OF_SITE, _LABEL = 6.5, 18
+"""Width of a letter of a site's name, and height of a name and its bar, in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +62,19 @@ def logo_svg(
         config: sizes.
     """
     config = config or LogoConfig()
-    lines = range(0, found.region.length, config.line)
-    height = _line_height(config)
-    width = config.margin + config.line * config.base + 12
+    n = found.region.length
+    parts = [slice(at, min(at + config.line, n)) for at in range(0, n, config.line)]
+    letter = _LETTER_OF_SITE / config.base
+    labels = [label_sites(sites, found.region, part, letter=letter) for part in parts]
+    above = _LABEL * max((label.level for line in labels for label in line), default=0)
+    height = int(_MOST_BITS * config.bits) + 58 + above
+    bases = min(config.line, n) * config.base
+    width = config.margin + max(bases, _LETTER * len(title)) + 12
     body = [
-        _line(found, sites, first, config, top=44 + row * height) for row, first in enumerate(lines)
+        "".join(_line(found, line, part, config, top=44 + above + row * height))
+        for row, (part, line) in enumerate(zip(parts, labels, strict=True))
     ]
-    total = 44 + height * len(lines)
+    total = 44 + height * len(parts)
     defs = "".join(
         f'<path id="{letter}" d="{outline}" fill="{COLOURS[letter]}" fill-rule="evenodd"/>'
         for letter, outline in _OUTLINES.items()
@@ -100,23 +89,15 @@ def logo_svg(
     )
 
 
-def _line_height(config: LogoConfig) -> int:
-    return int(_MOST_BITS * config.bits) + 58
-
-
 def _line(
-    found: RegionMap, sites: Sequence[Site], first: int, config: LogoConfig, *, top: int
-) -> str:
-    """Draw the bases from `first` on."""
-    part = slice(first, min(first + config.line, found.region.length))
+    found: RegionMap, labels: Sequence[Label], part: slice, config: LogoConfig, *, top: int
+) -> Iterator[str]:
+    """Draw a line of bases."""
     floor = top + 18 + int(_MOST_BITS * config.bits)
-    drawn = [
-        *_boxes(found.region, sites, part, config, top=top),
-        *_axis(found.region, part, config, top=top + 18, floor=floor),
-        *_columns(found.p[part], config, floor=floor),
-        *_letters(found, part, config, baseline=floor + 14),
-    ]
-    return "".join(drawn)
+    yield from _boxes(labels, part.start, config, top=top)
+    yield from _axis(found.region, part, config, top=top + 18, floor=floor)
+    yield from _columns(found.p[part], config, floor=floor)
+    yield from _letters(found, part, config, baseline=floor + 14)
 
 
 def _columns(p: Float[np.ndarray, "bases 4"], config: LogoConfig, *, floor: int) -> Iterator[str]:
@@ -167,22 +148,13 @@ def _word(text: str, x: int, y: int) -> str:
     return f'<text x="{x}" y="{y}" text-anchor="end" fill="#555">{text}</text>'
 
 
-def _boxes(
-    region: Interval, sites: Sequence[Site], part: slice, config: LogoConfig, *, top: int
-) -> Iterator[str]:
-    """Draw sites as named bars; those read against the region's strand have their arrow left."""
-    for site in sites:
-        if not site.place.overlaps(region):
-            continue
-        start, end = region.locate(site.place)
-        start, end = max(start, part.start), min(end, part.stop)
-        if start >= end:
-            continue
-        x = config.margin + (start - part.start) * config.base
-        width = (end - start) * config.base
-        label = f"◂ {site.name}" if region.opposes(site.place) else f"{site.name} ▸"
+def _boxes(labels: Sequence[Label], first: int, config: LogoConfig, *, top: int) -> Iterator[str]:
+    """Draw sites as named bars, `top` being that of the lowest."""
+    for label in labels:
+        x = config.margin + (label.start - first) * config.base
+        width, y = (label.end - label.start) * config.base, top - label.level * _LABEL
         yield (
-            f'<rect x="{x}" y="{top + 13}" width="{width}" height="3" fill="#6b4fa0"/>'
-            f'<text x="{x + width / 2:.0f}" y="{top + 9}" text-anchor="middle" fill="#6b4fa0">'
-            f"{escape(label)}</text>"
+            f'<rect x="{x}" y="{y + 13}" width="{width}" height="3" fill="#6b4fa0"/>'
+            f'<text x="{x + width / 2:.0f}" y="{y + 9}" text-anchor="middle" fill="#6b4fa0">'
+            f"{escape(label.text)}</text>"
         )

@@ -16,7 +16,8 @@ from cisgram.genome.interval import Interval
 from cisgram.genome.reference import open_reference
 from cisgram.models.checkpoint import open_reader
 from cisgram.predict.maps import RegionMap, information, read_region
-from cisgram.report.logo import Site, known_sites, logo_svg
+from cisgram.report.logo import logo_svg
+from cisgram.report.sites import Site, known_sites
 
 MOST_BASES = 10_000
 """Longest region that is drawn."""
@@ -87,22 +88,42 @@ def draw_region(
         DataError: a file cannot be used.
     """
     check_suffix(out, ".svg")
-    place = Interval.parse(region)
-    if place.length > MOST_BASES:
-        raise ConfigError(
-            f"{place} has {place.length:,} bases; a picture holds {MOST_BASES:,} at most."
-        )
+    place = check_drawable(Interval.parse(region))
     reference = open_reference(fasta)
     known = known_sites(sites, reference)
     reader = open_reader(model, species=species)
     found = read_region(reader.model, reference, place, species=reader.species)
-    picture = logo_svg(found, title=title or f"{place}: expected by {model}", sites=known)
+    title = title or f"{place}: expected by {model}"
+    return write_region(found, out=out, title=title, sites=known, table=table)
+
+
+def check_drawable(region: Interval) -> Interval:
+    """Return a region that a picture can hold.
+
+    Raises:
+        ConfigError: it is too long.
+    """
+    if region.length > MOST_BASES:
+        raise ConfigError(
+            f"{region} has {region.length:,} bases; a picture holds {MOST_BASES:,} at most."
+        )
+    return region
+
+
+def write_region(
+    found: RegionMap, *, out: Path, title: str, sites: Sequence[Site], table: Path | None
+) -> RegionReading:
+    """Write the logo of a region that was read, and its table where one is named.
+
+    Raises:
+        DataError: a file cannot be written.
+    """
     with atomic_file(out) as building:
-        building.write_text(picture, encoding="utf-8")
+        building.write_text(logo_svg(found, title=title, sites=sites), encoding="utf-8")
     if table is not None:
         with atomic_file(table) as building:
             region_table(found).write_csv(building, separator="\t", float_precision=5)
-    return read_sites(found, known)
+    return read_sites(found, sites)
 
 
 def read_sites(found: RegionMap, sites: Sequence[Site]) -> RegionReading:

@@ -8,8 +8,8 @@ import numpy as np
 
 from cisgram.genome.interval import Interval
 from cisgram.predict.region_signal import RegionSignal
-from cisgram.report.figure_files import save_figure
-from cisgram.report.logo import Site
+from cisgram.report.figure_files import head_figure, save_figure
+from cisgram.report.sites import Site
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,10 +45,8 @@ def draw_tracks(
     panels = list(dict.fromkeys(name.rstrip("+-") for name in found.tracks))
     shown = [site for site in sites if site.place.overlaps(found.region)]
     heights = [1.0] * len(panels) + [0.45] + [0.4] * bool(shown)
-    figure = Figure(figsize=(11, 0.9 + 1.1 * sum(heights)), layout="constrained")
-    figure.suptitle(
-        f"{found.region}: predicted counts of a bin of {found.resolution} bases", fontsize=11
-    )
+    figure = Figure(figsize=(12, 0.9 + 1.1 * sum(heights)), layout="constrained")
+    head_figure(figure, f"{found.region}: predicted counts of a bin of {found.resolution} bases")
     axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for panel, name in zip(axes, panels, strict=False):
         _draw_panel(panel, found, name)
@@ -68,7 +66,7 @@ def _label_positions(axes: "Axes", region: Interval) -> None:
     first, last = region.start + 1, region.end + 1
     axes.set_xlim(*((last, first) if region.strand == "-" else (first, last)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.tick_params(axis="x", labelsize=8)
+    axes.tick_params(axis="x", labelsize=9)
 
 
 def _draw_panel(axes: "Axes", found: RegionSignal, name: str) -> None:
@@ -82,8 +80,8 @@ def _draw_panel(axes: "Axes", found: RegionSignal, name: str) -> None:
                 values[::-1] if turned else values, edges, fill=True, color=colour, linewidth=0
             )
     axes.axhline(0, color="#999", linewidth=0.6)
-    axes.set_ylabel(name, fontsize=8, rotation=0, ha="right", va="center")
-    axes.tick_params(labelsize=7)
+    axes.set_ylabel(name, fontsize=9, rotation=0, ha="right", va="center")
+    axes.tick_params(labelsize=8)
     axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     axes.spines[["top", "right", "bottom"]].set_visible(False)
 
@@ -97,7 +95,7 @@ def _draw_genes(axes: "Axes", region: Interval, genes: Mapping[str, Interval]) -
         level = -0.5 if region.opposes(gene) else 0.5
         arrow = {"arrowstyle": "-|>", "color": _GENE, "linewidth": 3, "shrinkA": 0, "shrinkB": 0}
         axes.annotate("", (head, level), (tail, level), arrowprops=arrow)
-        axes.text((start + end) / 2, level + 0.35, name, fontsize=8, ha="center", color=_GENE)
+        axes.text((start + end) / 2, level + 0.35, name, fontsize=9, ha="center", color=_GENE)
     axes.set_ylim(-1.1, 1.4)
     axes.set_yticks([])
     axes.spines[["top", "right", "left"]].set_visible(False)

@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from cisgram.report.figure_files import save_figure
+from cisgram.report.figure_files import head_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _A_LINE = 4
 _PANEL_INCHES = (3.0, 2.4)
+_LEAST_WIDTH = 5.0
+"""Inches that the title needs."""
 _WORD, _NULL = "#0a6c74", "#999"
 
 
@@ -34,12 +36,12 @@ def draw_words(table: pl.DataFrame, out: Path, *, track: str) -> None:
     width, height = (
         n * inches for n, inches in zip((n_columns, n_lines), _PANEL_INCHES, strict=True)
     )
-    figure = Figure(figsize=(width + 0.8, height + 0.8), layout="constrained")
-    figure.suptitle(f"effect of words on {track} of {table['genes'][0]:,} genes", fontsize=11)
+    figure = Figure(figsize=(max(width + 0.8, _LEAST_WIDTH), height + 0.8), layout="constrained")
+    head_figure(figure, f"effect of words on {track} of {table['genes'][0]:,} genes")
     axes: Any = figure.subplots(n_lines, n_columns, sharex=True, sharey=True, squeeze=False)
     for panel, rows in zip(axes.flat, panels, strict=False):
         _draw_panel(panel, rows.sort("distance"))
-    axes[0, 0].legend(fontsize=7, frameon=False)
+    axes[0, 0].legend(fontsize=8, frameon=False)
     for panel in axes.flat[len(panels) :]:
         panel.set_visible(False)
     # Genes are read to the right, so that their promoters lie to the left.
@@ -60,5 +62,5 @@ def _draw_panel(axes: "Axes", rows: pl.DataFrame) -> None:
     axes.plot(distances, rows["effect"].to_numpy(), color=_WORD, marker=".", label="word")
     word, sequence = rows.select("word", "sequence").row(0)
     axes.set_title(word if word == sequence else f"{word}, {sequence}", fontsize=9)
-    axes.tick_params(labelsize=7)
+    axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)

@@ -3,7 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
+from cisgram.models.registry import packaged_model
 from cisgram.personal.fit_config import FitConfig
 
 _LABELS = {
@@ -54,6 +57,45 @@ def model_label(model: str) -> str:
     return _LABELS.get(model, model.replace("-", " "))
 
 
+def model_name(model: str) -> str:
+    """Name a network: weights of the package as they are called, others by their directory.
+
+    >>> model_name("cisgram/yeast-lm"), model_name("runs/first")
+    ('cisgram/yeast-lm', 'first')
+    """
+    return model if packaged_model(model) else Path(model).resolve().name
+
+
+def held_out(card: Mapping[str, Any]) -> str:
+    """Say which contigs a network was kept from, in a sentence, as far as its card says.
+
+    >>> held_out({"held_out": {"valid": ["chrXI"], "test": ["chrXII", "chrXIV"]}})
+    'By its card it learnt nothing from chrXII, chrXIV, and from chrXI only which weights to keep.'
+    >>> held_out({})
+    'Its card does not say which DNA was held out, so that it may have learnt from this region.'
+    """
+    parts = card.get("held_out") or {}
+    test, valid = (_contigs(parts.get(split)) for split in ("test", "valid"))
+    if not (test or valid):
+        return (
+            "Its card does not say which DNA was held out, so that it may have learnt from this "
+            "region."
+        )
+    chose = f"from {valid} only which weights to keep" if valid else ""
+    nothing = f"nothing from {test}" if test else ""
+    return f"By its card it learnt {', and '.join(part for part in (nothing, chose) if part)}."
+
+
+def _contigs(part: Any) -> str:
+    """Name the contigs of a split: a list of them, or a genome with its own."""
+    if not part:
+        return ""
+    if isinstance(part, Mapping):
+        names = ", ".join(part.get("contigs", ()))
+        return f"{names} of {part['genome']}" if names and "genome" in part else names
+    return ", ".join(part)
+
+
 def choices(models: Sequence[str]) -> str:
     """Say what each model chooses and how, models that choose alike together.
 
@@ -76,6 +118,15 @@ def number(value: float, digits: int = 3) -> str:
         return "–"
     text = f"{value:,.{digits}f}"
     return text.replace("-", "−") if float(text.replace(",", "")) else text.replace("-", "")
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """Write a number with its sign, + too; a dash where there is none.
+
+    >>> signed(0.25), signed(-0.25)
+    ('+0.250', '−0.250')
+    """
+    return f"+{number(value, digits)}" if value > 0 else number(value, digits)
 
 
 def commas(count: int) -> str:
