@@ -297,11 +297,16 @@ def show_gene(gene: "GeneSection") -> None:
 
     console = Console(soft_wrap=True, highlight=False)
     table = Table(box=None, pad_edge=False)
-    for name in ("position", "change", "effect", "known site")[: 4 if gene.n_sites else 3]:
-        table.add_column(name, justify="right" if name in ("position", "effect") else "left")
+    for name in ("position", "change", "effect"):
+        table.add_column(name, justify="left" if name == "change" else "right")
+    if gene.n_sites:
+        table.add_column("known site")
     for change in gene.bases.strongest:
-        words = (f"{change.reference}>{change.alternative}", f"{change.effect:+.3f}")
-        table.add_row(f"{change.position:,}", *words, *[change.site] * bool(gene.n_sites))
+        row = [f"{change.position:,}", f"{change.reference}>{change.alternative}"]
+        row.append(f"{change.effect:+.3f}")
+        if gene.n_sites:
+            row.append(change.site)
+        table.add_row(*row)
     console.print(table)
     changes, gradients, agreement = gene.bases[1:]
     if gene.n_sites:

@@ -28,6 +28,9 @@ from cisgram.predict.tiles import Tile, cheapest_size, distinct_windows, rounds,
 Reduce = Callable[[Tensor], Tensor]
 STEPS = ("find", "cache", "local", "mix")
 _MIB = 2**20
+_AT_ONCE = 65_536
+"""Most bases of tiles that the local part reads at once; more are no faster, and at single bases a
+network of many channels needs a gigabyte for each 200,000."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +210,7 @@ class _Run:
             ]
         account.tile, account.n_tiles = size, account.n_windows * len(windows[0])
         features = TileFeatures(model, size=size, species=self.species)
-        most = config.batch * rows.shape[1]
+        most = min(config.batch * rows.shape[1], _AT_ONCE)
         for part in rounds(windows, most=self._capacity(features, windows[0][0])):
             tiles = list(chain.from_iterable(part))
             with self._clock("local"):

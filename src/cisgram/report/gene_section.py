@@ -81,7 +81,10 @@ class GeneSection:
     def pictures(self) -> dict[str, str]:
         """An svg element of each part, by its name."""
         parts = [SIGNAL, CHANGES, GRADIENTS]
-        parts += [EXPECTED] * (self.expected is not None) + [WORDS] * (self.words is not None)
+        if self.expected is not None:
+            parts.append(EXPECTED)
+        if self.words is not None:
+            parts.append(WORDS)
         return {part: inline_svg(self.directory / f"{part}.svg", part) for part in parts}
 
 

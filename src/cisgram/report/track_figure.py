@@ -44,7 +44,7 @@ def draw_tracks(
 
     panels = list(dict.fromkeys(name.rstrip("+-") for name in found.tracks))
     shown = [site for site in sites if site.place.overlaps(found.region)]
-    heights = [1.0] * len(panels) + [0.45] + [0.4] * bool(shown)
+    heights = [1.0] * len(panels) + [0.45] + ([0.4] if shown else [])
     figure = Figure(figsize=(12, 0.9 + 1.1 * sum(heights)), layout="constrained")
     head_figure(figure, f"{found.region}: predicted counts of a bin of {found.resolution} bases")
     axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
