@@ -1,5 +1,7 @@
 """Bad inputs of `cisgram variants` and `cisgram explain`."""
 
+import numpy as np
+
 from contracts.bad_files import Place
 from contracts.spoilers import HANDLED, Case, cut, replace, write
 
@@ -23,6 +25,7 @@ PAGE = (
     "explain report --model signal --genome toy.fa --annotation toy.gff3 --region c0:91-110 "
     "--out new"
 )
+HITS = "explain hits --out new.tsv"
 WORDS_HERE = f"{WORDS} --word TATA=TATAAA --promoter 40 --distances "
 
 
@@ -304,7 +307,23 @@ PAGES = (
         f"{PAGE} --word TATA=TATAAA --promoter 40 --distances 50",
         "must lie within the 40",
     ),
+    Case("page with motifs that are none", f"{PAGE} --scan toy.fa", "matrix that cannot be read"),
     Case("page with sites that are no BED", f"{PAGE} --sites toy.fa", "BED toy.fa is no table"),
     Case("page into a file", PAGE.replace("new", "toy.fa"), "cannot write toy.fa"),
 )
-EFFECT_CASES = (*SCORES, *MAPS, *GRADIENTS, *SIGNALS, *PUT_IN, *PAGES)
+LOOKED_FOR = (
+    Case("map that is not there", f"{HITS} --map none.npz --motifs toy.fa", "there is no map"),
+    Case("map that is none", f"{HITS} --map toy.fa --motifs toy.fa", "toy.fa is no map of bases"),
+    Case(
+        "map of other arrays",
+        f"{HITS} --map other.npz --motifs toy.fa",
+        "other.npz is no map of bases",
+        lambda place: np.savez(place.path / "other.npz", effects=np.zeros((3, 4))),
+    ),
+    Case(
+        "matches into a figure of another format",
+        f"{HITS} --map none.npz --motifs toy.fa --figure new.jpg",
+        "must end in .png",
+    ),
+)
+EFFECT_CASES = (*SCORES, *MAPS, *GRADIENTS, *SIGNALS, *PUT_IN, *PAGES, *LOOKED_FOR)

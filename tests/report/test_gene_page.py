@@ -19,6 +19,10 @@ ALWAYS = {
     f"{part}.{kind}" for part in ("tracks", "effects", "gradients") for kind in ("npz", "svg")
 }
 EXPECTED, WORDS = {"expected.tsv", "expected.svg"}, {"words.tsv", "words.svg"}
+HITS = {"hits.tsv", "hits.svg"}
+MOTIFS = ">M1 AnyA\nA [ 20 ]\nC [ 0 ]\nG [ 0 ]\nT [ 0 ]\n>M2 NoSite\n" + "".join(
+    f"{base} [ {' '.join(['20' if base == 'C' else '0'] * 12)} ]\n" for base in "ACGT"
+)
 WORD = ("--word", "TATA=TATAAA", "--distances", "20", "--promoter", "40", "--n-genes", "2")
 FEW = ("--n-backgrounds", "1", "--n-nulls", "1")
 
@@ -27,6 +31,7 @@ FEW = ("--n-backgrounds", "1", "--n-nulls", "1")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("secret")
     write_toy_model(place)
+    (place / "motifs.jaspar").write_text(MOTIFS)
     save_model(place / "lm", tiny_lm(), card={"held_out": {"test": ["c3"]}})
     (place / "sites.bed").write_text("c0\t590\t596\tTATA <box>\t0\t-\nc0\t593\t598\tnear\t0\t+\n")
     return place
@@ -43,15 +48,17 @@ def whole(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a page with everything."""
     out = tmp_path_factory.mktemp("whole") / "page"
     more = ("--language-model", str(place / "lm"), "--sites", str(place / "sites.bed"))
+    more += ("--scan", str(place / "motifs.jaspar"))
     assert explain(place, *more, *WORD, *FEW, out=out) == 0
     return out
 
 
 def test_every_explanation_is_written_drawn_and_on_the_page(whole, place):
-    assert {path.name for path in whole.iterdir()} == ALWAYS | EXPECTED | WORDS | {"report.html"}
+    names = {path.name for path in whole.iterdir()}
+    assert names == ALWAYS | HITS | EXPECTED | WORDS | {"report.html"}
     page = (whole / "report.html").read_text()
     titles = re.findall(r"<h3.*?>(.*?)</h3>", page)
-    assert len(titles) == page.count("<svg ") == 5
+    assert len(titles) == page.count("<svg ") == 6
     assert "http://" not in page
     assert "https://" not in page
     assert str(place) not in page
@@ -83,13 +90,26 @@ def test_numbers_on_the_page_are_those_of_the_arrays(whole):
         assert f"{means[1]} on the others" in page
 
 
+def test_motifs_are_those_that_the_dna_holds(whole):
+    table = pl.read_csv(whole / "hits.tsv", separator="\t")
+    with np.load(whole / "effects.npz") as arrays:
+        tokens = arrays["tokens"]
+    assert set(table["motif"]) == {"AnyA"}
+    assert table.height == np.isin(tokens, [0, 3]).sum()
+    # Of a region read along -, its last base is the first of the chromosome.
+    minus = table.filter(pl.col("strand") == "-")["start"].to_numpy()
+    assert sorted(599 - minus) == np.flatnonzero(tokens == 0).tolist()
+    page = (whole / "report.html").read_text()
+    assert f"{table.height} matches" in page
+
+
 def test_nothing_is_said_of_what_was_not_named(place, tmp_path, capsys):
     assert explain(place, out=tmp_path / "out") == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == ALWAYS | {"report.html"}
     page = (tmp_path / "out" / "report.html").read_text()
     assert page.count("<svg ") == 3
-    for words in ("known site", "language model", "Words", "violet"):
+    for words in ("Motifs", "known site", "language model", "Words", "violet"):
         assert words not in page
     assert "Its card does not say which DNA was held out" in page
     said = " ".join(capsys.readouterr().out.split())
@@ -105,6 +125,7 @@ def test_nothing_is_said_of_what_was_not_named(place, tmp_path, capsys):
         (("--n-genes", "4"), "options of words and no words"),
         (("--word", "TATA=TATAAA", "--distances", "600"), "must lie within the 500 bases"),
         (("--sites", "toy.fa"), "is no table"),
+        (("--scan", "sites.bed"), "neither JASPAR nor MEME"),
         (("--track", "tss"), "track must be"),
     ],
 )

@@ -107,7 +107,7 @@ def _show_gene(gene: "GeneSection") -> None:
     """Print what is predicted of the gene and which changes are strongest."""
     from rich.console import Console
 
-    from cisgram.cli.explain import show_gene
+    from cisgram.cli.explain_page import show_gene
 
     console = Console(soft_wrap=True, highlight=False)
     console.print(

@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cisgram.explain.gene_regions import GeneRegion
-    from cisgram.report.gene_section import GeneSection
 
 app = App(name="explain", help="Show which bases a model's predictions hang on.")
+app.command(
+    "cisgram.cli.explain_page:report",
+    name="report",
+    help="Explain a gene in every way on one HTML page, with all arrays and pictures.",
+)
 _NO_WORDS, _SAMPLE, _WORDS = WordOptions(), GeneSample(), WordConfig()
 
 
@@ -210,7 +214,7 @@ def words(
             numbers of genes.
         figure: Also draw effects by distance, as .png, .pdf or .svg.
     """
-    from cisgram.explain.gene_files import write_words
+    from cisgram.explain.gene_files import write_table
     from cisgram.explain.gene_regions import choose_track
     from cisgram.explain.gene_words import words_for_genes
     from cisgram.explain.word_choice import WordRequest, choose_words
@@ -233,92 +237,57 @@ def words(
         config=config,
     )
     table = found.table(output, seed=config.seed)
-    write_words(table, out)
+    write_table(table, out)
     if figure is not None:
         draw_words(table, figure, track=output)
     _say_words(table, output, f"Effects are in {out}.", n_left_out=put_in.n_left_out)
 
 
 @app.command
-def report(
+def hits(
     *,
-    asked: Annotated[RegionOptions, Parameter(name="*")],
-    language_model: str | None = None,
-    chosen: Annotated[WordOptions, Parameter(name="*")] = _NO_WORDS,
-    sample: Annotated[GeneSample, Parameter(name="*")] = _SAMPLE,
-    config: Annotated[WordConfig, Parameter(name="*")] = _WORDS,
-    sites: Path | None = None,
-    genome: Annotated[GenomeOptions, Parameter(name="*")] = OWN,
+    source: Annotated[Path, Parameter(name="--map")],
+    motifs: Path,
+    p_value: float = 1e-4,
     out: Path,
+    figure: Path | None = None,
 ) -> None:
-    """Explain a gene in every way on one self-contained HTML page, with all arrays and pictures.
-
-    Signal around the gene, mutagenesis and gradients of a region near it; what a language model
-    expects there, if one is named; and what words do before other genes, if --motifs or --word are
-    given.
+    """Find motifs in the DNA of a map, and say whether the map wants them there.
 
     Args:
-        asked: Which region, and of what.
-        language_model: Packaged weights such as cisgram/yeast-lm, a model directory, or a run.
-        chosen: Words and distances.
-        sample: Genes that words are put before.
-        config: How words are put in.
-        sites: BED of what is known, to be drawn and summed up.
-        genome: What the region is of.
-        out: Directory for report.html, tracks, effects, gradients, expected and words.
+        source: What `cisgram explain ism` or `cisgram explain gradients` wrote.
+        motifs: JASPAR or MEME file.
+        p_value: Probability that random sequence matches as well at one position and strand.
+        out: Tab-separated table with columns motif accession chrom start end strand score
+            importance importance_above match match_above, start counted from 0.
+        figure: Also draw the map, with the best hit of each place that it wants more than 95 % of
+            the region's places, as .png, .pdf or .svg.
     """
     from rich.console import Console
 
-    from cisgram.explain.word_choice import WordRequest
-    from cisgram.report.gene_page import write_gene_page
-    from cisgram.report.gene_section import make_gene_section
+    from cisgram.explain.base_map import BaseMap
+    from cisgram.explain.gene_files import write_table
+    from cisgram.explain.motif_files import read_motifs
+    from cisgram.explain.motif_hits import hits_in_map
+    from cisgram.report.base_figure import draw_hits
 
-    if not chosen.named and (chosen, sample, config) != (_NO_WORDS, _SAMPLE, _WORDS):
-        raise ConfigError("there are options of words and no words; add --motifs, --word or both.")
-    words = WordRequest(chosen=chosen, sample=sample, config=config) if chosen.named else None
-    found = make_gene_section(
-        asked, out=out, genome=genome, sites=sites, language_model=language_model, words=words
-    )
-    page = out / "report.html"
-    write_gene_page(found, page)
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(
-        f"{found.model} predicts {found.track} {found.level:.2f} for {found.name}. The strongest "
-        f"changes of {found.region}:"
-    )
-    show_gene(found)
-    console.print(f"Page: {page}")
-
-
-def show_gene(gene: "GeneSection") -> None:
-    """Print which changes are strongest, what stands out in known sites, and how far ways agree."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(soft_wrap=True, highlight=False)
-    table = Table(box=None, pad_edge=False)
-    for name in ("position", "change", "effect"):
-        table.add_column(name, justify="left" if name == "change" else "right")
-    if gene.n_sites:
-        table.add_column("known site")
-    for change in gene.bases.strongest:
-        row = [f"{change.position:,}", f"{change.reference}>{change.alternative}"]
-        row.append(f"{change.effect:+.3f}")
-        if gene.n_sites:
-            row.append(change.site)
-        table.add_row(*row)
-    console.print(table)
-    changes, gradients, agreement = gene.bases[1:]
-    if gene.n_sites:
-        console.print(
-            f"A base's strongest change weighs {changes.in_sites:.3f} on average in known sites, "
-            f"{changes.elsewhere:.3f} elsewhere; what it adds by gradients "
-            f"{gradients.in_sites:.3f} and {gradients.elsewhere:.3f}."
+    if figure is not None:
+        check_suffix(figure, *FIGURES)
+    found, wanted = BaseMap.read(source), read_motifs(motifs)
+    table = hits_in_map(found, wanted, p_value=p_value)
+    write_table(table, out)
+    if figure is not None:
+        draw_hits(found, table, figure)
+    matched = table["motif"].n_unique()
+    said = f"{table.height:,} matches, of {matched:,} of {len(wanted):,} motifs, in {found.region}"
+    if table.height:
+        best = table.row(0, named=True)
+        said += (
+            f"; {found.track} of {found.gene} wants {best['motif']} at {best['chrom']}:"
+            f"{best['start'] + 1:,}-{best['end']:,}({best['strand']}) most: cosine "
+            f"{best['match']:+.2f}, above {best['match_above']:.1%} of places"
         )
-    console.print(
-        f"Gradients and changes correlate at {agreement.bases:.2f} over bases, "
-        f"{agreement.changes:.2f} over changes."
-    )
+    Console().print(f"{said}. They are in {out}.", highlight=False)
 
 
 def _say_words(table: "pl.DataFrame", track: str, where: str, *, n_left_out: int) -> None:

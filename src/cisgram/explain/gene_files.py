@@ -49,8 +49,8 @@ def write_gradients(place: GeneRegion, found: GeneGradients, out: Path) -> None:
     write_arrays(out, arrays | _names(place))
 
 
-def write_words(table: pl.DataFrame, out: Path) -> None:
-    """Write what words do, a table of `GeneWords`, between tabs."""
+def write_table(table: pl.DataFrame, out: Path) -> None:
+    """Write a table between tabs, whole or not at all."""
     with atomic_file(out) as building:
         table.write_csv(building, separator="\t", float_precision=5)
 

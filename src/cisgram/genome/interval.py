@@ -135,6 +135,18 @@ class Interval:
         start, end = other.start - self.start, other.end - self.start
         return (self.length - end, self.length - start) if self.strand == "-" else (start, end)
 
+    def part(self, offset: int, length: int, *, reverse: bool = False) -> Self:
+        """Return a piece of this stretch, both read along its strand, or on the other strand.
+
+        >>> Interval("chr1", 100, 200, "-").part(5, 10)
+        Interval(chrom='chr1', start=185, end=195, strand='-')
+        >>> Interval("chr1", 100, 200).part(5, 10, reverse=True)
+        Interval(chrom='chr1', start=105, end=115, strand='-')
+        """
+        is_minus = self.strand == "-"
+        start = self.end - offset - length if is_minus else self.start + offset
+        return type(self)(self.chrom, start, start + length, "-" if is_minus != reverse else "+")
+
     def opposes(self, other: "Interval") -> bool:
         """Say whether the two are read on different strands; `.` reads as `+` here, as any there.
 

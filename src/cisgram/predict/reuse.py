@@ -29,8 +29,8 @@ Reduce = Callable[[Tensor], Tensor]
 STEPS = ("find", "cache", "local", "mix")
 _MIB = 2**20
 _AT_ONCE = 65_536
-"""Most bases of tiles that the local part reads at once; more are no faster, and at single bases a
-network of many channels needs a gigabyte for each 200,000."""
+"""Most bases of tiles that the local part reads at once: each takes 3 kB in a layer of Enformer's
+768 channels at single bases."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 from jaxtyping import Float32, UInt8
 
+from cisgram.explain.base_map import BaseMap
 from cisgram.explain.gene_gradients import GeneGradients
 from cisgram.explain.gene_maps import GeneMap, importance
 from cisgram.explain.gene_regions import GeneRegion
+from cisgram.explain.motif_hits import WANTED, apart
 from cisgram.genome.alphabet import LETTERS, N
 from cisgram.genome.interval import Interval
 from cisgram.report.figure_files import head_figure, save_figure
@@ -80,6 +83,29 @@ def draw_map(place: GeneRegion, found: GeneMap, out: Path, *, sites: Sequence[Si
             effects_are=f"effect on {place.track}",
             title=f"{place.region}: effect of each change on {place.track} of {place.gene}",
             sites=sites,
+        ),
+        out,
+    )
+
+
+def draw_hits(found: BaseMap, hits: pl.DataFrame, out: Path) -> None:
+    """Draw a map with the motifs of `hits_in_map` that it wants, the best of each place.
+
+    Raises:
+        ConfigError: the name ends in no known suffix.
+    """
+    wanted = apart(hits.filter(pl.col("match_above") >= WANTED))
+    places = wanted.select("motif", "chrom", "start", "end", "strand").iter_rows()
+    draw_bases(
+        BasePicture(
+            region=found.region,
+            tokens=found.tokens,
+            heights=found.heights,
+            heights_are="contribution",
+            effects=found.wants,
+            effects_are=f"added to {found.track}",
+            title=f"{found.region}: motifs that {found.track} of {found.gene} wants",
+            sites=[Site(name, Interval(*place)) for name, *place in places],
         ),
         out,
     )

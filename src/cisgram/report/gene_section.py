@@ -1,11 +1,13 @@
 """One gene from its sequence: the signal around it, and what bases and words before it do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cisgram.core.artifact import disk_errors
 from cisgram.explain.gene_regions import GeneRegion, find_gene_region
+from cisgram.explain.motifs import Motif
 from cisgram.explain.region_options import RegionOptions
 from cisgram.explain.word_choice import WordRequest, choose_words
 from cisgram.genome.genes import read_genes
@@ -16,6 +18,7 @@ from cisgram.report.gene_parts import (
     CHANGES,
     EXPECTED,
     GRADIENTS,
+    HITS,
     SIGNAL,
     WORDS,
     BasePart,
@@ -65,11 +68,12 @@ class GeneSection:
     def plain(self) -> dict[str, Any]:
         """Return it as what JSON can hold, without the pictures."""
         names = ("model", "held_out", "gene", "name", "region", "track", "numbers")
-        strongest, *others = self.bases
         found = {name: getattr(self, name) for name in names}
-        found |= {"strongest": [change._asdict() for change in strongest]}
-        parts = zip(self.bases._fields[1:], others, strict=True)
-        found |= {name: part._asdict() for name, part in parts}
+        found |= {"strongest": [change._asdict() for change in self.bases.strongest]}
+        parts = ("changes", "gradients", "agreement")
+        found |= {name: getattr(self.bases, name)._asdict() for name in parts}
+        if self.bases.hits is not None:
+            found["hits"] = self.bases.hits.to_dicts()
         if self.expected is not None:
             own = self.expected._asdict()
             found["expected"] = own | {"reading": self.expected.reading.plain()}
@@ -81,6 +85,8 @@ class GeneSection:
     def pictures(self) -> dict[str, str]:
         """An svg element of each part, by its name."""
         parts = [SIGNAL, CHANGES, GRADIENTS]
+        if self.bases.hits is not None:
+            parts.append(HITS)
         if self.expected is not None:
             parts.append(EXPECTED)
         if self.words is not None:
@@ -94,6 +100,7 @@ def make_gene_section(
     out: Path,
     genome: GenomeOptions = OWN,
     sites: Path | None = None,
+    motifs: Sequence[Motif] = (),
     language_model: str | None = None,
     words: WordRequest | None = None,
     n_strongest: int = 5,
@@ -105,9 +112,10 @@ def make_gene_section(
     Args:
         asked: model, region near the gene, gene, and its number or track.
         out: directory for tracks, effects and gradients (.npz, .svg), expected and words (.tsv,
-            .svg).
+            .svg), and hits of motifs (.tsv, .svg).
         genome: what the region is of; what the model learnt from by default.
         sites: BED of known sites.
+        motifs: are looked for in the region.
         language_model: packaged weights, a model directory or a run; what it expects in the region
             is shown, if it is named.
         words: are put before genes and shown, if they are named.
@@ -141,7 +149,7 @@ def make_gene_section(
         track=place.track,
         numbers=_numbers(place),
         n_sites=sum(site.place.overlaps(place.region) for site in known),
-        bases=write_base_part(place, out, sites=known, n_strongest=n_strongest),
+        bases=write_base_part(place, out, sites=known, motifs=motifs, n_strongest=n_strongest),
         expected=None
         if language is None
         else write_expected_part(place, *language, sites=known, out=out),
