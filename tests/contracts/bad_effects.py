@@ -318,7 +318,9 @@ LOOKED_FOR = (
         "map of other arrays",
         f"{HITS} --map other.npz --motifs toy.fa",
         "other.npz is no map of bases",
-        lambda place: np.savez(place.path / "other.npz", effects=np.zeros((3, 4))),
+        lambda place: np.savez(
+            place.path / "other.npz", effects=np.zeros(3), region="c0:1-9", tokens=[]
+        ),
     ),
     Case(
         "matches into a figure of another format",

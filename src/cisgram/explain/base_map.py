@@ -49,15 +49,17 @@ class BaseMap:
         """
         try:
             with np.load(path, allow_pickle=False) as arrays:
+                region = Interval.parse(str(arrays["region"]))
                 is_gradients = "hypothetical" in arrays
-                effects = arrays["hypothetical" if is_gradients else "effects"]
-                heights = arrays["contributions"] if is_gradients else importance(effects)
+                effects = arrays["hypothetical" if is_gradients else "effects"].astype(np.float32)
+                effects = effects.reshape(region.length, 4)
+                own = arrays["contributions"] if is_gradients else importance(effects)
                 return cls(
-                    region=Interval.parse(str(arrays["region"])),
+                    region=region,
                     gene=str(arrays["gene"]),
                     track=str(arrays["track"]),
-                    tokens=arrays["tokens"],
-                    heights=heights,
+                    tokens=arrays["tokens"].astype(np.uint8).reshape(region.length),
+                    heights=own.astype(np.float32).reshape(region.length),
                     wants=effects - effects.mean(axis=1, keepdims=True),
                 )
         except FileNotFoundError as error:
