@@ -157,6 +157,23 @@ def test_little_memory_takes_more_rounds_and_gives_the_same(
     assert relative(in_rounds.values, at_once.values) < TOLERANCE
 
 
+def test_tiles_are_read_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, sizes = MODELS["tracks"], list[int]()
+    windows, local = family(5, n=12, length=256), model.local
+    monkeypatch.setattr(
+        model,
+        "local",
+        lambda tokens, species: sizes.append(tokens.numel()) or local(tokens, species),
+    )
+    together = predict_sequences(model, windows, config=ReuseConfig(tile=16))
+    assert max(sizes) > 128
+    sizes.clear()
+    monkeypatch.setattr("cisgram.predict.reuse._AT_ONCE", 128)
+    apart = predict_sequences(model, windows, config=ReuseConfig(tile=16))
+    assert max(sizes) <= 128
+    assert relative(apart.values, together.values) < TOLERANCE
+
+
 def test_what_is_kept_of_the_output_can_be_chosen() -> None:
     model = MODELS["tracks"]
     windows = family(0, n=3, length=256)
