@@ -21,7 +21,8 @@ Keys of the JSON, each with a 95% interval `low` to `high`:
 - `agreement`: r between two laboratories' measurements of the level, over test genes.
 - `differences`: the first run's r less that of each other predictor, on the same genes.
 - `all_folds`: `genes` and `differences` with the runs of `--folds`, each of which predicts the
-  genes of the chromosomes it held out, all together; `by_fold`, r of each.
+  genes of the chromosomes it held out, all together; `by_fold`, r of each,
+  with how many of its `genes` have a level in `segregants`.
 - `splits`, `runs`, `machine`.
 """
 
@@ -46,6 +47,7 @@ from cisgram.predict.tracks import TrackReader
 from cisgram.train.provenance import total
 
 FOLDS = "networks from random weights"
+MAIN = "segregants"
 N_DRAWS, BLOCK = 1_000, 8_192
 CONDITIONS = {
     "diamide over YPD": ("tss_diamide+", "tss_ypd+"),
@@ -260,6 +262,11 @@ def agreement(targets: Targets) -> dict[str, dict]:
     return {f"{one} and {other}": interval(columns[one], columns[other]) for one, other in SAME}
 
 
+def column(targets: Targets, values: np.ndarray) -> np.ndarray:
+    """Return the column of the number that is looked at first."""
+    return values[:, targets.value_names.index(MAIN)]
+
+
 def compared(
     predicted: dict[str, np.ndarray], measured: np.ndarray, names: tuple[str, ...]
 ) -> dict[str, dict]:
@@ -284,17 +291,19 @@ def compared(
 def over_folds(runs: list[Path]) -> dict:
     """Return `compared` over genes of all folds together, each by the run that held it out."""
     folds, measured, by_fold = [], [], []
-    names: tuple[str, ...] = ()
+    names, seen = tuple[str, ...](), set[str]()
     for run in runs:
         reader, targets = TrackReader.open(run), Targets.open(run / "targets")
-        names = targets.value_names
+        test = targets.genes.filter(pl.col("split") == "test")
+        if (names and targets.value_names != names) or seen & set(test["gene"]):
+            raise SystemExit(f"{run} holds out genes of another fold, or learnt other numbers.")
+        names, seen = targets.value_names, seen | set(test["gene"])
         folds.append(gene_numbers({FOLDS: (reader, targets.reference)}, targets))
         measured.append(held_out_values(targets))
-        test = targets.genes.filter(pl.col("split") == "test")
         by_fold.append(
             {
                 "chromosomes": test["chrom"].unique(maintain_order=True).to_list(),
-                "genes": test.height,
+                "genes": int((~np.isnan(column(targets, measured[-1]))).sum()),
                 "seconds": total(reader.card, "seconds"),
                 **{
                     who: {

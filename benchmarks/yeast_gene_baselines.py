@@ -59,7 +59,8 @@ def gene_levels(targets: Targets, output: str) -> np.ndarray:
     """
     if output in targets.value_names:
         return targets.values[:, targets.value_names.index(output)].astype(float)
-    size, upstream = targets.geometry.resolution, dict(_upstream(targets))[output[:-1]]
+    size = targets.geometry.resolution
+    upstream = {track.name: track.upstream for track in targets.config.tracks}[output[:-1]]
     found = []
     for gene in bodies(targets).values():
         first, past = gene.start // size, -(-gene.end // size)
@@ -73,10 +74,6 @@ def gene_levels(targets: Targets, output: str) -> np.ndarray:
     return np.log2(1 + np.array(found, dtype=float))
 
 
-def _upstream(targets: Targets) -> Iterable[tuple[str, int]]:
-    return ((track.name, track.upstream) for track in targets.config.tracks)
-
-
 class PromoterRidge:
     """Ridge on words of the promoters of training genes, for what networks say of genes."""
 
@@ -84,7 +81,8 @@ class PromoterRidge:
 
     def __init__(self, targets: Targets, output: str) -> None:
         split, y = targets.genes["split"].to_numpy(), gene_levels(targets, output)
-        x = features(targets.reference, list(bodies(targets).values()))["promoter 4-mers"]
+        genes = bodies(targets).values()
+        x = word_shares(targets.reference.fetch(promoter_of(gene)) for gene in genes)
         self.fit = fit_ridge(x, y, train=split == "train", valid=split == "valid")
 
     def predict(self, promoters: Iterable[np.ndarray]) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What known words do before yeast genes, for benchmarks/yeast_explanations.py."""
 
 from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ FACTORS = ("REB1", "ABF1", "RAP1", "GCN4")
 CONSENSUS = {"TATA box": "TATAAAAG"}
 DISTANCES = (100, 150, 200, 300)
 """Bases from a word's middle to the start codon."""
-CONFIG = WordConfig(n_backgrounds=4, n_nulls=4)
+CONFIG = WordConfig(n_backgrounds=4, n_nulls=4, promoter=PROMOTER)
 SEED = 0
 OUTPUTS = ("segregants", "tss_ypd+")
 
@@ -92,11 +93,11 @@ def ridge_effects(
         without = linear.predict(backgrounds).mean()
         for column, word in enumerate(words):
             letters = likeliest_word(word)
-            others = [reordered(letters, rng) for _ in range(CONFIG.n_backgrounds)]
-            for found, rows in ((effects, [letters] * len(others)), (nulls, others)):
+            others = [reordered(letters, rng) for _ in range(CONFIG.n_nulls)]
+            for found, rows in ((effects, [letters] * CONFIG.n_backgrounds), (nulls, others)):
                 edited = [
                     put_in(way, background[None], PROMOTER - distance - letters.size // 2)[0]
-                    for row, background in zip(rows, backgrounds, strict=True)
+                    for row, background in zip(rows, cycle(backgrounds), strict=False)
                     for way in (row, reverse_complement(row))
                     for distance in DISTANCES
                 ]

@@ -67,7 +67,7 @@ def by_fold(result: Result) -> str:
         ]
         for fold in folds
     ]
-    return markdown(["held out", "genes", *names], rows)
+    return markdown(["held out", "genes with a level", *names], rows)
 
 
 def signal(result: Result) -> str:

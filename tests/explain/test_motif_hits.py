@@ -10,7 +10,7 @@ from cisgram.cli.app import main
 from cisgram.explain.base_map import BaseMap
 from cisgram.explain.motif_hits import apart, cosines, hits_in_map
 from cisgram.explain.motifs import Motif
-from cisgram.genome.alphabet import encode, one_hot, reverse_complement
+from cisgram.genome.alphabet import decode, encode, one_hot, reverse_complement
 from cisgram.genome.interval import Interval
 
 REB1 = Motif.from_consensus("REB1", "TTACCCGG")
@@ -32,6 +32,7 @@ def a_map(tokens: np.ndarray, region: Interval, *, likes: slice) -> BaseMap:
         gene="YAL001C",
         track="level",
         tokens=tokens,
+        heights_are="contribution",
         heights=wants[np.arange(len(tokens)), tokens].astype(np.float32),
         wants=wants.astype(np.float32),
     )
@@ -66,6 +67,7 @@ def test_a_region_of_the_other_strand_has_the_same_hits() -> None:
         track="level",
         tokens=reverse_complement(DNA),
         heights=forward.heights[::-1],
+        heights_are="contribution",
         wants=forward.wants[::-1, ::-1],
     )
     one, other = (hits_in_map(way, [REB1, ABF1]) for way in (forward, turned))
@@ -86,9 +88,19 @@ def test_unknown_bases_and_short_regions_have_no_hits() -> None:
         track="t",
         tokens=DNA[:5],
         heights=found.heights[:5],
+        heights_are="contribution",
         wants=found.wants[:5],
     )
     assert hits_in_map(short, [REB1]).columns == hits_in_map(hidden, [REB1]).columns
+
+
+def test_a_motif_that_reads_the_same_on_both_strands_is_found_once() -> None:
+    found = a_map(DNA, FORWARD, likes=slice(0, 0))
+    tokens = DNA.copy()
+    tokens[43:46] = reverse_complement(DNA[40:43])
+    both = Motif.from_consensus("palindrome", decode(tokens[40:46]))
+    held = BaseMap(**(vars(found) | {"tokens": tokens}))
+    assert hits_in_map(held, [both])["start"].to_list().count(1_040) == 1
 
 
 def test_a_flat_map_is_like_nothing() -> None:
@@ -126,5 +138,6 @@ def test_the_command_reads_what_others_wrote(tmp_path: Path, kind: str, capsys) 
     # Minus the mean effect of three changes is four thirds of what a base adds.
     own = hits_in_map(found, [ABF1])["importance"][0] * (4 / 3 if kind == "effects" else 1)
     assert row["importance"] == pytest.approx(own, abs=1e-4)
-    assert "wants ABF1 at c0:1,053-1,062(-) most" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "the best for level of YAL001C is ABF1 at c0:1,053-1,062(-)" in said
     assert "◂ ABF1" in (tmp_path / "hits.svg").read_text()

@@ -100,6 +100,17 @@ def test_a_short_word_is_found_even_where_chance_finds_it_too():
     assert (hits.start.tolist(), hits.reverse.tolist()) == ([2, 1, 7], [False, True, True])
 
 
+@pytest.mark.parametrize("width", range(3, 9))
+def test_the_best_word_of_any_motif_is_found(width):
+    rng = np.random.default_rng(width)
+    for number in range(40):
+        motif = Motif(f"{number}", f"{number}", rng.dirichlet(np.full(4, 0.5), width) * 0.96 + 0.01)
+        best = motif.probabilities.argmax(axis=1).astype(np.uint8)
+        hits = find_hits(motif, np.concatenate([best, [4], best]).astype(np.uint8))
+        forward = hits.start[~hits.reverse].tolist()
+        assert {0, width + 1} <= set(forward)
+
+
 def test_hits_are_as_rare_as_their_p_value():
     rng = np.random.default_rng(5)
     background = np.array([0.31, 0.19, 0.19, 0.31])

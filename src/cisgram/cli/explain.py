@@ -257,7 +257,8 @@ def hits(
     Args:
         source: What `cisgram explain ism` or `cisgram explain gradients` wrote.
         motifs: JASPAR or MEME file.
-        p_value: Probability that random sequence matches as well at one position and strand.
+        p_value: Probability that random sequence matches as well at one position and strand; of
+            motifs too short for it, the best word is found.
         out: Tab-separated table with columns motif accession chrom start end strand score
             importance importance_above match match_above, start counted from 0.
         figure: Also draw the map, with the best hit of each place that it wants more than 95 % of
@@ -283,8 +284,8 @@ def hits(
     if table.height:
         best = table.row(0, named=True)
         said += (
-            f"; {found.track} of {found.gene} wants {best['motif']} at {best['chrom']}:"
-            f"{best['start'] + 1:,}-{best['end']:,}({best['strand']}) most: cosine "
+            f"; the best for {found.track} of {found.gene} is {best['motif']} at {best['chrom']}:"
+            f"{best['start'] + 1:,}-{best['end']:,}({best['strand']}), cosine "
             f"{best['match']:+.2f}, above {best['match_above']:.1%} of places"
         )
     Console().print(f"{said}. They are in {out}.", highlight=False)

@@ -22,7 +22,9 @@ class Agreement(NamedTuple):
 def compare_with_changes(
     found: Attribution, effects: Float32[np.ndarray, "positions 4"]
 ) -> Agreement:
-    """Correlate an attribution of a region with the effects of its changes; NaN where none varies.
+    """Correlate an attribution of a region with the effects of its changes.
+
+    They are NaN where no effect varies, and 0 where gradients do not.
 
     A base's contribution is its row of `hypothetical`, which has no mean, at the base that is
     there. Its importance is minus the mean effect of its three changes, so that both are above 0

@@ -8,8 +8,9 @@ from zipfile import BadZipFile
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from cisgram.core.checks import DataError
+from cisgram.core.checks import ConfigError, DataError
 from cisgram.explain.gene_maps import GeneMap, importance
+from cisgram.genome.alphabet import N
 from cisgram.genome.interval import Interval
 
 
@@ -24,6 +25,8 @@ class BaseMap:
     tokens: UInt8[np.ndarray, "positions"]
     heights: Float32[np.ndarray, "positions"]
     """What the base that is there does; NaN for N."""
+    heights_are: str
+    """What they are, in a word."""
     wants: Float32[np.ndarray, "positions 4"]
     """What each of the four would do, less the mean of the four."""
 
@@ -37,6 +40,7 @@ class BaseMap:
             track=track,
             tokens=found.tokens,
             heights=importance(effects),
+            heights_are="importance",
             wants=effects - effects.mean(axis=1, keepdims=True),
         )
 
@@ -58,13 +62,14 @@ class BaseMap:
                     region=region,
                     gene=str(arrays["gene"]),
                     track=str(arrays["track"]),
-                    tokens=arrays["tokens"].astype(np.uint8).reshape(region.length),
+                    tokens=np.minimum(arrays["tokens"], N).astype(np.uint8).reshape(region.length),
+                    heights_are="contribution" if is_gradients else "importance",
                     heights=own.astype(np.float32).reshape(region.length),
                     wants=effects - effects.mean(axis=1, keepdims=True),
                 )
         except FileNotFoundError as error:
             raise DataError(f"there is no map {path}; check the path.") from error
-        except (KeyError, ValueError, BadZipFile) as error:
+        except (KeyError, ValueError, TypeError, EOFError, BadZipFile, ConfigError) as error:
             raise DataError(
                 f"{path} is no map of bases; write one with cisgram explain ism or gradients."
             ) from error

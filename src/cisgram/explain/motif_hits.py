@@ -36,13 +36,15 @@ def hits_in_map(found: BaseMap, motifs: Sequence[Motif], *, p_value: float = 1e-
       and below 0 where it would rather have another sequence. `match_above`, the share of all
       places and both orientations in the region where it is lower.
 
-    Shares say where a hit stands in this region; they are no p-values, and neighbours overlap.
-    Where the model holds to whatever bases are there, their motifs match it for that alone.
+    A motif that reads the same on both strands is on the region's. Shares say where a hit stands in
+    this region; they are no p-values, and neighbours overlap. Where the model holds to whatever
+    bases are there, their motifs match it for that alone.
 
     Args:
         found: effects of changes or gradients.
         motifs: what to look for.
-        p_value: probability that random sequence matches as well at one position and strand.
+        p_value: probability that random sequence matches as well at one position and strand; of a
+            motif of which no word is so rare, its best words are found.
 
     Raises:
         ConfigError: `p_value` is no probability.
@@ -52,9 +54,11 @@ def hits_in_map(found: BaseMap, motifs: Sequence[Motif], *, p_value: float = 1e-
     for motif in motifs:
         if motif.width > found.region.length:
             continue
-        hits = find_hits(motif, found.tokens, p_value=p_value)
-        if hits.start.size:
-            rows += _rows(found, motif, list(zip(*hits, strict=True)))
+        hits = list(zip(*find_hits(motif, found.tokens, p_value=p_value), strict=True))
+        if np.allclose(motif.probabilities, motif.reversed().probabilities):
+            hits = [hit for hit in hits if not hit[1]]
+        if hits:
+            rows += _rows(found, motif, hits)
     table = pl.DataFrame(rows, schema=_SCHEMA, orient="row")
     order = pl.col("match") * (pl.col("end") - pl.col("start")).sqrt()
     return table.sort(order, descending=True, maintain_order=True)

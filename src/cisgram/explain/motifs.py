@@ -187,7 +187,8 @@ def score_threshold(
         distribution = longer
     tail = np.cumsum(distribution[::-1])[::-1]
     reached = np.flatnonzero(tail <= p_value)
-    best = float(scores.max(axis=1).sum())
+    # A match is scored as one product, whose last bits are not those of this sum.
+    best = float(scores.max(axis=1).sum()) - 1e-9
     # Half a step a position is what rounding may have taken from a score.
     slack = _BIN * motif.width / 2
     return min((lowest + int(reached[0])) * _BIN - slack, best) if reached.size else best

@@ -8,8 +8,8 @@ class RegionOptions:
     """A region, and what of which model is explained there."""
 
     model: str
-    """Packaged weights such as cisgram/yeast-expression, a model's directory, or a run of `cisgram
-    train`."""
+    """Packaged weights such as cisgram/yeast-expression, a model's directory, or a run of
+    `cisgram train`."""
     region: str
     """Such as chrII:278000-278500, counted from 1; a strand may follow, as in
     chrII:278000-278500(-)."""

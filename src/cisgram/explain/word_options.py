@@ -23,7 +23,7 @@ class WordOptions:
     """Which words, and where."""
 
     motifs: Path | None = None
-    """JASPAR or MEME file; of each motif the likeliest word is put in."""
+    """JASPAR or MEME file; of each motif the likeliest word is put in, before other genes."""
     word: tuple[str, ...] = ()
     """Such as Reb1=TTACCCK, in letters of IUPAC; the first base of a set is put in, and N leaves
     the base that is there. Several --word may be given."""

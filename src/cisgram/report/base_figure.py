@@ -28,6 +28,8 @@ _BASES_A_LINE = 100
 _LINE_INCHES, _BASE_INCHES = 2.3, 0.1
 _BESIDE_INCHES, _LEAST_INCHES = 2.0, 7.5
 """Left and right of the bases, and what a title needs."""
+_LEVELS = 5
+"""Heights of names over the bases; more would stand on the letters, so that they begin anew."""
 _BASES_A_LETTER = 0.8
 """Width of a letter of a name, as written over the bases."""
 
@@ -101,7 +103,7 @@ def draw_hits(found: BaseMap, hits: pl.DataFrame, out: Path) -> None:
             region=found.region,
             tokens=found.tokens,
             heights=found.heights,
-            heights_are="contribution",
+            heights_are=found.heights_are,
             effects=found.wants,
             effects_are=f"added to {found.track}",
             title=f"{found.region}: motifs that {found.track} of {found.gene} wants",
@@ -211,7 +213,7 @@ def _draw_sites(axes: "Axes", picture: BasePicture, part: slice) -> None:
         start, end = label.start - part.start, label.end - part.start
         axes.axvspan(start - 0.5, end - 0.5, color="#6b4fa0", alpha=0.12, linewidth=0)
         axes.text(
-            (start + end - 1) / 2, 0.98 - 0.13 * label.level, label.text, fontsize=9,
+            (start + end - 1) / 2, 0.98 - 0.13 * (label.level % _LEVELS), label.text, fontsize=9,
             transform=axes.get_xaxis_transform(), color="#6b4fa0", ha="center", va="top",
         )  # fmt: skip
 
