@@ -187,6 +187,9 @@ TABLES = {
         "by_distance": Table(by_distance, ("by_distance",)),
         "reporter_all": _variants("all_folds/reporter"),
         "eqtl_all": _variants("all_folds/eqtl"),
+        "by_distance_all": Table(
+            lambda result: by_distance(result["all_folds"]), ("all_folds/by_distance",)
+        ),
     },
     "yeast_settings": {
         "runs": Table(runs, ("runs",)),
