@@ -96,7 +96,7 @@ def cosines(wants: Float[np.ndarray, "bases 4"], motif: Motif) -> Float64[np.nda
 
     >>> wants = np.log2(Motif.from_consensus("", "TTTATAAATTT").probabilities)
     >>> wants -= wants.mean(axis=1, keepdims=True)
-    >>> cosines(wants, Motif.from_consensus("TATA box", "TATAAA")).argmax()
+    >>> int(cosines(wants, Motif.from_consensus("TATA box", "TATAAA")).argmax())
     2
     """
     known = np.nan_to_num(wants.astype(np.float64))
