@@ -106,6 +106,7 @@ def test_real_collections_are_read(shared: Path):
         assert len(read_motifs(place / name)) >= least
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(400)  # numba compiles the comparison where its cache is empty
 def test_a_motif_is_most_like_itself_on_either_strand():
     pytest.importorskip("memelite")
