@@ -43,7 +43,7 @@ from motif_backgrounds import (
     same_sequence,
     shares_beaten,
 )
-from yeast_models import add_models, untrained
+from yeast_models import model_parser, untrained
 from yeast_words import word_effects
 
 from cisgram.core.artifact import atomic_file, sha256, write_json
@@ -109,14 +109,11 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--targets", type=Path, required=True)
-    add_models(parser)
+    parser = model_parser(__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--n-genes", type=int, default=24, help="genes that words are put before")
     parser.add_argument("--output", default=PRIMARY)
     parser.add_argument("--work", type=Path, default=Path(".cache/bench/yeast-explanations"))
-    parser.add_argument("--json", type=Path, required=True)
     return parser.parse_args()
 
 

@@ -35,7 +35,7 @@ import torch
 from machine import machine
 from sklearn.linear_model import LinearRegression
 from yeast_gene_baselines import features, ridge
-from yeast_models import add_models, bodies
+from yeast_models import bodies, model_parser
 
 from cisgram.core.artifact import write_json
 from cisgram.core.metrics import pearson
@@ -348,11 +348,8 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--targets", type=Path, required=True)
-    add_models(parser)
+    parser = model_parser(__doc__)
     parser.add_argument("--folds", nargs="*", type=Path, default=[], help="runs of one recipe")
-    parser.add_argument("--json", type=Path, required=True)
     return parser.parse_args()
 
 

@@ -1,6 +1,7 @@
 """What benchmarks of yeast ask: models by name, the same network untrained, and genes."""
 
 import argparse
+from pathlib import Path
 
 import torch
 
@@ -10,12 +11,16 @@ from cisgram.models.registry import build_model
 from cisgram.predict.tracks import TrackReader
 
 
-def add_models(parser: argparse.ArgumentParser) -> None:
-    """Add --models; `dict(options.models)` is what was named, in its order."""
+def model_parser(description: str | None) -> argparse.ArgumentParser:
+    """Take --targets, --models and --json; `dict(options.models)` is what was named, in order."""
+    parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
+    parser.add_argument("--targets", type=Path, required=True)
     parser.add_argument(
         "--models", nargs="+", required=True, type=_named, metavar="NAME=MODEL",
         help="packaged models, or runs of `cisgram train`",
     )  # fmt: skip
+    parser.add_argument("--json", type=Path, required=True)
+    return parser
 
 
 def _named(text: str) -> tuple[str, str]:

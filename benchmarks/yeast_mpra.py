@@ -34,7 +34,7 @@ import yeast_mpra_sets as sets
 from machine import machine
 from sklearn.metrics import roc_auc_score
 from yeast_gene_baselines import PROMOTER, PromoterRidge, promoter_of
-from yeast_models import add_models, untrained
+from yeast_models import model_parser, untrained
 from yeast_mpra_heads import head_scores
 from yeast_mpra_sets import Host, Library
 from yeast_variants import drawn
@@ -110,14 +110,11 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--targets", type=Path, required=True)
-    add_models(parser)
+    parser = model_parser(__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--n", type=int, default=600, help="inserts of each library")
     parser.add_argument("--hosts", type=int, default=4)
     parser.add_argument("--train", type=int, default=3_000, help="sequences that heads learn from")
-    parser.add_argument("--json", type=Path, required=True)
     return parser.parse_args()
 
 

@@ -33,7 +33,7 @@ import torch
 from lm_zero_shot import auroc_by_group
 from machine import machine
 from yeast_gene_baselines import PromoterRidge, promoter_of
-from yeast_models import add_models, bodies, untrained
+from yeast_models import bodies, model_parser, untrained
 from yeast_variant_sets import VariantSet, albert, pooled, renganaath, sign_checks
 
 from cisgram.core.artifact import write_json
@@ -99,13 +99,10 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--targets", type=Path, required=True)
-    add_models(parser)
+    parser = model_parser(__doc__)
     parser.add_argument("--folds", nargs="*", type=Path, default=[], help="runs of one recipe")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--language-model", default="cisgram/yeast-lm")
-    parser.add_argument("--json", type=Path, required=True)
     return parser.parse_args()
 
 
