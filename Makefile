@@ -9,9 +9,10 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format docs bench networks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +33,9 @@ format: .venv/.dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+docs: .venv/.docs ## build the site into site/; open site/index.html, no server needed
+	$(BIN)/mkdocs build --quiet
+
 bench: .venv/.dev .venv-solvers/.ready .venv-windows/.ready .venv-mutagenesis/.ready ## measure on DATA and compare with other packages; hours, rewrites benchmarks/results
 	$(BIN)/python benchmarks/geuvadis_linear.py --data $(DATA) --work .cache/bench/linear \
 		--json benchmarks/results/geuvadis_linear.json
@@ -48,8 +52,10 @@ bench: .venv/.dev .venv-solvers/.ready .venv-windows/.ready .venv-mutagenesis/.r
 		--expression $(DATA)/genes.50percent.chr22.bed.gz --json benchmarks/results/growth.json
 	$(BIN)/python scripts/render_docs.py
 
+networks: .networks/.ready ## public networks that tests wrap, beside the environment and its pins
+
 clean: ## remove the environment, caches and the demo's results
-	rm -rf .venv .venv-solvers .venv-windows .venv-mutagenesis .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis demo
+	rm -rf .venv .venv-solvers .venv-windows .venv-mutagenesis .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .networks demo site
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -58,9 +64,17 @@ clean: ## remove the environment, caches and the demo's results
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
+.venv/.docs: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	@touch $@ .venv/.runtime
+
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	@touch $@ .venv/.runtime
+	@touch $@ .venv/.runtime .venv/.docs
+
+.networks/.ready: tests/models/networks.txt | .venv/bin/python
+	PIP_CONSTRAINT= $(BIN)/python -m pip install --quiet --no-deps --no-compile --upgrade --target $(@D) --requirement $<
+	@touch $@
 
 # Peers of the benchmarks, each in an environment of its own: their pins and ours disagree.
 .venv-%/.ready: benchmarks/peers/%.txt

@@ -141,7 +141,7 @@ def scaling(cohort: Cohort) -> dict:
             varying = jitter.std(axis=1) > 0
             rows.append(_time_once(jitter[varying], target[chosen] + noise, rng))
         by_people.append({"n_people": n_people, **_medians(rows)})
-    note = "beyond 358, people are resampled and their dosages jittered, so no SNP is a copy"
+    note = "Beyond 358, people are resampled and their dosages jittered, so no SNP is a copy."
     return {"by_window": by_window, "by_people": by_people, "note": note}
 
 
@@ -181,9 +181,22 @@ def compare(cohort: Cohort, folds: np.ndarray, peer: Peer, work: Path) -> dict:
                 path = (ratio, peers, work)
                 done[str(gene)] = run_gene(cohort, gene, folds, peer, path, known)
                 write_json(file, done)
-        rows = list(done.values())
-        results[ratio] = {"summary": summarize(rows), "genes": rows}
+        results[ratio] = list(done.values())
     return results
+
+
+def solver_rows(ratio: str, genes: list[dict], summary: dict) -> list[dict]:
+    """Return a row a solver, ours first, of one length of path."""
+    facts = {
+        "last_penalty": ratio,
+        "n_genes": len(genes),
+        "median_snps": float(np.median([gene["n_snps"] for gene in genes])),
+    }
+    solvers = genes[0]["solvers"]
+    return [
+        {**facts, "solver": name, "version": solvers[name].get("version", ""), **summary[name]}
+        for name in sorted(summary, key=lambda name: name not in OURS)
+    ]
 
 
 def headline(summary: dict) -> dict:
@@ -235,12 +248,16 @@ def main() -> None:
         )
     )
     folds = person_folds(cohort.people, cohort.families, n_folds=10, seed=1).astype(np.int64)
-    results = compare(cohort, folds, Peer(options.peer_python, "elastic_net.py"), options.work)
+    genes = compare(cohort, folds, Peer(options.peer_python, "elastic_net.py"), options.work)
+    summaries = {ratio: summarize(rows) for ratio, rows in genes.items()}
     content = {
-        "n_genes": len(results[DEFAULT]["genes"]),
+        "n_genes": len(genes[DEFAULT]),
         "n_people": len(cohort.people),
-        **headline(results[DEFAULT]["summary"]),
-        "strength_ratio": results,
+        **headline(summaries[DEFAULT]),
+        "solvers": [
+            row for ratio in PATHS for row in solver_rows(ratio, genes[ratio], summaries[ratio])
+        ],
+        "genes": genes,
         "stopping_early": stopping(cohort, folds),
         "scaling": scaling(cohort),
         "machine": machine(threads=1),

@@ -9,10 +9,12 @@ from the `disk` of TMPDIR (a virtual machine's host may remember). Each has its 
 
 Keys of the JSON:
 
-- `scored`: `genes`, `pairs` of variant and gene, `seconds` by way (medians over turns), `mib` kept,
-  `found` (share of tiles the filled cache had), `max_difference` of effects from those without.
+- `scored`: `genes`, `pairs` of variant and gene, `mib` kept, `found` (share of tiles the filled
+  cache had), `max_difference` of effects from those without; `ways`, a row a `way`: `seconds`
+  (median over turns), and `times`, how much faster than without.
 - `tiles`: a row a network, `tiles` of `tile` bases: `bytes_per_base` kept, `computed_seconds`,
-  `written_seconds`, `warm_seconds`, `disk_seconds`. And `machine`.
+  `written_seconds`, `warm_seconds`, `disk_seconds`, and `microseconds_per_base` of each. And
+  `machine`.
 """
 
 import argparse
@@ -25,22 +27,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from machine import machine
+from networks import cnn
 
 from cisgram.core.artifact import write_json
-from cisgram.genome.reference import open_reference
 from cisgram.genome.vcf import read_sites
-from cisgram.models.checkpoint import load_model
-from cisgram.models.cnn import DilatedCNN, DilatedCNNConfig
-from cisgram.predict.feature_cache import FeatureCache
-from cisgram.predict.gene_places import gene_places
-from cisgram.predict.reuse import ReuseConfig
-from cisgram.predict.tile_features import TileFeatures
-from cisgram.predict.tiles import tiles_of
-from cisgram.predict.tracks import TrackReader
-from cisgram.predict.variants import VariantConfig, near_pairs, score_pairs
+from cisgram.models.hub import load_model
+from cisgram.prediction.choose import choose_readout
+from cisgram.prediction.feature_cache import FeatureCache
+from cisgram.prediction.reuse import ReuseConfig
+from cisgram.prediction.session import Session
+from cisgram.prediction.tile_features import TileFeatures
+from cisgram.prediction.tiles import tiles_of
+from cisgram.prediction.variants import VariantConfig, near_pairs, score_pairs
 
 MODELS = ("cisgram/yeast-expression", "cisgram/yeast-lm", "dilated CNN")
-GENOME, CHROMOSOME, TILE = "yeast-r64", "chrIV", 2_048
+CHROMOSOME, TILE = "chrIV", 2_048
 
 
 def forget(place: str) -> None:
@@ -50,8 +51,9 @@ def forget(place: str) -> None:
 
 
 def score(vcf: Path, n_genes: int, n_turns: int) -> dict:
-    reader, reference = TrackReader.open(MODELS[0]), open_reference(GENOME)
-    genes = {n: g for n, g in gene_places(GENOME, reference).items() if g.chrom == CHROMOSOME}
+    session = Session.open(MODELS[0])
+    reference, readout = session.reference, choose_readout(session)
+    genes = {n: g for n, g in session.genes.places.items() if g.chrom == CHROMOSOME}
     variants = read_sites(vcf).variants
     pairs = near_pairs(reference, variants, genes, reach=VariantConfig().reach)
     near = np.unique(pairs[:, 1])
@@ -68,25 +70,27 @@ def score(vcf: Path, n_genes: int, n_turns: int) -> dict:
                 started = time.perf_counter()
                 cache = None if way == "without" else FeatureCache(place)
                 config = VariantConfig(reuse=ReuseConfig(cache=cache))
-                scores = score_pairs(
-                    reader, reference, variants, genes=genes, pairs=pairs, config=config
+                effects[way] = score_pairs(
+                    session, variants, genes=genes, pairs=pairs, readout=readout, config=config
                 )
                 seconds.setdefault(way, []).append(time.perf_counter() - started)
-                effects[way] = scores.effects
                 print(way, seconds[way][-1], cache and cache.account, flush=True)
             mib, found = cache.mib, cache.n_found / cache.n_asked
     apart = [float(np.abs(own - effects["without"]).max()) for own in effects.values()]
     taken = {way: statistics.median(times) for way, times in seconds.items()}
+    ways = [
+        {"way": way, "seconds": own, "times": taken["without"] / own} for way, own in taken.items()
+    ]
     counts = {"genes": len(chosen), "pairs": len(pairs), "mib": mib, "found": found}
-    return counts | {"seconds": taken, "max_difference": max(apart)}
+    return counts | {"ways": ways, "max_difference": max(apart)}
 
 
 def tile_row(name: str) -> dict:
-    model = DilatedCNN(DilatedCNNConfig()).eval() if name == MODELS[2] else load_model(name)[0]
+    model = cnn().eval() if name == MODELS[2] else load_model(name)[0]
     tokens = np.random.default_rng(0).integers(0, 4, 8 * TILE, dtype=np.uint8)
     tiles = tiles_of(tokens, size=TILE, halo=model.halo)
     row = {"network": name, "tiles": len(tiles), "tile": TILE}
-    with tempfile.TemporaryDirectory() as place, torch.inference_mode():
+    with tempfile.TemporaryDirectory() as place, torch.no_grad():
         for what in ("first", "computed", "written", "warm", "disk"):
             cache = None
             if what == "disk":
@@ -101,7 +105,11 @@ def tile_row(name: str) -> dict:
             else:
                 features.fetch(tiles, cache)
             row[f"{what}_seconds"] = time.perf_counter() - started
-    return row | {"bytes_per_base": made.bytes_each / TILE}
+    per_base = {
+        what: 1e6 * row[f"{what}_seconds"] / (len(tiles) * TILE)
+        for what in ("computed", "written", "warm", "disk")
+    }
+    return row | {"bytes_per_base": made.bytes_each / TILE, "microseconds_per_base": per_base}
 
 
 def main() -> None:

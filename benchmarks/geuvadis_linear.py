@@ -55,14 +55,12 @@ def leave_out(fits: list[Fit], population: str) -> dict:
     """Train without a population and score it, beside its score when it is trained on."""
     everyone = sorted(set(fits[0].populations))
     others = [name for name in everyone if name != population]
-    across = evaluate_across(fits, train=others, test=[population])
-    within = {
-        fit.config.model: next(
-            asdict(row) for row in summarize(fit).populations if row.population == population
+    across = evaluate_across(fits, train=others, test=[population]).as_dict()
+    for row, fit in zip(across["models"], fits, strict=True):
+        row["same_people_when_trained_on"] = next(
+            asdict(part) for part in summarize(fit).populations if part.population == population
         )
-        for fit in fits
-    }
-    return {**across.as_dict(), "same_people_when_trained_on": within}
+    return across
 
 
 def normalisation(cohort: Path, work: Path) -> list[dict]:
@@ -94,6 +92,19 @@ def permute(cohort: Path, work: Path, n: int) -> list[dict]:
             n_below = int((fit.genes["p_value"] < NOMINAL).sum())
             rows.append({"seed": seed, "n_below_nominal": n_below, **asdict(summarize(fit))})
     return rows
+
+
+def beside_chance(models: list[dict], null: list[dict]) -> list[dict]:
+    """Add to each model how often it is accepted by chance."""
+    by_model = {row["model"]: row for row in null}
+    return [
+        {
+            **row,
+            "accepted_by_chance": by_model[row["model"]]["accepted_rate"],
+            "accepted_by_chance_ci95": by_model[row["model"]]["accepted_ci95"],
+        }
+        for row in models
+    ]
 
 
 def null_acceptance(permuted: list[dict]) -> list[dict]:
@@ -149,11 +160,13 @@ def main() -> None:
     cohort = open_cohort(options.data, options.work)
     fits = [fit_cohort(cohort, FitConfig(model=model), options.work / model) for model in MODELS]
     permuted = permute(cohort, options.work, options.permutations)
+    null, evaluation = null_acceptance(permuted), evaluate_fits(fits).as_dict()
     write_json(
         options.json,
         {
-            **evaluate_fits(fits).as_dict(),
-            "null_acceptance": null_acceptance(permuted),
+            **evaluation,
+            "models": beside_chance(evaluation["models"], null),
+            "null_acceptance": null,
             "permuted": permuted,
             "leave_out": {name: leave_out(fits, name) for name in LEFT_OUT},
             "normalisation": normalisation(cohort, options.work),

@@ -12,17 +12,18 @@ Keys of the JSON:
 
 - `cohorts`: a row a number of people (`n_people`); under `import`, `kinship`, `expression`,
   `elastic-net`, `ridge`, `top-snp`, `publish` (an elastic net written as a fit), `export` and
-  `predict` (of that fit): `seconds`, `cpu_seconds`, `peak_mib`, `peak_mib_at_start`, and what is
-  particular to the step, such as the bytes it wrote. The models also have
-  `median_cpu_seconds` a gene and a row a gene under `genes`.
-- `real`: the same of the files given, without `expression`.
+  `predict` (of that fit): `seconds`, `cpu_seconds`, `peak_mib`, `peak_mib_at_start`, `added_mib`
+  (the first peak less the second), and what is particular to the step, such as the bytes it wrote.
+  The models also have `median_cpu_seconds` a gene and a row a gene under `genes`. `cohort` is
+  `simulated`.
+- `real`: the same of the files given, without `expression`; `cohort` is `real`.
 - `longer`: 1,000 people and four times the variants.
 - `scaling`: a quantity a key: `people`, `values`, `exponent` fitted to all of them,
   `exponent_of_largest_two`, and `order`, the exponent the method has.
 - `extrapolation` and `extrapolation_by_order`: 20,000 genes and a whole genome, by people.
   Nothing in them is measured; `formulas` says how each was calculated.
 - `nothing_holds_everything`: memory of each step against a float32 matrix of all people times
-  all variants, and what four times the variants change.
+  all variants, `most` of them, and what four times the variants change.
 - `limits`: sentences on what does not fit at 500,000 people.
 """
 
@@ -94,12 +95,14 @@ def _measured(step: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str,
     before = peak_mib()
     wall, cpu = time.perf_counter(), time.process_time()
     result = step(*arguments)
+    seconds, cpu_seconds, peak = time.perf_counter() - wall, time.process_time() - cpu, peak_mib()
     return {
         **result,
-        "seconds": round(time.perf_counter() - wall, 3),
-        "cpu_seconds": round(time.process_time() - cpu, 3),
-        "peak_mib": peak_mib(),
+        "seconds": round(seconds, 3),
+        "cpu_seconds": round(cpu_seconds, 3),
+        "peak_mib": peak,
         "peak_mib_at_start": before,
+        "added_mib": round(peak - before, 1),
         "load_average": [round(load, 2) for load in os.getloadavg()],
     }
 
@@ -226,7 +229,7 @@ def measure_people(place: Path, n_people: int, budget: float, seed: int) -> dict
     """Measure a simulated cohort, kinship apart."""
     written = measured(write_sources, place, n_people)
     tell(n_people, "written", written)
-    row = {"n_people": n_people, "vcf": written}
+    row = {"cohort": "simulated", "n_people": n_people, "vcf": written}
     row |= measure_cohort(
         place / "calls.vcf.gz", place / "expression.bed", place / f"cohort{n_people}", budget
     )
@@ -314,7 +317,7 @@ def main() -> None:
         tell(people[-1], "simulated", simulated)
         result["simulation"] |= simulated
         if options.genotypes and options.expression:
-            result["real"] = measure_cohort(
+            result["real"] = {"cohort": "real"} | measure_cohort(
                 options.genotypes, options.expression, place / "real", options.budget
             )
         cohorts = []

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 MODELS = ("elastic-net", "ridge", "top-snp")
+ASSUMED = {"exponent_of_largest_two": "measured exponent", "order": "exponent of the method"}
 GENOME_GENES, BIOBANK, AUTOSOMES = 20_000, 500_000, 2_875_000_000
 WORKER_GIB, CORE_HOURS, TABLE_GIB = 16, 10_000, 256
 """What passes: memory of a worker, a week on 60 cores, memory of a machine."""
@@ -93,6 +94,7 @@ def extrapolate(scaling: Row, largest: Row, *, length: int, window: int, exponen
         tables = GENOME_GENES / largest["expression"]["n_genes"]
         row: Row = {
             "people": people,
+            "assumed": ASSUMED[exponent] if people > n else "largest cohort",
             "genes": GENOME_GENES,
             "variants": variants,
             "common_variants": n_common,
@@ -114,7 +116,8 @@ def extrapolate(scaling: Row, largest: Row, *, length: int, window: int, exponen
             )
             row[f"{model}_gib_a_worker"] = at(f"{model} memory MiB", people) / 1024
         projected[f"{people:,}"] = {
-            key: round(value, 3 if isinstance(value, float) else None) for key, value in row.items()
+            key: round(value, 3) if isinstance(value, float) else value
+            for key, value in row.items()
         }
     return projected
 
@@ -138,6 +141,7 @@ def compare_with_everything(cohorts: list[Row], longer: Row | None, length: int)
             )
     found: Row = {
         "largest_share_of_genome": max(row["share_of_genome"] for row in rows),
+        "most": max(rows, key=lambda row: (row["people"], row["added_mib"])),
         "rows": rows,
     }
     if longer is not None:

@@ -194,7 +194,12 @@ def rate(ours: Ours, n_people: int, length: int) -> dict:
     ours.run("letters", length, n=1, people=people)
     passes = [ours.run("letters", length, n=n, people=people) for _ in range(3)]
     per_second = n * n_people * 2 / statistics.median(passes)
-    return {"people": n_people, "length": length, "windows_per_second": per_second}
+    return {
+        "people": n_people,
+        "length": length,
+        "windows_per_second": per_second,
+        "gigabases_per_second": per_second * length / 1e9,
+    }
 
 
 def thin(genotypes: Genotypes, nth: int, place: Path) -> Genotypes:

@@ -15,10 +15,10 @@ from cisgram.explain.backgrounds import dinucleotide_shuffle
 from cisgram.genome.alphabet import reverse_complement
 from cisgram.models.base import LanguageModel
 from cisgram.models.checkpoint import WEIGHTS, load_language_model, model_directory
-from cisgram.models.markov import FlankModel, MarkovModel
+from cisgram.benchmark.markov import FlankModel, MarkovModel
 from cisgram.models.registry import build_model, require_language_model
-from cisgram.predict.maps import masked_probabilities
-from cisgram.predict.perplexity_config import PerplexityConfig
+from cisgram.prediction.maps import masked_probabilities
+from cisgram.prediction.perplexity_config import PerplexityConfig
 
 MODEL, RANDOM, FLANKS, MARKOV = "model", "random weights", "two-sided k-mer", "Markov"
 SHUFFLED = "shuffled"

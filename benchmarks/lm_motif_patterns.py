@@ -12,9 +12,9 @@ from cisgram.core.metrics import Estimate
 from cisgram.explain.backgrounds import matched, nearest_distance, rate_ratio, share_ratio
 from cisgram.explain.motif_files import compare_motifs
 from cisgram.explain.motifs import Motif
-from cisgram.explain.seqlets import Pattern, PatternConfig, find_patterns, find_seqlets
+from cisgram.benchmark.seqlets import Pattern, PatternConfig, find_patterns, find_seqlets
 from cisgram.genome.alphabet import decode, reverse_complement
-from cisgram.predict.maps import information, relative_information
+from cisgram.prediction.maps import information, relative_information
 
 INTO_GENE = 30
 """Bases of a gene, from its start codon, that are searched with what precedes it."""

@@ -23,8 +23,8 @@ from motif_backgrounds import (
 
 from cisgram.core.metrics import Estimate, binomial_ci
 from cisgram.explain.backgrounds import matched, nearest_distance, rate_ratio, share_ratio
-from cisgram.explain.seqlets import core_means
-from cisgram.predict.maps import information
+from cisgram.benchmark.seqlets import core_means
+from cisgram.prediction.maps import information
 
 ODDS, INFORMATION = "odds", "information"
 NEAR = 5

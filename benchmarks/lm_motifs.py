@@ -4,10 +4,9 @@
         --json benchmarks/results/lm_motifs.json
 
 DATA is a directory with the genome, annotation, motifs, sites and alleles named in
-docs/lm-motifs.md. Only chromosomes are read whose DNA the packaged model did not learn from (100
-windows of chrXI and chrXIII chose the checkpoint); the count
-models learn from the others. Predictions are kept in the work directory, so that a second run
-only counts.
+docs/evaluations/lm-motifs.md. Only chromosomes are read whose DNA the packaged model did not learn
+from (100 windows of chrXI and chrXIII chose the checkpoint); the count models learn from the
+others. Predictions are kept in the work directory, so that a second run only counts.
 
 Keys of the JSON:
 
@@ -51,7 +50,7 @@ from cisgram.core.artifact import write_json
 from cisgram.explain.motif_files import read_motifs
 from cisgram.genome.reference import Reference, open_reference
 from cisgram.models.checkpoint import load_language_model
-from cisgram.train.provenance import total
+from cisgram.training.provenance import total
 
 HELD_OUT = ("chrXI", "chrXII", "chrXIII", "chrXIV", "chrXV", "chrXVI")
 NULL = ("chrXIV", "chrXVI")

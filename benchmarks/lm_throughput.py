@@ -12,7 +12,8 @@ Keys of the JSON:
   `gflops_per_megabase`, `fraction_of_matmul_peak` (of the same precision), `plain_bases_per_second`
   and `times_plain`, the median over turns.
 - `fraction_of_matmul_peak`: the same of the published sizes in single precision, by work.
-- `same_network`: largest difference of logits between the two, beside the largest logit.
+- `same_network`: largest difference of logits between the two, beside the largest logit, by
+  network; `max_relative_difference`, the largest of these.
 - `memory`: a row a window: `window`, `work`, `peak_mib` of a process that does it once on one
   window, `peak_mib_at_start` of the same process before.
 """
@@ -30,13 +31,16 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from machine import machine, peak_mib
+from networks import language
 from plain_shorkie import PlainShorkie, image_of
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cisgram.core.artifact import write_json
-from cisgram.models.shorkie import ShorkieConfig, ShorkieLM
-from cisgram.train.recipe import Recipe
+from cisgram.core.config import to_plain
+from cisgram.models.base import mask_bases
+from cisgram.models.shorkie import ShorkieConfig
+from cisgram.training.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
 SIZES = (512, 1024, 2048, 4096)
@@ -46,9 +50,8 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 def configs() -> dict[str, ShorkieConfig]:
     """Name the networks: the published sizes, and those of the packaged weights."""
-    sizes = dict(Recipe.read(ROOT / "recipes" / "yeast-lm.toml").model)
-    del sizes["kind"]
-    return {"shorkie-lm": ShorkieConfig(), "cisgram/yeast-lm": ShorkieConfig(**sizes)}
+    packaged = Recipe.read(ROOT / "recipes" / "yeast-lm.toml").model
+    return {"shorkie": ShorkieConfig(), "cisgram/yeast-lm": packaged}
 
 
 def seconds(work: Callable[[], object], turns: int) -> list[float]:
@@ -75,6 +78,11 @@ def windows(config: ShorkieConfig, batch: int) -> tuple[Tensor, Tensor, Tensor]:
     tokens = torch.randint(0, 4, (batch, config.window), dtype=torch.uint8)
     species = torch.zeros(batch, dtype=torch.int64)
     return tokens, torch.rand(tokens.shape) < 0.15, species
+
+
+def logits(model: nn.Module, data: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    tokens, mask, species = data
+    return model(mask_bases(tokens, mask), species)
 
 
 def work_of(
@@ -109,13 +117,13 @@ def backward_flops(grad: list, x: list, weight: list, *rest, out_shape: tuple, *
 def measure(name: str, config: ShorkieConfig, what: str, precision: str, turns: int) -> dict:
     batch = max(1, 16_384 // config.window)
     data = windows(config, batch)
-    ours, plain = ShorkieLM(config), PlainShorkie(config)
+    ours, plain = language(to_plain(config)), PlainShorkie(config)
     plain.copy_from(ours)
     half = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
 
     def predict_ours() -> Tensor:
         with half:
-            return ours(*data)
+            return logits(ours, data)
 
     def predict_plain() -> Tensor:
         with half:
@@ -147,23 +155,23 @@ def measure(name: str, config: ShorkieConfig, what: str, precision: str, turns: 
 def same_network(config: ShorkieConfig) -> float:
     """Return the largest difference of logits beside the largest logit, all weights random."""
     torch.manual_seed(1)
-    ours, plain = ShorkieLM(config).eval(), PlainShorkie(config).eval()
+    ours, plain = language(to_plain(config)).eval(), PlainShorkie(config).eval()
     with torch.no_grad():
         for value in ours.parameters():
             value.add_(torch.randn_like(value) * 0.05)
     plain.copy_from(ours)
     data = windows(config, 1)
     with torch.inference_mode():
-        own, other = ours(*data), plain(image_of(*data, config.n_species))
+        own, other = logits(ours, data), plain(image_of(*data, config.n_species))
         return float((own - other).abs().max() / own.abs().max())
 
 
 def memory_of(window: int, what: str) -> dict:
     """Run the published sizes once on one window in this process."""
     config = ShorkieConfig(window=window)
-    model, data = ShorkieLM(config), windows(config, 1)
+    model, data = language({"window": window}), windows(config, 1)
     before = peak_mib()
-    work_of(model, lambda: model(*data), data, what)()
+    work_of(model, lambda: logits(model, data), data, what)()
     return {"window": window, "work": what, "peak_mib": peak_mib(), "peak_mib_at_start": before}
 
 
@@ -201,15 +209,17 @@ def main() -> None:
                 rows.append(row)
                 print(row, flush=True)
     published = [
-        row for row in rows if (row["network"], row["precision"]) == ("shorkie-lm", "float32")
+        row for row in rows if (row["network"], row["precision"]) == ("shorkie", "float32")
     ]
+    same = {name: same_network(config) for name, config in configs().items()}
     result = {
         "matmul_peak": peaks,
         "networks": rows,
         "fraction_of_matmul_peak": {
             row["work"]: row["fraction_of_matmul_peak"] for row in published
         },
-        "same_network": {name: same_network(config) for name, config in configs().items()},
+        "same_network": same,
+        "max_relative_difference": max(same.values()),
         "memory": memory(options.windows),
         "machine": machine(torch.get_num_threads()),
         "torch": torch.__version__,

@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 
 from cisgram.core.metrics import bootstrap_ci, bootstrap_difference, spearman
 from cisgram.models.base import LanguageModel
-from cisgram.predict.zero_shot import (
+from cisgram.prediction.zero_shot import (
     ZeroShotConfig,
     place_allele,
     pseudo_log_likelihood,

@@ -38,18 +38,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from machine import machine
+from networks import awake, cnn, tracks
 from peer import Peer
 from plain_shorkie import PlainTracks
 
 from cisgram.core.artifact import read_json, write_json
 from cisgram.core.config import to_plain
-from cisgram.explain import mutate
+from cisgram.explain import saturation
 from cisgram.explain.mutants import WholeWindows
-from cisgram.explain.mutate import mean_of_tracks, saturation_mutagenesis
-from cisgram.models.base import Model
-from cisgram.models.cnn import DilatedCNN, DilatedCNNConfig
-from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
-from cisgram.nn.conv import BatchNorm
+from cisgram.explain.saturation import Mutagenesis, mean_of_tracks, saturation_mutagenesis
+from cisgram.models.base import Model, SplitModel
 
 ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(2**32),
@@ -57,7 +55,6 @@ ALLOCATOR = {
     "MALLOC_TOP_PAD_": str(2**28),
 }
 JOBS = ("cnn:2114", "cnn:16384", "shorkie:16384")
-SMALLEST_WINDOW_WITH_CROP = 16_384
 BATCHES = (4, 32)
 """That the peer may choose from."""
 
@@ -84,18 +81,17 @@ def network(name: str, length: int) -> Model:
     """Build a network in which bases matter: no layer is zero, and norms know their moments."""
     torch.manual_seed(0)
     if name == "cnn":
-        return DilatedCNN(DilatedCNNConfig(window=length)).eval()
-    crop = 64 if length >= SMALLEST_WINDOW_WITH_CROP else 0
-    model = ShorkieTracks(ShorkieTracksConfig(window=length, crop=crop))
-    with torch.no_grad():
-        for value in model.parameters():
-            if not value.any():
-                value.normal_(std=0.02)
-        for module in model.modules():
-            if isinstance(module, BatchNorm):
-                module.momentum = 1.0
-        model.train()(torch.randint(0, 4, (1, length), dtype=torch.uint8))
-    return model.eval()
+        return cnn(length).eval()
+    return awake(tracks("shorkie", length), norms=True)
+
+
+def mutated(model: Model, tokens: np.ndarray, region: dict[str, int]) -> Mutagenesis:
+    """Mutate a region, and keep the mean of each track, in units."""
+
+    def reduce(output: torch.Tensor) -> torch.Tensor:
+        return mean_of_tracks(model.outputs.in_units(output))
+
+    return saturation_mutagenesis(model, tokens, reduce=reduce, **region)
 
 
 def hand_over(name: str, model: Model, tokens: np.ndarray, place: Path) -> dict:
@@ -103,12 +99,13 @@ def hand_over(name: str, model: Model, tokens: np.ndarray, place: Path) -> dict:
     if name == "cnn":
         weights = dict(model.named_parameters())
     else:
-        plain = PlainTracks(model.config)
+        plain = PlainTracks(model.config, len(model.outputs.names))
         plain.copy_from(model)
         weights = plain.state_dict()
     torch.save({key: value.detach() for key, value in weights.items()}, place / "weights.pt")
     np.save(place / "tokens.npy", tokens)
-    sizes = to_plain(model.config) | ({} if name == "cnn" else {"pool": model.config.pool})
+    sizes = to_plain(model.config) | {"n_tracks": len(model.outputs.names)}
+    sizes |= {} if name == "cnn" else {"pool": model.config.pool}
     return {
         "do": "load",
         "network": name,
@@ -189,7 +186,7 @@ class Theirs:
 
 def differences(model: Model, tokens: np.ndarray, theirs: Theirs) -> dict[str, float]:
     """Compare outputs with every way of the peer; both numbers are shares of the largest output."""
-    found = saturation_mutagenesis(model, tokens, **theirs.generic)
+    found = mutated(model, tokens, theirs.generic)
     outputs = found.reference + found.effects
     largest, worst = np.abs(outputs).max(), 0.0
     for fast in (False, True)[: 1 if theirs.refused else 2]:
@@ -198,18 +195,21 @@ def differences(model: Model, tokens: np.ndarray, theirs: Theirs) -> dict[str, f
     return {"max_relative_difference": worst, "largest_relative_effect": effect}
 
 
-def mix_rate(model: ShorkieTracks, tokens: np.ndarray, batch: int = 4) -> float:
+def mix_rate(model: SplitModel, tokens: np.ndarray, batch: int = 4) -> float:
     """Return mutants a second if their features were there already."""
     with torch.inference_mode():
         levels = model.local(torch.from_numpy(tokens[None]))
         levels = tuple(level.repeat(batch, 1, 1) for level in levels)
-        return batch / min(timed(lambda: mean_of_tracks(model.mix(levels))) for _ in range(4))
+        return batch / min(
+            timed(lambda: mean_of_tracks(model.outputs.in_units(model.mix(levels))))
+            for _ in range(4)
+        )
 
 
 def plain_rate(model: Model, tokens: np.ndarray, region: dict[str, int]) -> float:
-    way, mutate.way_of = mutate.way_of, WholeWindows
-    seconds = timed(lambda: saturation_mutagenesis(model, tokens, **region))
-    mutate.way_of = way
+    way, saturation.way_of = saturation.way_of, WholeWindows
+    seconds = timed(lambda: mutated(model, tokens, region))
+    saturation.way_of = way
     return n_mutants(region) / seconds
 
 
@@ -228,7 +228,7 @@ def measure(name: str, length: int, peer: Peer, turns: int, scale: float) -> dic
         theirs = Theirs(peer, length, regions, Path(folder))
         seconds: dict[str, list[float]] = {}
         for _ in range(turns):
-            turn = {"cisgram": timed(lambda: saturation_mutagenesis(model, tokens, **own))}
+            turn = {"cisgram": timed(lambda: mutated(model, tokens, own))}
             for who, taken in (turn | theirs.turn()).items():
                 seconds.setdefault(who, []).append(taken)
         row = {"network": name, "length": length, **differences(model, tokens, theirs)}

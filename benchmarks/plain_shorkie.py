@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from cisgram.models.shorkie import ShorkieConfig
-    from cisgram.models.shorkie_tracks import ShorkieTracksConfig
 
 
 def neighbourhoods(positions: int) -> Tensor:
@@ -187,8 +186,8 @@ class PlainShorkie(nn.Module):
 class PlainTracks(PlainShorkie):
     """The model of tracks; takes the whole input image, (batch, 5 + species, length)."""
 
-    def __init__(self, config: "ShorkieTracksConfig") -> None:
-        super().__init__(config, config.n_tracks)
+    def __init__(self, config: "ShorkieConfig", n_tracks: int) -> None:
+        super().__init__(config, n_tracks)
         self.crop = config.crop
 
     def forward(self, image: Tensor) -> Tensor:

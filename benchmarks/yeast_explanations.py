@@ -54,7 +54,7 @@ from cisgram.explain.motifs import Motif
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
 from cisgram.models.checkpoint import WEIGHTS, model_directory
-from cisgram.predict.tracks import TrackReader
+from cisgram.prediction.tracks import TrackReader
 
 TEST = ("chrXII", "chrXIV", "chrXVI")
 NULL = ("chrXIV",)

@@ -41,10 +41,10 @@ from cisgram.core.artifact import write_json
 from cisgram.core.metrics import pearson
 from cisgram.data.targets import Targets
 from cisgram.genome.reference import Reference
-from cisgram.predict.evaluate_tracks import Signal, read_split
-from cisgram.predict.genes import predict_genes
-from cisgram.predict.tracks import TrackReader
-from cisgram.train.provenance import total
+from cisgram.prediction.evaluate_tracks import Signal, read_split
+from cisgram.prediction.genes import predict_genes
+from cisgram.prediction.tracks import TrackReader
+from cisgram.training.provenance import total
 
 FOLDS = "networks from random weights"
 MAIN = "segregants"

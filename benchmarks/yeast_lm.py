@@ -39,11 +39,11 @@ from cisgram.data.regions import region_classes
 from cisgram.genome.alphabet import N
 from cisgram.genome.reference import Reference, open_reference
 from cisgram.models.checkpoint import load_language_model
-from cisgram.models.markov import FlankModel
-from cisgram.predict.evaluate_lm import baseline_surprise, by_region
-from cisgram.predict.perplexity import perplexity_interval, ratio_interval, surprise
-from cisgram.predict.perplexity_config import PerplexityConfig
-from cisgram.train.provenance import total
+from cisgram.benchmark.markov import FlankModel
+from cisgram.prediction.evaluate_lm import baseline_surprise, by_region
+from cisgram.prediction.perplexity import perplexity_interval, ratio_interval, surprise
+from cisgram.prediction.perplexity_config import PerplexityConfig
+from cisgram.training.provenance import total
 
 TEST = ("chrXII", "chrXIV", "chrXVI")
 LEARNT = ("chrI", "chrII", "chrIII", "chrIV", "chrV", "chrVI", "chrVII", "chrVIII", "chrIX", "chrX")

@@ -8,7 +8,7 @@ import torch
 from cisgram.data.targets import Targets
 from cisgram.genome.interval import Interval
 from cisgram.models.registry import build_model
-from cisgram.predict.tracks import TrackReader
+from cisgram.prediction.tracks import TrackReader
 
 
 def model_parser(description: str | None) -> argparse.ArgumentParser:

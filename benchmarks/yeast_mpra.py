@@ -45,8 +45,8 @@ from cisgram.data.targets import Targets
 from cisgram.genome.alphabet import encode
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
-from cisgram.predict.tracks import TrackReader
-from cisgram.predict.variants import score_pairs
+from cisgram.prediction.tracks import TrackReader
+from cisgram.prediction.variants import score_pairs
 
 PRIMARY = "segregants"
 """The same output as for variants of the genome, chosen before any score was computed."""

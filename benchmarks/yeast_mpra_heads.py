@@ -17,9 +17,9 @@ from cisgram.genome.reference import Reference
 from cisgram.models.base import SplitModel
 from cisgram.models.shorkie_tracks import ShorkieTracks
 from cisgram.nn.conv import gelu
-from cisgram.predict.genes import gene_window
-from cisgram.predict.reuse import predict_sequences
-from cisgram.predict.tracks import TrackReader
+from cisgram.prediction.genes import gene_window
+from cisgram.prediction.reuse import predict_sequences
+from cisgram.prediction.tracks import TrackReader
 
 STRENGTHS = np.logspace(0, 6, 13)
 N_EPOCHS, BATCH, VALID = 60, 64, 10

@@ -25,8 +25,8 @@ from cisgram.core.artifact import write_json
 from cisgram.core.metrics import pearson
 from cisgram.data.targets import Targets
 from cisgram.genome.interval import Interval
-from cisgram.predict.genes import predict_genes
-from cisgram.predict.tracks import TrackReader
+from cisgram.prediction.genes import predict_genes
+from cisgram.prediction.tracks import TrackReader
 
 MAIN = "segregants"
 

@@ -13,7 +13,7 @@ from cisgram.genome.reference import Reference
 from cisgram.genome.vcf import read_sites
 from cisgram.models.checkpoint import load_model
 from cisgram.models.registry import require_language_model
-from cisgram.predict.zero_shot import ZeroShotConfig, site_log_probabilities
+from cisgram.prediction.zero_shot import ZeroShotConfig, site_log_probabilities
 
 REACH = 1_500
 """Most bases between a variant and the start of its gene."""

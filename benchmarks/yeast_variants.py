@@ -43,8 +43,8 @@ from cisgram.genome.allele_window import allele_window
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
 from cisgram.genome.variant import Variant
-from cisgram.predict.tracks import TrackReader
-from cisgram.predict.variants import score_pairs
+from cisgram.prediction.tracks import TrackReader
+from cisgram.prediction.variants import score_pairs
 
 PRIMARY = "segregants"
 """Chosen before any score was computed: expression in the cross that the variants come from."""

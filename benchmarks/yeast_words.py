@@ -18,7 +18,7 @@ from cisgram.explain.word_options import WordConfig
 from cisgram.genome.alphabet import reverse_complement
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
-from cisgram.predict.tracks import TrackReader
+from cisgram.prediction.tracks import TrackReader
 
 FACTORS = ("REB1", "ABF1", "RAP1", "GCN4")
 CONSENSUS = {"TATA box": "TATAAAAG"}

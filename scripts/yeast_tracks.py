@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import yeast_track_tables
+import render_docs
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from cisgram.core.artifact import write_json
@@ -311,15 +311,21 @@ def check_track(
 
 
 def changes(tracks: Mapping[str, Any], gene: str) -> dict[str, float]:
-    """Return log2 of what a gene has more in a condition than in YPD, one count added to both."""
+    """Return a gene's signal in each track, and log2 of the ratio of a condition to YPD.
 
-    def change(after: str, before: str, place: str) -> float:
-        values = (tracks[track]["genes"][gene][place] + 1 for track in (after, before))
-        return math.log2(next(values) / next(values))
-
-    return {
-        "galactose": change("tif_gal", "tif_ypd", "body"),
-        "diamide": change("tss_diamide", "tss_ypd", "promoter"),
+    Signal is that of the gene (TIF-seq) or of its promoter (STRIPE-seq). One is added to both sides
+    of a ratio.
+    """
+    places = {
+        "tif_ypd": "body",
+        "tif_gal": "body",
+        "tss_ypd": "promoter",
+        "tss_diamide": "promoter",
+    }
+    found = {track: tracks[track]["genes"][gene][place] for track, place in places.items()}
+    return found | {
+        "galactose": math.log2((found["tif_gal"] + 1) / (found["tif_ypd"] + 1)),
+        "diamide": math.log2((found["tss_diamide"] + 1) / (found["tss_ypd"] + 1)),
     }
 
 
@@ -358,8 +364,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where to write the checks as data")
     options = parser.parse_args()
     result = build(options.data, options.out, open_reference(options.data / FASTA))
-    for table in yeast_track_tables.TABLES["yeast_tracks"].values():
-        print(f"\n{table.render(result)}")
+    for name, region in render_docs.declared()[0].items():
+        if name.startswith("yeast_tracks."):
+            print(f"\n{region.render(result)}")
     if options.json:
         write_json(options.json, result)
     print(f"\nThe files are in {options.out}.")

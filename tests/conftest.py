@@ -1,6 +1,8 @@
 """Fixtures for every room, the shape checks of the test run, and no network."""
 
 import importlib.util
+import os
+import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +18,15 @@ from toy import ToyGenome, write_toy_genome
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "cisgram"
+_BROWSER_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 def _checked_modules() -> list[str]:
@@ -48,6 +59,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def root() -> Path:
     """The repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what references are made of with the run, and make each once."""
+    os.environ["CISGRAM_CACHE"] = str(tmp_path_factory.getbasetemp() / "cache")
 
 
 @pytest.fixture(scope="session")
@@ -115,6 +132,19 @@ def rng() -> np.random.Generator:
 def toy(tmp_path_factory: pytest.TempPathFactory, demo_script: ModuleType) -> ToyGenome:
     """A genome small enough to reason about, with a bgzipped VCF."""
     return write_toy_genome(tmp_path_factory.mktemp("toy"), demo_script.bgzip)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    """Headless Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("needs Chromium; .ci/run installs it")
+    with playwright.sync_playwright() as started:
+        running = started.chromium.launch(executable_path=path, args=list(_BROWSER_ARGUMENTS))
+        yield running
+        running.close()
 
 
 @pytest.fixture(autouse=True)

@@ -52,7 +52,7 @@ class ShorkieOfBases(nn.Module):
 
     def __init__(self, sizes: SimpleNamespace) -> None:
         super().__init__()
-        self.network = PlainTracks(sizes)
+        self.network = PlainTracks(sizes, sizes.n_tracks)
         species = torch.zeros(5 + sizes.n_species, 1)
         species[5] = 1
         self.register_buffer("species", species)

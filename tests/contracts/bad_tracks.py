@@ -6,7 +6,7 @@ from cisgram.models.checkpoint import save_model
 from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
 from contracts.bad_files import Place
 from contracts.spoilers import Case, replace, write
-from train.small_targets import SIZES, write_sources
+from training.small_targets import SIZES, write_sources
 
 RECIPE = """[targets]
 fasta = "toy.fa"

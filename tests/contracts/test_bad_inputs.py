@@ -1,4 +1,4 @@
-"""Bad input gets one clear line and leaves nothing behind; docs/bad-inputs.md shows every line."""
+"""Bad input gets one clear line and leaves nothing behind; a page of the docs shows each."""
 
 import os
 import re
@@ -28,7 +28,7 @@ from contracts.bad_tracks import TRACK_CASES, write_track_files
 from contracts.spoilers import REFUSED, Case
 
 pytestmark = pytest.mark.whole
-PAGE = Path(__file__).parents[2] / "docs" / "bad-inputs.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "bad-inputs.md"
 PREAMBLE = """# What cisgram says about bad input
 
 Bad input gets one line on stderr that says what is wrong, where, and what to do; the exit code is

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cisgram.models.registry import build_model
-from cisgram.train.recipe import Recipe
-from cisgram.train.track_recipe import TrackRecipe
+from cisgram.training.recipe import Recipe
+from cisgram.training.track_recipe import TrackRecipe
 
 
 def _learns_tracks(path: Path) -> bool:

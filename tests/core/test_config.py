@@ -1,7 +1,8 @@
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -24,6 +25,8 @@ class Whole:
     on: bool = False
     part: Part = field(default_factory=lambda: Part(name="p"))
     counts: Mapping[str, int] = field(default_factory=dict)
+    free: Mapping[str, Any] = field(default_factory=dict)
+    pairs: tuple[tuple[float, ...], ...] = ()
 
 
 def test_nested_tables_round_trip():
@@ -37,6 +40,26 @@ def test_nested_tables_round_trip():
         counts={"a": 2},
     )
     assert from_plain(Whole, to_plain(whole), "[whole]") == whole
+
+
+def test_what_may_be_anything_is_left_as_it_is():
+    free = {"a": [1, {"b": None}], "c": True}
+    whole = from_plain(Whole, {"parts": [], "free": free}, "[whole]")
+    assert whole.free == free
+    assert from_plain(Whole, to_plain(whole), "[whole]") == whole
+
+
+def test_lists_within_lists_become_tuples_of_their_type():
+    whole = from_plain(Whole, {"parts": [], "pairs": [[1, 2.5], []]}, "[whole]")
+    assert whole.pairs == ((1.0, 2.5), ())
+    assert isinstance(whole.pairs[0][0], float)
+    assert from_plain(Whole, json.loads(json.dumps(to_plain(whole))), "[whole]") == whole
+
+
+def test_a_dataclass_stands_for_what_it_is_written_as():
+    assert from_plain(Whole, {"parts": [], "part": {"name": "z"}}, "[w]").part == Part(name="z")
+    with pytest.raises(ConfigError, match=r"free in \[whole\] must be a table; got 3"):
+        from_plain(Whole, {"parts": [], "free": 3}, "[whole]")
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -5,14 +7,16 @@ import pytest
 
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.core.config import from_plain
-from cisgram.data.targets import Geometry, Targets
+from cisgram.data.base import data_kind
+from cisgram.data.outputs import Geometry
+from cisgram.data.targets import Targets
 from cisgram.data.targets_build import build_targets
 from cisgram.data.targets_config import TargetsConfig
 from cisgram.genome.alphabet import reverse_complement
 from cisgram.genome.interval import Interval
-from train.small_targets import LENGTH, STEP, write_sources
+from training.small_targets import LENGTH, STEP, write_sources
 
-GEOMETRY = Geometry(window=128, crop=4, resolution=4)
+GEOMETRY = Geometry(window=128, resolution=4, margin=16)
 
 
 def built(directory: Path, **changes: object) -> Targets:
@@ -63,12 +67,13 @@ def test_targets_are_scaled_by_what_is_trained_on(targets: Targets) -> None:
     assert counts.mean() == pytest.approx(1, rel=1e-5)
     training = targets.genes["split"].to_numpy() == "train"
     worth = targets.values[training, 0]
-    mean, sd = targets.scaling.values["worth"]
+    assert targets.outputs.scale == targets.scale
+    mean, sd = targets.scale.gene_moments[0]
     assert mean == pytest.approx(np.nanmean(worth), rel=1e-5)
     assert sd == pytest.approx(np.nanstd(worth), rel=1e-5)
     assert np.isnan(worth).any()
     # Both strands share their mean, so that they can be compared.
-    assert targets.scaling.tracks["word+"] == targets.scaling.tracks["word-"]
+    assert targets.scale.track_means[0] == targets.scale.track_means[1]
 
 
 def test_shifts_stop_at_the_contigs_ends(targets: Targets) -> None:
@@ -96,7 +101,7 @@ def test_windows_like_held_out_contigs_are_not_trained_on(tmp_path: Path) -> Non
         ({"valid": ["c9"]}, ConfigError, "valid names contig c9"),
         ({"valid": ["c3"]}, ConfigError, "contig c3 is for both valid and test"),
         ({"tracks": []}, ConfigError, "at least one of tracks"),
-        ({"genes": None}, ConfigError, "genes and annotation in .targets. go together"),
+        ({"genes": None}, ConfigError, "genes and annotation in .data. go together"),
         ({"exclude": ["c0", "c1"]}, DataError, "no train window is left"),
     ],
 )
@@ -117,3 +122,51 @@ def test_genes_of_another_annotation_are_refused(tmp_path: Path) -> None:
 
 def test_a_gene_is_as_long_as_its_annotation_says(targets: Targets) -> None:
     assert (targets.genes["end"] - targets.genes["start"]).unique().to_list() == [STEP]
+
+
+def test_training_windows_move_and_come_on_either_strand(targets: Targets) -> None:
+    examples = np.zeros(64, dtype=np.int64)
+    batch = targets.train_batch(examples, np.random.default_rng(0))
+    first = targets.interval(int(targets.split("train")[0]), "+")
+    contig = targets.reference.contig(first.chrom)
+    starts, strands = [], []
+    for window in batch.tokens:
+        for strand, own in (("+", window), ("-", reverse_complement(window))):
+            found = [s for s in range(0, 128, 4) if (contig[s : s + 128] == own).all()]
+            starts, strands = starts + found, strands + [strand] * len(found)
+    assert len(starts) == 64
+    # Half of the 96 predicted bases to the right; to the left the contig ends.
+    assert (min(starts), max(starts)) == (0, 48)
+    assert 0.3 < np.mean(np.array(strands) == "+") < 0.7
+
+
+def test_validation_windows_come_on_both_strands(targets: Targets) -> None:
+    batches = list(targets.valid_batches(5))
+    tokens = np.concatenate([batch.tokens for _, batch in batches])
+    assert sum(n for n, _ in batches) == len(tokens) == 2 * len(targets.split("valid"))
+    np.testing.assert_array_equal(reverse_complement(tokens[0::2]), tokens[1::2])
+
+
+def test_targets_say_what_is_learnt_from_them(targets: Targets, tmp_path: Path) -> None:
+    assert targets.outputs.names == ("word+", "word-")
+    assert targets.outputs.gene_targets == ("worth",)
+    assert (targets.outputs.row, targets.outputs.resolution, targets.outputs.margin) == (
+        "bin",
+        4,
+        16,
+    )
+    assert targets.outputs.activation == "softplus"
+    assert targets.outputs.both_strands
+    assert targets.describe(np.array([0])) == "windows c0:1-128"
+    again = pickle.loads(pickle.dumps(targets))  # as other processes get them
+    assert again.outputs == targets.outputs
+    units = {"word": "reads", "worth": "log2"}
+    known = built(tmp_path, units=units).outputs.units
+    assert known == {"word+": "reads", "word-": "reads", "worth": "log2"}
+    assert data_kind("tracks", "[data]").open == Targets.open
+
+
+def test_what_is_known_before_any_file_is_read(targets: Targets) -> None:
+    expected = targets.config.expected_outputs(GEOMETRY)
+    assert expected == replace(targets.outputs, gene_targets=(), scale=None)
+    assert targets.config.expected_outputs(Geometry(window=128)).row == "base"

@@ -7,7 +7,7 @@ from cisgram.cli.app import main
 from cisgram.explain.gene_gradients import attribute_to_gene
 from cisgram.explain.gene_maps import mutate_for_gene
 from cisgram.genome.interval import Interval
-from predict.toy_reader import GENES, toy_reader, write_toy_model
+from prediction.toy_reader import GENES, toy_reader, write_toy_model
 
 
 @pytest.fixture

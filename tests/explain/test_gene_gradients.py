@@ -7,8 +7,8 @@ from cisgram.explain.gene_gradients import GeneGradients, attribute_to_gene
 from cisgram.explain.gradients import gradient_times_input
 from cisgram.genome.alphabet import one_hot, reverse_complement
 from cisgram.genome.interval import Interval
-from cisgram.predict.genes import GeneReadout, gene_window, predict_genes
-from predict.toy_reader import GENES, toy_reader, toy_reference
+from cisgram.prediction.genes import GeneReadout, gene_window, predict_genes
+from prediction.toy_reader import GENES, toy_reader, toy_reference
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from cisgram.explain.word_options import GeneSample, WordConfig
 from cisgram.genome.alphabet import N, encode, reverse_complement
 from cisgram.genome.interval import Interval
 from cisgram.models.base import Model
-from cisgram.predict.genes import GeneReadout, gene_window
-from cisgram.predict.tracks import Columns, Scale, TrackReader
-from predict.toy_reader import GENES, toy_reader, toy_reference, write_toy_model
+from cisgram.prediction.genes import GeneReadout, gene_window
+from cisgram.prediction.tracks import Columns, Scale, TrackReader
+from prediction.toy_reader import GENES, toy_reader, toy_reference, write_toy_model
 
 WORD, START = encode("GGATTC"), 44
 """START is where a gene of 40 bases lies in a window of 128."""

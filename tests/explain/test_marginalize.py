@@ -17,7 +17,7 @@ from cisgram.explain.marginalize import (
 from cisgram.explain.motifs import Motif
 from cisgram.genome.alphabet import N, encode, reverse_complement
 from cisgram.models.base import Model
-from cisgram.predict.reuse import ReuseConfig
+from cisgram.prediction.reuse import ReuseConfig
 from models.tiny import tiny_tracks
 
 WORD = encode("GATTACA")

@@ -5,9 +5,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cisgram.core.checks import DataError
-from cisgram.genome.genes import Annotation, read_genes
-from cisgram.genome.reference import Reference
+from cisgram.core.checks import ConfigError, DataError
+from cisgram.genome.genes import Annotation, Genes, read_genes
+from cisgram.genome.interval import Interval
+from cisgram.genome.reference import Reference, open_reference
 from toy import ToyGenome
 
 ENSEMBL_GTF = """\
@@ -219,3 +220,89 @@ def test_an_annotation_without_genes_is_refused(shared: Path) -> None:
     with pytest.raises(DataError, match="has no gene lines"):
         read_genes(path)
     assert "gene" not in features(path)
+
+
+GENES = """\
+chrI\ts\tgene\t11\t20\t.\t+\t.\tgene_id "Y1"; gene_name "GAL1";
+chrI\ts\tgene\t31\t60\t.\t-\t.\tgene_id "Y2"; gene_name "TWIN";
+chrI\ts\tgene\t71\t80\t.\t.\t.\tgene_id "Y3";
+chrII\ts\tgene\t11\t20\t.\t+\t.\tgene_id "Y4"; gene_name "TWIN";
+chrII\ts\tgene\t31\t40\t.\t+\t.\tgene_id "Y5"; gene_name "Y1";
+chrX\ts\tgene\t11\t20\t.\t+\t.\tgene_id "Y6"; gene_name "GAL1";
+chrX\ts\tgene\t11\t20\t.\t+\t.\tgene_id "Y7"; gene_name "FAR1";
+"""
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> Reference:
+    """A genome that spells chrI `I` and lacks chrX."""
+    (tmp_path / "genome.fa").write_text(f">I\n{'A' * 100}\n>II\n{'C' * 100}\n>III\n{'G' * 100}\n")
+    return Reference.from_fasta(tmp_path / "genome.fa", tmp_path / "reference")
+
+
+@pytest.fixture
+def genes(tmp_path: Path, reference: Reference) -> Genes:
+    (tmp_path / "genes.gtf").write_text(GENES)
+    return Genes(tmp_path / "genes.gtf", reference)
+
+
+def test_genes_lie_on_the_contigs_of_the_reference(genes: Genes) -> None:
+    assert list(genes.places) == ["Y1", "Y2", "Y3", "Y4", "Y5"]
+    assert genes.places["Y2"] == Interval("I", 30, 60, "-")
+    assert genes.places["Y3"] == Interval("I", 70, 80, ".")
+    assert [genes.name(gene) for gene in genes.places] == ["GAL1", "TWIN", "Y3", "TWIN", "Y1"]
+
+
+def test_genes_are_found_by_identifier_or_name(genes: Genes, tmp_path: Path) -> None:
+    # Y1 is a gene's identifier and another one's name; the second GAL1 is on no contig.
+    found = genes.find(["Y5", "GAL1", "Y1", "Y2"])
+    assert found == {gene: genes.places[gene] for gene in ("Y5", "Y1", "Y2")}
+    (tmp_path / "list.txt").write_text("# mine\nY2 the second\n\n  GAL1\n")
+    assert list(genes.from_list(tmp_path / "list.txt")) == ["Y2", "Y1"]
+    assert genes.find([]) == {}
+
+
+def test_a_name_of_several_genes_is_told_with_their_identifiers(genes: Genes) -> None:
+    with pytest.raises(DataError, match=r"has 2 genes named TWIN \(Y2, Y4\); give the identifier"):
+        genes.find(["Y1", "TWIN"])
+
+
+def test_genes_that_cannot_be_found_are_named(genes: Genes, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"genes\.gtf has no gene Y8, Y9; use its names"):
+        genes.find(["Y8", "Y1", "Y9"])
+    with pytest.raises(DataError, match=r"gene FAR1 lies on chrX, which .* lacks; give the annot"):
+        genes.find(["FAR1"])
+    with pytest.raises(DataError, match="has no gene GAL1; use its identifiers"):
+        genes.name("GAL1")
+    (tmp_path / "list.txt").write_text("# nothing\n")
+    with pytest.raises(DataError, match=r"list\.txt names no gene; write one a line"):
+        genes.from_list(tmp_path / "list.txt")
+
+
+def test_a_name_that_is_taken_gives_way_to_the_identifier(genes: Genes) -> None:
+    assert list(genes.by_name) == ["GAL1", "TWIN", "Y3", "Y4", "Y5"]
+    assert genes.by_name["GAL1"] == genes.places["Y1"]
+
+
+@pytest.mark.parametrize(("start", "end", "gene"), [(0, 20, "Y1"), (30, 40, "Y2"), (90, 99, "Y3")])
+def test_the_nearest_gene_starts_nearest_to_the_middle(
+    genes: Genes, start: int, end: int, gene: str
+) -> None:
+    """TSS of chrI are at 10, 59 (strand `-`) and 70."""
+    assert genes.nearest(Interval("chrI", start, end)) == gene
+
+
+def test_genes_need_a_contig(genes: Genes, tmp_path: Path, reference: Reference) -> None:
+    with pytest.raises(ConfigError, match="no gene of the annotation lies on III; name a region"):
+        genes.nearest(Interval("III", 0, 9))
+    (tmp_path / "other.gtf").write_text(GENE.format(1, 5, "a"))
+    with pytest.raises(DataError, match=r"no gene of .*other\.gtf lies on a contig of .*reference"):
+        Genes(tmp_path / "other.gtf", reference)
+
+
+def test_genes_of_a_packaged_genome() -> None:
+    genes = Genes("yeast-r64", open_reference("yeast-r64"))
+    [(identifier, place)] = genes.find(["SLA2"]).items()
+    assert (identifier, genes.name(identifier)) == ("YNL243W", "SLA2")
+    assert place.strand == "+"
+    assert genes.nearest(Interval.parse("chrXIV:187,851-188,050")) == identifier

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from cisgram.core.checks import ConfigError, DataError
-from cisgram.models.keras import read_keras
-from cisgram.models.shorkie import ShorkieConfig, ShorkieLM
-from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
+from cisgram.data.outputs import Outputs
+from cisgram.models.hub import load_model
+from cisgram.models.keras import convert_keras, read_keras
+from cisgram.models.shorkie import Shorkie, ShorkieConfig
 from parity.keras_files import (
     LM,
     TINY_LM,
@@ -35,9 +36,14 @@ LM_CONFIG = ShorkieConfig(
     key_size=5,
     decoder_channels=(12, 12, 12),
 )
-TRACKS_CONFIG = ShorkieTracksConfig(
-    **{**vars(LM_CONFIG), "decoder_channels": (12, 12)}, crop=5, n_tracks=7
-)
+TRACKS_CONFIG = replace(LM_CONFIG, decoder_channels=(12, 12), crop=5)
+BASES = Outputs.of_bases()
+
+
+def of_tracks(n: int) -> Outputs:
+    """Tracks in bins of two bases, five of which are left out at each end."""
+    names = tuple(f"track{number}" for number in range(n))
+    return Outputs(row="bin", names=names, resolution=2, margin=10, activation="softplus")
 
 
 @pytest.fixture
@@ -79,27 +85,29 @@ def test_layout_has_the_published_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "config"),
+    ("model", "config", "outputs"),
     [
-        (TINY_LM, LM_CONFIG),
-        (made_second(TINY_LM), LM_CONFIG),
-        (replace(TINY_LM, first={"conv1d": 96}), LM_CONFIG),
-        (TINY_TRACKS, TRACKS_CONFIG),
-        (made_second(TINY_TRACKS), TRACKS_CONFIG),
-        (replace(TINY_TRACKS, n_outputs=4), replace(TRACKS_CONFIG, n_tracks=4)),
-        (replace(TINY_TRACKS, n_channels=4), replace(TRACKS_CONFIG, n_species=0)),
+        (TINY_LM, LM_CONFIG, BASES),
+        (made_second(TINY_LM), LM_CONFIG, BASES),
+        (replace(TINY_LM, first={"conv1d": 96}), LM_CONFIG, BASES),
+        (TINY_TRACKS, TRACKS_CONFIG, of_tracks(7)),
+        (made_second(TINY_TRACKS), TRACKS_CONFIG, of_tracks(7)),
+        (replace(TINY_TRACKS, n_outputs=4), TRACKS_CONFIG, of_tracks(4)),
+        (replace(TINY_TRACKS, n_channels=4), replace(TRACKS_CONFIG, n_species=0), of_tracks(7)),
     ],
     ids=["lm", "lm second", "lm convs later", "tracks", "tracks second", "4 tracks", "4 channels"],
 )
 def test_sizes_and_every_number_arrive(
-    model: KerasShorkie, config: ShorkieConfig, tmp_path: Path, rng: np.random.Generator
+    model: KerasShorkie,
+    config: ShorkieConfig,
+    outputs: Outputs,
+    tmp_path: Path,
+    rng: np.random.Generator,
 ) -> None:
     weights = random_weights(model, rng)
     read = read_keras(write_keras(tmp_path / "model.h5", model, weights))
-    assert read.config == config
-    assert type(read.config) is type(config)
-    made = (ShorkieTracks if isinstance(config, ShorkieTracksConfig) else ShorkieLM)(config)
-    made.load_state_dict(read.state)
+    assert (read.config, read.outputs) == (config, outputs)
+    Shorkie(config, outputs).load_state_dict(read.state)
     assert all(value.dtype == torch.float32 for value in read.state.values() if value.ndim)
     written = [values.ravel() for layer in weights.values() for values in layer.values()]
     if model.n_channels == 4:
@@ -108,6 +116,18 @@ def test_sizes_and_every_number_arrive(
     np.testing.assert_array_equal(
         np.sort(np.concatenate(arrived)), np.sort(np.concatenate(written))
     )
+
+
+def test_a_converted_file_is_a_model_like_any_other(lm: Path, tmp_path: Path) -> None:
+    converted = convert_keras(lm, tmp_path / "model")
+    model, card = load_model(tmp_path / "model")
+    assert (model.kind, model.outputs) == ("shorkie", BASES)
+    state = model.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in converted.state_dict().items())
+    assert card["description"] == "Converted from lm.h5"
+    assert len(card["source_sha256"]) == 64
+    with pytest.raises(DataError, match="exists"):
+        convert_keras(lm, tmp_path / "model")
 
 
 def test_half_precision_and_big_endian_numbers(lm: Path) -> None:

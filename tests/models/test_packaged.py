@@ -6,21 +6,24 @@ import numpy as np
 import pytest
 
 from cisgram.genome.reference import open_reference
-from cisgram.models.catalogue import describe
-from cisgram.models.checkpoint import load_language_model
-from cisgram.predict.gene_places import named_genes
-from cisgram.predict.genes import predict_genes
-from cisgram.predict.perplexity import perplexity, surprise
-from cisgram.predict.tracks import TrackReader
+from cisgram.models.hub import describe, load_model, packaged_models
+from cisgram.prediction.perplexity import perplexity, surprise
+from cisgram.prediction.predict import predict
+from cisgram.prediction.session import Session
 
 NAME, EXPRESSION = "cisgram/yeast-lm", "cisgram/yeast-expression"
 MOST_BYTES = 30_000_000
 
 
+def test_there_are_these_models() -> None:
+    assert packaged_models() == (EXPRESSION, NAME)
+
+
 def test_the_card_says_what_the_model_is_and_reaches() -> None:
     facts = describe(NAME)
     assert facts["bytes"] < MOST_BYTES
-    assert facts["n_parameters"] == load_language_model(NAME)[0].n_parameters
+    assert (facts["kind"], facts["outputs"]) == ("shorkie", "bases")
+    assert facts["n_parameters"] == load_model(NAME)[0].n_parameters
     training = facts["training"]
     assert len(training["data"]) == 16
     assert all(len(digest) == 64 for digest in training["data"].values())
@@ -37,7 +40,7 @@ def test_the_card_says_what_the_model_is_and_reaches() -> None:
 def test_unseen_dna_surprises_it_less_than_its_composition(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("CISGRAM_CACHE", str(tmp_path))
     tokens = open_reference("yeast-r64").contig("chrXIV")[183_676:191_868]
-    nats = surprise(load_language_model(NAME)[0], {"": tokens})[""]
+    nats = surprise(load_model(NAME)[0], {"": tokens})[""]
     frequencies = np.bincount(tokens, minlength=4) / len(tokens)
     entropy = -(frequencies * np.log(frequencies)).sum()
     assert perplexity(nats) < 0.97 * np.exp(entropy)
@@ -47,6 +50,9 @@ def test_the_expression_model_knows_its_genome_its_genes_and_its_accuracy() -> N
     facts = describe(EXPRESSION)
     assert facts["bytes"] < MOST_BYTES
     assert facts["genome"] == "yeast-r64"
+    assert facts["outputs"] == "22 gene targets, 8 tracks"
+    assert set(facts["units"]) <= set(facts["names"])
+    assert facts["units"]["rnaseq_wt"]
     assert facts["held_out"]["test"] == ["chrXII", "chrXIV", "chrXVI"]
     own = facts["accuracy"]["across_genes"]["segregants"]
     linear = facts["accuracy"]["ridge_of_promoter_words_and_codons"]["segregants"]
@@ -59,11 +65,11 @@ def test_the_expression_model_tells_strong_genes_from_weak_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CISGRAM_CACHE", str(tmp_path))
-    reader, reference = TrackReader.open(EXPRESSION), open_reference("yeast-r64")
+    session = Session.open(EXPRESSION)
     # On held-out chromosomes: of the ribosome and translation, and of meiosis.
     strong = ["RPL8B", "RPS0B", "RPL10", "RPS31", "RPS3", "TEF1"]
     weak = ["SPO75", "SPO77", "REC102", "SPO1", "SPO19", "REC8"]
-    places = named_genes("yeast-r64", reference, strong + weak)
-    assert {place.chrom for place in places.values()} <= {"chrXII", "chrXIV", "chrXVI"}
-    level = predict_genes(reader, reference, list(places.values()))[:, 0]
+    table = predict(session, genes=strong + weak).table
+    assert set(table["chrom"]) <= {"chrXII", "chrXIV", "chrXVI"}
+    level = table["rnaseq_wt"].to_numpy()
     assert level[:6].min() > level[6:].max()

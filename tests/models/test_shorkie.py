@@ -1,27 +1,36 @@
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from cisgram.core.checks import ConfigError
-from cisgram.genome.alphabet import N
-from cisgram.models.shorkie import (
-    ShorkieConfig,
-    ShorkieLM,
-    Stem,
-)
-from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
-from models.tiny import CONFIG, random_windows, tiny_lm
+from cisgram.core.device import shapes_only
+from cisgram.data.outputs import Outputs
+from cisgram.models.shorkie import Shorkie, ShorkieConfig, Stem
+from models.tiny import CONFIG, random_windows, tiny_lm, tiny_tracks, tracks
+
+OF_TRACKS = ShorkieConfig(decoder_channels=(384, 384, 384), crop=64)
 
 
-def test_published_sizes():
-    with torch.device("meta"):
-        assert ShorkieLM(ShorkieConfig()).n_parameters == 13_665_828
-        assert ShorkieTracks(ShorkieTracksConfig()).n_parameters == 14_253_567
+def published(config: ShorkieConfig, outputs: Outputs) -> Shorkie:
+    with shapes_only():
+        return Shorkie(config, outputs)
 
 
-def test_parts_have_the_published_sizes():
-    with torch.device("meta"):
-        trunk = ShorkieTracks(ShorkieTracksConfig()).trunk
+def test_published_sizes() -> None:
+    language = published(ShorkieConfig(), Outputs.of_bases())
+    of_tracks = published(OF_TRACKS, tracks(OF_TRACKS.geometry, n=5_215))
+    assert language.n_parameters == 13_665_828
+    assert of_tracks.n_parameters == 14_253_567
+    for model in (language, of_tracks):
+        assert f"{model.n_parameters:,}" in (Shorkie.__doc__ or "")
+    fewer = published(ShorkieConfig(n_species=80), Outputs.of_bases())
+    assert fewer.n_parameters == 13_665_828 - 85 * 11 * 96
+
+
+def test_parts_have_the_published_sizes() -> None:
+    trunk = published(OF_TRACKS, tracks(OF_TRACKS.geometry)).trunk
 
     def count(*modules: torch.nn.Module) -> int:
         return sum(value.numel() for module in modules for value in module.parameters())
@@ -32,7 +41,7 @@ def test_parts_have_the_published_sizes():
 
 
 @pytest.mark.parametrize("length", [6, 10, 11, 12, 40])
-def test_species_are_channels_of_ones(length):
+def test_species_are_channels_of_ones(length: int) -> None:
     torch.manual_seed(0)
     stem = Stem(8, 3).double()
     tokens = torch.randint(0, 6, (4, length), dtype=torch.uint8)
@@ -44,64 +53,23 @@ def test_species_are_channels_of_ones(length):
     torch.testing.assert_close(stem(tokens, species), expected)
 
 
-def test_a_masked_base_is_neither_seen_nor_unknown():
-    model, tokens = tiny_lm(), random_windows(1)
-    mask = torch.zeros_like(tokens, dtype=torch.bool)
-    mask[0, 10] = True
-    others = tokens.clone()
-    others[0, 10] = (tokens[0, 10] + 1) % 4
-    torch.testing.assert_close(model(tokens, mask), model(others, mask))
-    unknown = tokens.masked_fill(mask, N)
-    assert (model(tokens, mask) - model(unknown)).abs().max() > 1e-4
-
-
-def test_species_change_the_answer_and_none_is_the_first():
+def test_the_embedding_is_what_attention_makes_of_its_positions() -> None:
     model, tokens = tiny_lm(), random_windows(2)
-    first = model(tokens, None, torch.tensor([0, 0]))
-    torch.testing.assert_close(model(tokens), first)
-    second = model(tokens, None, torch.tensor([0, 2]))
-    torch.testing.assert_close(second[0], first[0])
-    assert (second[1] - first[1]).abs().max() > 1e-4
-
-
-def test_windows_of_a_batch_do_not_mix():
-    model, tokens = tiny_lm(), random_windows(3)
-    together = model(tokens)
-    torch.testing.assert_close(together[1:2], model(tokens[1:2]), atol=1e-5, rtol=1e-5)
-
-
-def test_embedding_says_which_bases_it_stands_for():
-    embedded = tiny_lm().embed(random_windows(2))
+    embedded = model.embed(tokens)
     assert embedded.values.shape == (2, 8, 12)
     assert embedded.spans[1].tolist() == [[start, start + 4] for start in range(0, 32, 4)]
+    first, *_ = model.local(tokens)
+    for block in model.trunk.transformer:
+        first = block(first)
+    torch.testing.assert_close(embedded.values, first)
 
 
-def test_other_lengths_are_multiples_of_the_pooling():
-    model = tiny_lm()
-    assert model(random_windows(1, 40)).shape == (1, 40, 4)
-    with pytest.raises(ConfigError, match=r"a multiple of 4 bases; got 30\."):
-        model(random_windows(1, 30))
-
-
-def test_tracks_are_cropped_and_not_negative():
-    config = ShorkieTracksConfig(
-        n_species=0,
-        window=64,
-        stem_channels=8,
-        channels=(8, 8, 12),
-        decoder_channels=(8,),
-        n_layers=1,
-        n_heads=2,
-        key_size=4,
-        crop=2,
-        n_tracks=5,
-    )
-    torch.manual_seed(0)
-    model = ShorkieTracks(config).eval()
-    assert model.resolution == 4
-    tracks = model(random_windows(2, 64))
-    assert tracks.shape == (2, 12, 5)
-    assert (tracks >= 0).all()
+def test_bins_of_tracks_lie_in_the_middle_of_the_window() -> None:
+    model, tokens = tiny_tracks(), random_windows(1, 64)
+    with torch.no_grad():
+        assert model(tokens).shape == (1, 32 - 2 * 3, 5)
+        longer = torch.cat([tokens, tokens], dim=1)
+        assert model(longer).shape == (1, 64 - 2 * 3, 5)
 
 
 @pytest.mark.parametrize(
@@ -112,18 +80,16 @@ def test_tracks_are_cropped_and_not_negative():
         ({"channels": ()}, "at least one residual block; got none"),
         ({"decoder_channels": (8, 8, 8)}, "must have 1 to 2 entries"),
         ({"n_species": -1}, "n_species must be at least 0"),
+        ({"crop": 16}, "longer than the 32 that are cropped; got 32"),
     ],
 )
-def test_sizes_that_cannot_be_are_refused(changes, sentence):
+def test_sizes_that_cannot_be_are_refused(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         ShorkieConfig(**(vars(CONFIG) | changes))
 
 
-def test_a_language_model_ends_at_single_bases():
-    with pytest.raises(ConfigError, match="needs a decoder block for each of the 2 channels"):
-        ShorkieLM(ShorkieConfig(**(vars(CONFIG) | {"decoder_channels": (8,)})))
-
-
-def test_crop_must_leave_bins():
-    with pytest.raises(ConfigError, match="crop must leave bins"):
-        ShorkieTracks(ShorkieTracksConfig(crop=512, n_tracks=1))
+def test_a_language_model_ends_at_single_bases() -> None:
+    coarse = ShorkieConfig(**(vars(CONFIG) | {"decoder_channels": (8,)}))
+    sentence = r"has a row for every 2 bases .* the outputs have one for every 1 .*change \[model\]"
+    with pytest.raises(ConfigError, match=sentence):
+        Shorkie(coarse, Outputs.of_bases())

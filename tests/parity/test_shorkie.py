@@ -3,15 +3,16 @@
 import gzip
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from cisgram.genome.alphabet import reverse_complement
+from cisgram.models.base import mask_bases
 from cisgram.models.keras import read_keras
-from cisgram.models.shorkie import ShorkieLM
-from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
+from cisgram.models.shorkie import Shorkie
 from parity.keras_files import (
     LM,
     TINY_LM,
@@ -37,10 +38,9 @@ def write(path: Path, model: KerasShorkie, rng: np.random.Generator) -> Path:
     return write_keras(path, model, random_weights(model, rng))
 
 
-def load(path: Path, dtype: torch.dtype = torch.float64) -> ShorkieLM | ShorkieTracks:
-    config, state = read_keras(path)
-    tracks = isinstance(config, ShorkieTracksConfig)
-    model = ShorkieTracks(config) if tracks else ShorkieLM(config)
+def load(path: Path, dtype: torch.dtype = torch.float64) -> Shorkie:
+    config, outputs, state = read_keras(path)
+    model = Shorkie(config, outputs)
     model.load_state_dict(state)
     return model.eval().to(dtype)
 
@@ -54,24 +54,25 @@ def windows(
 
 
 @torch.no_grad()
-def logits(
-    model: ShorkieLM, tokens: np.ndarray, mask: np.ndarray | None = None, species: int | None = None
-) -> np.ndarray:
-    return model.logits(
-        torch.from_numpy(tokens),
-        None if mask is None else torch.from_numpy(mask),
-        None if species is None else torch.full((len(tokens),), species),
-    ).numpy()
-
-
-@torch.no_grad()
-def tracks(model: ShorkieTracks, tokens: np.ndarray, species: int | None = None) -> np.ndarray:
+def scores(
+    model: Shorkie, tokens: np.ndarray, mask: np.ndarray | None = None, species: int | None = None
+) -> torch.Tensor:
+    """What the network returns, before the last activation."""
+    shown = torch.from_numpy(tokens)
+    if mask is not None:
+        shown = mask_bases(shown, torch.from_numpy(mask))
     numbers = None if species is None else torch.full((len(tokens),), species)
-    return model(torch.from_numpy(tokens), numbers).numpy()
+    return model(shown, numbers)
 
 
-def probabilities(values: np.ndarray) -> np.ndarray:
-    return torch.from_numpy(values).softmax(-1).numpy()
+def linear(model: Shorkie, *asked: Any) -> np.ndarray:
+    return scores(model, *asked).numpy()
+
+
+def activated(model: Shorkie, *asked: Any) -> np.ndarray:
+    """Probabilities of bases, or tracks."""
+    output = model.outputs.in_units(scores(model, *asked).float())
+    return (output.exp() if model.outputs.are_bases else output).numpy()
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
@@ -88,12 +89,8 @@ def test_oracle_and_model_predict_what_keras_does(name: str, tmp_path: Path) -> 
     tokens, mask = np.minimum(golden["tokens"], 4), golden["tokens"] == 5
     species, predicted = int(golden["species"]), golden["predicted"]
     model = load(path)
-    if isinstance(model, ShorkieLM):
-        ours = probabilities(logits(model, tokens, mask, species))
-    else:
-        # A model of tracks has no argument for the mask; its token is one of the stem's.
-        ours = tracks(model, golden["tokens"], species)
-    crop = getattr(model.config, "crop", 0)
+    ours = activated(model, tokens, mask, species)
+    crop = model.config.crop
     image = model_input(tokens, n_species=model.config.n_species, species=species, mask=mask)
     assert difference(ours, predicted) < KERAS
     assert difference(forward(path, image, crop=crop).activated, predicted) < KERAS
@@ -105,17 +102,15 @@ def test_language_model_with_mask_species_and_unknown_bases(
     path = write(tmp_path / "lm.h5", TINY_LM, rng)
     tokens, mask = windows(rng, 3)
     model = load(path)
-    assert isinstance(model, ShorkieLM)
 
     def oracle(mask: np.ndarray | None, species: int) -> Outputs:
         return forward(path, model_input(tokens, n_species=N_SPECIES, species=species, mask=mask))
 
     masked = oracle(mask, 2)
-    ours = logits(model, tokens, mask, 2)
-    assert difference(ours, masked.linear) < EXACT
-    assert difference(probabilities(ours), masked.activated) < EXACT
+    assert difference(linear(model, tokens, mask, 2), masked.linear) < EXACT
+    assert difference(activated(model, tokens, mask, 2), masked.activated) < KERAS
     plain = oracle(None, 0)
-    assert difference(logits(model, tokens), plain.linear) < EXACT
+    assert difference(linear(model, tokens), plain.linear) < EXACT
     with torch.no_grad():
         embedded = model.embed(torch.from_numpy(tokens)).values.numpy()
     assert difference(embedded, plain.hidden) < EXACT
@@ -126,10 +121,9 @@ def test_language_model_with_mask_species_and_unknown_bases(
 
 def test_hidden_is_not_unknown(tmp_path: Path, rng: np.random.Generator) -> None:
     model = load(write(tmp_path / "lm.h5", TINY_LM, rng))
-    assert isinstance(model, ShorkieLM)
     tokens, mask = windows(rng, 1)
     zeroed = np.where(mask, 4, tokens).astype(np.uint8)
-    assert difference(logits(model, zeroed), logits(model, tokens, mask)) > 0.01
+    assert difference(linear(model, zeroed), linear(model, tokens, mask)) > 0.01
 
 
 def test_each_window_of_a_batch_has_its_own_species(
@@ -138,9 +132,9 @@ def test_each_window_of_a_batch_has_its_own_species(
     model = load(write(tmp_path / "lm.h5", TINY_LM, rng))
     tokens, _ = windows(rng, 3)
     with torch.no_grad():
-        mixed = model(torch.from_numpy(tokens), None, torch.tensor([2, 0, 1])).numpy()
+        mixed = model(torch.from_numpy(tokens), torch.tensor([2, 0, 1])).numpy()
     for row, species in enumerate([2, 0, 1]):
-        alone = logits(model, tokens[row : row + 1], species=species)
+        alone = linear(model, tokens[row : row + 1], None, species)
         assert difference(mixed[row : row + 1], alone) < EXACT
 
 
@@ -152,8 +146,7 @@ def test_reverse_complement_turns_letters_and_leaves_mask_and_species(
     image = model_input(tokens, n_species=N_SPECIES, species=1, mask=mask)
     turned = image[:, ::-1][..., [3, 2, 1, 0, *range(4, TINY_LM.n_channels)]]
     model = load(path)
-    assert isinstance(model, ShorkieLM)
-    ours = logits(model, reverse_complement(tokens), mask[:, ::-1].copy(), 1)
+    ours = linear(model, reverse_complement(tokens), mask[:, ::-1].copy(), 1)
     assert difference(ours, forward(path, turned).linear) < EXACT
 
 
@@ -161,11 +154,11 @@ def test_model_of_tracks(tmp_path: Path, rng: np.random.Generator) -> None:
     path = write(tmp_path / "tracks.h5", TINY_TRACKS, rng)
     tokens, _ = windows(rng, 2)
     image = model_input(tokens, n_species=N_SPECIES, species=2)
-    expected = forward(path, image, crop=TINY_TRACKS.crop).activated
-    assert expected.shape == (2, TINY_TRACKS.window // 2 - 2 * TINY_TRACKS.crop, 7)
+    expected = forward(path, image, crop=TINY_TRACKS.crop)
+    assert expected.linear.shape == (2, TINY_TRACKS.window // 2 - 2 * TINY_TRACKS.crop, 7)
     model = load(path)
-    assert isinstance(model, ShorkieTracks)
-    assert difference(tracks(model, tokens, 2), expected) < EXACT
+    assert difference(linear(model, tokens, None, 2), expected.linear) < EXACT
+    assert difference(activated(model, tokens, None, 2), expected.activated) < KERAS
 
 
 @pytest.mark.parametrize("window", [8, 16, 24])
@@ -173,28 +166,24 @@ def test_windows_of_a_few_positions(window: int, tmp_path: Path, rng: np.random.
     path = write(tmp_path / "lm.h5", replace(TINY_LM, window=window), rng)
     tokens, mask = windows(rng, 2, window)
     model = load(path)
-    assert isinstance(model, ShorkieLM)
     image = model_input(tokens, n_species=N_SPECIES, species=1, mask=mask)
-    assert difference(logits(model, tokens, mask, 1), forward(path, image).linear) < EXACT
+    assert difference(linear(model, tokens, mask, 1), forward(path, image).linear) < EXACT
 
 
 def test_stem_of_four_channels(tmp_path: Path, rng: np.random.Generator) -> None:
     path = write(tmp_path / "tracks.h5", replace(TINY_TRACKS, n_channels=4), rng)
     tokens, _ = windows(rng, 2)
     image = model_input(tokens, n_species=0, species=None)[..., :4]
-    expected = forward(path, image, crop=TINY_TRACKS.crop).activated
-    model = load(path)
-    assert isinstance(model, ShorkieTracks)
-    assert difference(tracks(model, tokens), expected) < EXACT
+    expected = forward(path, image, crop=TINY_TRACKS.crop).linear
+    assert difference(linear(load(path), tokens), expected) < EXACT
 
 
 def test_single_precision_is_close(tmp_path: Path, rng: np.random.Generator) -> None:
     path = write(tmp_path / "lm.h5", TINY_LM, rng)
     tokens, mask = windows(rng, 2)
     model = load(path, torch.float32)
-    assert isinstance(model, ShorkieLM)
     image = model_input(tokens, n_species=N_SPECIES, species=1, mask=mask)
-    ours = probabilities(logits(model, tokens, mask, 1))
+    ours = activated(model, tokens, mask, 1)
     assert difference(ours, forward(path, image).activated) < 1e-5
 
 

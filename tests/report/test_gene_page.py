@@ -13,7 +13,7 @@ from cisgram.core.metrics import pearson
 from cisgram.explain.gene_maps import importance
 from cisgram.models.checkpoint import save_model
 from models.tiny import tiny_lm
-from predict.toy_reader import write_toy_model
+from prediction.toy_reader import write_toy_model
 
 ALWAYS = {
     f"{part}.{kind}" for part in ("tracks", "effects", "gradients") for kind in ("npz", "svg")

@@ -8,7 +8,7 @@ from cisgram.report.base_figure import BasePicture, draw_bases
 from cisgram.report.gene_changes import contrast_sites, strongest_changes
 from cisgram.report.gene_section import make_gene_section
 from cisgram.report.sites import Site
-from predict.toy_reader import GENES
+from prediction.toy_reader import GENES
 
 
 @pytest.mark.parametrize(("strand", "position"), [("+", 103), ("-", 118)])

@@ -7,7 +7,7 @@ from cisgram.cli.app import main
 from cisgram.genome.alphabet import encode
 from cisgram.genome.interval import Interval
 from cisgram.models.checkpoint import save_model
-from cisgram.predict.maps import RegionMap
+from cisgram.prediction.maps import RegionMap
 from cisgram.report.logo import LogoConfig, logo_svg
 from cisgram.report.region import read_sites
 from cisgram.report.sites import Site

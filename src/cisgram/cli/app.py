@@ -33,72 +33,26 @@ app = App(
     suppress_keyboard_interrupt=False,
     default_parameter=Parameter(negative_iterable=(), show_default=_shown_default),
 )
-app.command(
-    "cisgram.cli.demo:demo",
-    name="demo",
-    help="Run the main job on the real data inside the package.",
-    sort_key=0,
+_COMMANDS = (
+    ("demo:demo", "demo", "Run the main jobs on the real data inside the package."),
+    ("data:app", "data", "List, fetch and show named public data sets."),
+    (
+        "cohort:app",
+        "cohort",
+        "Import genotypes and expression as a checked cohort; show one.",
+    ),
+    ("personal:app", "personal", "Model expression across people from their genotypes."),
+    ("train:train", "train", "Train a model as a recipe says."),
+    ("predict:predict", "predict", "Predict genes, regions and sequences."),
+    ("predict:embed", "embed", "Embed regions and sequences: the output of a layer of any model."),
+    ("variants:app", "variants", "Score variants by what a model predicts of both alleles."),
+    ("explain:app", "explain", "Show which bases a model's predictions depend on."),
+    ("models:app", "models", "List and show models; convert published weights; join models."),
+    ("bench:app", "bench", "Evaluate models on frozen tasks, beside baselines."),
+    ("report:report", "report", "Write one self-contained HTML page about fitted models."),
 )
-app.command(
-    "cisgram.cli.data:app",
-    name="data",
-    help="List, fetch and show named public data sets.",
-    sort_key=1,
-)
-app.command(
-    "cisgram.cli.cohort:app",
-    name="cohort",
-    help="Import genotypes and expression as a checked cohort; show what one holds.",
-    sort_key=2,
-)
-app.command(
-    "cisgram.cli.personal:app",
-    name="personal",
-    help="Model expression across people from their genotypes.",
-    sort_key=3,
-)
-app.command(
-    "cisgram.cli.lm:app",
-    name="lm",
-    help="Train, evaluate and use language models of DNA.",
-    sort_key=4,
-)
-app.command(
-    "cisgram.cli.train:train",
-    name="train",
-    help="Train a model that predicts tracks and numbers of genes from sequence.",
-    sort_key=5,
-)
-app.command(
-    "cisgram.cli.predict:predict",
-    name="predict",
-    help="Predict tracks and numbers of genes from sequence.",
-    sort_key=6,
-)
-app.command(
-    "cisgram.cli.variants:app",
-    name="variants",
-    help="Score variants by what a model predicts of them.",
-    sort_key=7,
-)
-app.command(
-    "cisgram.cli.explain:app",
-    name="explain",
-    help="Show which bases a model's predictions hang on.",
-    sort_key=8,
-)
-app.command(
-    "cisgram.cli.models:app",
-    name="models",
-    help="List and show models; convert published weights.",
-    sort_key=9,
-)
-app.command(
-    "cisgram.cli.report:report",
-    name="report",
-    help="Write one self-contained HTML page about fitted models.",
-    sort_key=10,
-)
+for _number, (_place, _name, _help) in enumerate(_COMMANDS):
+    app.command(f"cisgram.cli.{_place}", name=_name, help=_help, sort_key=_number)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

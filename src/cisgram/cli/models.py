@@ -5,39 +5,56 @@ from typing import Any
 
 from cyclopts import App
 
+from cisgram.cli.options import say
+
 app = App(name="models", help="List and show models; convert published weights; join models.")
+_LISTED = ("name", "kind", "trained", "outputs", "n_parameters", "licence", "runs_here")
 
 
 @app.command(name="list")
-def list_models() -> None:
-    """List architectures and packaged weights."""
+def list_models(*, json: Path | None = None) -> None:
+    """List architectures and packaged weights.
+
+    Args:
+        json: File to write the list to as JSON: name, kind, trained, outputs, n_parameters,
+            licence and runs_here of each.
+    """
     from rich.console import Console
     from rich.table import Table
 
-    from cisgram.models.catalogue import describe
-    from cisgram.models.registry import model_names
+    from cisgram.core.artifact import write_json
+    from cisgram.models.hub import describe, packaged_models
+    from cisgram.models.registry import architectures
 
+    described = [describe(name) for name in (*architectures(), *packaged_models())]
+    if json is not None:
+        write_json(json, [{name: facts[name] for name in _LISTED} for facts in described])
     table = Table(box=None, pad_edge=False)
-    for name in ("model", "parameters", "what it is"):
+    for name in ("model", "trained", "parameters", "predicts", "what it is"):
         table.add_column(name, justify="right" if name == "parameters" else "left")
-    for name in model_names():
-        facts = describe(name)
-        table.add_row(name, f"{facts['n_parameters']:,}", facts["description"])
+    for facts in described:
+        table.add_row(
+            facts["name"],
+            "yes" if facts["trained"] else "no",
+            f"{facts['n_parameters']:,}",
+            facts["outputs"],
+            facts["description"],
+        )
     Console().print(table)
 
 
 @app.command
 def show(model: str, /, *, json: Path | None = None) -> None:
-    """Show a model's sizes, and of weights how they were trained and what they reach.
+    """Show a model's sizes and outputs, and of weights how they were trained and evaluated.
 
     Args:
         model: An architecture, packaged weights such as cisgram/yeast-lm, or a model directory.
-        json: Also write the facts as data.
+        json: File to write the facts to as JSON.
     """
     from rich.console import Console
 
     from cisgram.core.artifact import write_json
-    from cisgram.models.catalogue import describe
+    from cisgram.models.hub import describe
 
     facts = describe(model)
     if json is not None:
@@ -51,36 +68,28 @@ def convert(weights: Path, /, *, out: Path) -> None:
     """Convert published Shorkie weights, a Keras h5 file, to a model directory.
 
     Args:
-        weights: model_best.h5 of the language model or of a fold of the model of tracks.
+        weights: File such as model_best.h5, of the language model or of a fold of the model of
+            tracks.
         out: Directory to make.
     """
-    from rich.console import Console
-
     from cisgram.models.keras import convert_keras
 
     model = convert_keras(weights, out)
-    Console().print(
-        f"{model.kind} with {model.n_parameters:,} parameters is in {out}.", highlight=False
-    )
+    say(f"{model.kind} with {model.n_parameters:,} parameters is in {out}.")
 
 
 @app.command
 def ensemble(models: list[str], /, *, out: Path) -> None:
-    """Join models of the same tracks and numbers of genes to one, which predicts their mean.
+    """Join models of the same outputs to one, which predicts their mean.
 
     Args:
-        models: Packaged weights, directories of models or runs of `cisgram train`, two or more.
+        models: Packaged weights, model directories or runs of `cisgram train`, two or more.
         out: Directory to make; commands that take a model take it too.
     """
-    from rich.console import Console
-
-    from cisgram.models.ensemble_files import join_models
+    from cisgram.models.ensemble import join_models
 
     joined = join_models(models, out)
-    Console().print(
-        f"{len(joined.members)} models with {joined.n_parameters:,} parameters are in {out}.",
-        highlight=False,
-    )
+    say(f"{len(joined.members)} models with {joined.n_parameters:,} parameters are in {out}.")
 
 
 def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:

@@ -1,70 +1,115 @@
-"""`cisgram predict`: tracks and numbers of genes from sequence."""
+"""`cisgram predict` and `cisgram embed`: what models say of genes, regions and sequences."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from cisgram.cli.options import NO_CACHE, CacheOptions, ModelOptions, read_genes, say
 from cisgram.core.checks import ConfigError
-from cisgram.predict.cache_options import NO_CACHE, CacheOptions
-from cisgram.predict.model_genome import OWN, GenomeOptions
 
 if TYPE_CHECKING:
-    import polars as pl
-
-    from cisgram.predict.reuse import ReuseConfig
+    from cisgram.prediction.sequences import Sequences
+    from cisgram.prediction.session import Session
 
 
 def predict(
     *,
-    model: str,
-    genome: Annotated[GenomeOptions, Parameter(name="*")] = OWN,
+    asked: Annotated[ModelOptions, Parameter(name="*")],
     genes: str | None = None,
     bed: Path | None = None,
     fasta: Path | None = None,
+    readout: str | None = None,
     out: Path,
     out_bigwig: Path | None = None,
     cache: Annotated[CacheOptions, Parameter(name="*")] = NO_CACHE,
 ) -> None:
-    """Predict tracks, and numbers of genes, from sequence; both strands are read and averaged.
+    """Predict genes, regions or sequences; both strands are read and averaged.
 
     Give one of --genes, --bed and --fasta.
 
     Args:
-        model: Packaged weights, a model's directory, or a run of `cisgram train`.
-        genome: What genes or regions are of.
-        genes: `all`, or a file with the name of a gene a line.
-        bed: Regions.
-        fasta: Sequences to be predicted whole, edited ones for example.
-        out: Tab-separated table to write, a row a gene, region or sequence.
-        out_bigwig: Directory for a bigWig of each track, of --bed and --fasta.
-        cache: What is kept for later commands.
+        asked: Model.
+        genes: `all`, or a file with the identifier or name of a gene on each line.
+        bed: Regions of the genome.
+        fasta: Sequences that are predicted whole, such as edited ones.
+        readout: What is read of the model, such as gene, tracks, mean or masked; by default the
+            usual readout for what is predicted.
+        out: Table to write, tab-separated or .parquet, with a row for each gene, region or
+            sequence.
+        out_bigwig: Directory for a bigWig of each track, with --bed or --fasta.
+        cache: Cache.
     """
-    from cisgram.predict.track_files import predict_gene_file, predict_region_file
+    from cisgram.prediction.predict import predict as run
+    from cisgram.prediction.signal import write_bigwigs
 
-    given = [name for name, value in (("genes", genes), ("bed", bed), ("fasta", fasta)) if value]
-    if len(given) != 1:
-        raise ConfigError(
-            f"give one of --genes, --bed and --fasta; got {' and '.join(given) or 'none'}."
-        )
-    config = cache.config()
-    if genes is None:
-        source = genome if fasta is None else GenomeOptions(genome=str(fasta))
-        found = predict_region_file(
-            model, bed, out, genome=source, bigwig=out_bigwig, config=config
-        )
-        _say(found, "regions" if bed else "sequences", out, config=config)
-        return
-    if out_bigwig is not None:
-        raise ConfigError("--out-bigwig goes with --bed or --fasta; leave it out with --genes.")
-    found = predict_gene_file(model, genes, out, genome=genome, config=config)
-    _say(found, "genes", out, config=config)
-
-
-def _say(table: "pl.DataFrame", what: str, out: Path, *, config: "ReuseConfig") -> None:
-    from rich.console import Console
-
-    console = Console()
-    console.print(f"{table.height:,} {what} are in {out}.", highlight=False)
+    _only_one(genes=genes, bed=bed, fasta=fasta)
+    session, config = asked.open(), cache.config()
+    if genes is not None:
+        if out_bigwig is not None:
+            raise ConfigError("--out-bigwig goes with --bed or --fasta; leave it out with --genes.")
+        names = read_genes(genes)
+        chosen = list(session.genes.places) if names is None else names
+        found = run(session, readout=readout, genes=chosen, config=config)
+    else:
+        sequences = _sequences(session, bed, fasta)
+        if out_bigwig is not None and (readout is not None or session.outputs.row == "window"):
+            raise ConfigError(
+                "--out-bigwig is for signal along regions; leave it out with --readout, and with "
+                "models of whole windows."
+            )
+        found = run(session, sequences, readout, config=config)
+        if out_bigwig is not None:
+            write_bigwigs(found.signals, sequences.reference, out_bigwig)
+    found.write(out)
+    say(f"{len(found):,} {'genes' if genes else 'sequences' if fasta else 'regions'} are in {out}.")
     if config.cache is not None:
-        console.print(config.cache.account, highlight=False)
+        say(config.cache.account)
+
+
+def embed(
+    *,
+    asked: Annotated[ModelOptions, Parameter(name="*")],
+    bed: Path | None = None,
+    fasta: Path | None = None,
+    layer: str | None = None,
+    pool: Literal["mean", "none"] = "mean",
+    out: Path,
+) -> None:
+    """Embed the regions of a BED or the records of a FASTA: the output of a layer of any model.
+
+    Args:
+        asked: Model.
+        bed: Regions of the genome, each read with the DNA around it.
+        fasta: Sequences that are embedded whole.
+        layer: Name or number of the layer, counted from 0 or, negative, from the end; by default
+            the last one before the head that relates all of a window.
+        pool: One row for each region (mean), or one for each position of the layer (none).
+        out: .npz file with values, names, and the span of bases of each row.
+    """
+    from cisgram.core.checks import check_suffix
+    from cisgram.prediction.embed import embed as run
+
+    check_suffix(out, ".npz")
+    _only_one(bed=bed, fasta=fasta)
+    session = asked.open()
+    found = run(session, _sequences(session, bed, fasta), layer=layer, pool=pool)
+    found.write_arrays(out)
+    say(f"{len(found.values):,} rows of {found.values.shape[1]} channels are in {out}.")
+
+
+def _only_one(**given: object) -> None:
+    """Refuse none or several of some options."""
+    named = [f"--{name}" for name, value in given.items() if value is not None]
+    if len(named) != 1:
+        options = [f"--{name}" for name in given]
+        listed = f"{', '.join(options[:-1])} and {options[-1]}"
+        raise ConfigError(f"give one of {listed}; got {' and '.join(named) or 'none'}.")
+
+
+def _sequences(session: "Session", bed: Path | None, fasta: Path | None) -> "Sequences":
+    from cisgram.prediction.sequences import Sequences
+
+    if fasta is not None:
+        return Sequences.from_fasta(fasta)
+    return Sequences.from_bed(str(bed), session.reference)

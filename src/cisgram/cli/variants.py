@@ -1,63 +1,70 @@
-"""`cisgram variants`: what variants do."""
+"""`cisgram variants`: effects of variants."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from cisgram.predict.cache_options import NO_CACHE, CacheOptions
-from cisgram.predict.model_genome import OWN, GenomeOptions
+from cisgram.cli.options import NO_CACHE, CacheOptions, ModelOptions, read_genes, say
 
 if TYPE_CHECKING:
-    from cisgram.predict.variant_files import ScoredFile
-    from cisgram.predict.variants import VariantConfig
+    from cisgram.prediction.variants import VariantEffects
 
-app = App(name="variants", help="Score variants by what a model predicts of them.")
+app = App(name="variants", help="Score variants by what a model predicts of both alleles.")
 
 
 @app.command
 def score(
     *,
-    model: str,
+    asked: Annotated[ModelOptions, Parameter(name="*")],
     vcf: Path,
+    readout: str | None = None,
     genes: str = "all",
-    genome: Annotated[GenomeOptions, Parameter(name="*")] = OWN,
     reach: int = 1_000,
     out: Path,
     cache: Annotated[CacheOptions, Parameter(name="*")] = NO_CACHE,
 ) -> None:
-    """Score the alternate alleles of a VCF for the genes near them, alternate against reference.
+    """Score the alternate alleles of a VCF, each against the reference allele.
 
     Args:
-        model: Packaged weights such as cisgram/yeast-expression, a model's directory, or a run of
-            `cisgram train`.
+        asked: Model.
         vcf: VCF or BCF, with people in it or without; substitutions, insertions and deletions.
-        genes: `all`, or a file with the name of a gene a line.
-        genome: What the variants were called on.
-        reach: Most bases between a variant and the body of a gene.
-        out: Tab-separated table with columns chrom pos ref alt gene track effect; .parquet for the
+        readout: What is read of the model. Models of tracks: gene (the default where genes are
+            known), tracks, mean. Language models: masked (log-ratio of a substitution's alleles,
+            the default), pseudo-likelihood. Any model: embedding-distance.
+        genes: `all`, or a file with the identifier or name of a gene on each line.
+        reach: Largest distance in bases between a variant and the body of a gene.
+        out: Tab-separated table with columns chrom pos ref alt gene output effect; .parquet for the
             same in parquet; .vcf, .vcf.gz or .bcf for the input with INFO/CISGRAM.
-        cache: What is kept for later commands.
+        cache: Cache.
     """
-    from cisgram.predict.variant_files import score_variant_file
-    from cisgram.predict.variants import VariantConfig
+    from cisgram.prediction.choose import choose_readout
+    from cisgram.prediction.variants import VariantConfig, check_target, score_variants
 
+    if out.name.endswith((".vcf", ".vcf.gz", ".bcf")):
+        check_target(vcf, out)
+    session = asked.open()
+    chosen = choose_readout(session, readout)
     config = VariantConfig(reach=reach, reuse=cache.config())
-    found = score_variant_file(model, vcf, out, genes=genes, genome=genome, config=config)
-    _say(found, out, config)
-
-
-def _say(found: "ScoredFile", out: Path, config: "VariantConfig") -> None:
-    from rich.console import Console
-
-    scores = found.scores
-    left_out = f"; {found.n_symbolic:,} without a sequence left out" if found.n_symbolic else ""
-    console = Console()
-    console.print(
-        f"{scores.variants.height:,} alternate alleles, {len(scores.pairs):,} pairs with genes; "
-        f"{found.n_far:,} have no gene within {config.reach:,} bases{left_out}. "
-        f"Effects are in {out}.",
-        highlight=False,
-    )
+    named = read_genes(genes) if chosen.of_genes else None
+    found = score_variants(session, vcf, chosen, genes=named, config=config)
+    found.write(out)
+    _say(found, out, config.reach)
     if config.reuse is not None and config.reuse.cache is not None:
-        console.print(config.reuse.cache.account, highlight=False)
+        say(config.reuse.cache.account)
+
+
+def _say(found: "VariantEffects", out: Path, reach: int) -> None:
+    import numpy as np
+
+    text = f"{found.variants.height:,} alternate alleles"
+    if found.genes:
+        text += (
+            f", {len(found.pairs):,} pairs with genes; {found.n_far:,} have no gene within "
+            f"{reach:,} bases"
+        )
+    elif n_missing := int(np.isnan(found.effects).all(axis=1).sum()):
+        text += f"; {n_missing:,} insertions and deletions have no masked log-ratio"
+    if found.n_symbolic:
+        text += f"; {found.n_symbolic:,} without a sequence left out"
+    say(f"{text}. Effects are in {out}.")

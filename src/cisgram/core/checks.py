@@ -37,6 +37,17 @@ def check_file(path: Path | str, what: str) -> Path:
     return path
 
 
+def check_directory(path: Path) -> Path:
+    """Return `path` when it is a directory or nothing yet.
+
+    Raises:
+        DataError: it is a file.
+    """
+    if path.exists() and not path.is_dir():
+        raise DataError(f"{path} is a file; name a directory to write to.")
+    return path
+
+
 def read_text(path: Path | str, what: str) -> str:
     """Return what a text file holds.
 

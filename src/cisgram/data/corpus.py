@@ -1,5 +1,6 @@
 """A pretraining corpus: windows of genomes and what their bases lie in, mapped from disk."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -8,14 +9,18 @@ import polars as pl
 from jaxtyping import Bool, Int, Int64, UInt8
 
 from cisgram.core.artifact import damage_errors, open_artifact
-from cisgram.core.checks import check_choice
+from cisgram.core.checks import check_choice, few
+from cisgram.core.config import from_plain
+from cisgram.data.base import SPLITS, DataSet
 from cisgram.data.corpus_config import CorpusConfig
 from cisgram.data.corpus_marks import MARKS, Marks
+from cisgram.data.outputs import Outputs
+from cisgram.genome.alphabet import reverse_complement
+from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
 
 KIND, VERSION = "corpus", 1
 WINDOWS, ACCOUNT = "windows.parquet", "account.parquet"
-SPLITS = ("train", "valid", "test")
 
 
 class CorpusBatch(NamedTuple):
@@ -31,7 +36,7 @@ class CorpusBatch(NamedTuple):
     """Number of the genome."""
 
 
-class Corpus:
+class Corpus(DataSet):
     """The windows that passed all filters; no base is read before it is asked for."""
 
     def __init__(
@@ -64,6 +69,11 @@ class Corpus:
         )
         self._places = np.column_stack([places["contig"], places["start"]])
         self._species = windows["genome"].to_numpy()
+        self.outputs = Outputs.of_bases()
+        times = np.array([config.copies.get(name, 1) for name in self.genomes])
+        self._train = np.repeat(self.split("train"), times[self._species[self.split("train")]])
+        self._valid = _spread(self.split("valid"), config.max_validation)
+        self.n_train = len(self._train)
 
     def __reduce__(self) -> tuple[object, tuple[Path]]:
         """Travel to other processes as a path."""
@@ -81,7 +91,7 @@ class Corpus:
         with damage_errors(path):
             return cls(
                 path,
-                CorpusConfig.from_plain(manifest.metadata["config"]),
+                from_plain(CorpusConfig, manifest.metadata["config"], str(path)),
                 pl.read_parquet(path / WINDOWS),
                 account=pl.read_parquet(path / ACCOUNT),
             )
@@ -107,6 +117,28 @@ class Corpus:
         exon, repeat = ((marks & MARKS[kind]) != 0 for kind in ("exon", "repeat"))
         return CorpusBatch(tokens, exon, repeat, self._species[rows])
 
+    def train_batch(
+        self, examples: Int[np.ndarray, "batch"], rng: np.random.Generator
+    ) -> CorpusBatch:
+        """Return windows, each reverse complemented with probability one half."""
+        windows = self.batch(self._train[examples])
+        return reversed_where(windows, rng.random(len(examples)) < 0.5)
+
+    def valid_batches(self, size: int) -> Iterator[tuple[int, CorpusBatch]]:
+        """Yield the validation windows as they are, and how many there are in each batch."""
+        for first in range(0, len(self._valid), size):
+            rows = self._valid[first : first + size]
+            yield len(rows), self.batch(rows)
+
+    def describe(self, examples: Int[np.ndarray, "batch"]) -> str:
+        """Name training windows by genome, contig and position."""
+        rows = self.windows[self._train[examples]].select("genome", "chrom", "start")
+        places = [
+            f"{self.genomes[genome]} {Interval(chrom, start, start + self.config.window)}"
+            for genome, chrom, start in rows.iter_rows()
+        ]
+        return f"windows {few(places)}"
+
     def reference(self, genome: int) -> Reference:
         """Return the sequence of a genome, with all its contigs."""
         return self._references[genome]
@@ -114,6 +146,24 @@ class Corpus:
     def marks(self, genome: int) -> Marks:
         """Return what the bases of a genome lie in, of all its contigs."""
         return self._marks[genome]
+
+
+def reversed_where(windows: CorpusBatch, chosen: Bool[np.ndarray, "batch"]) -> CorpusBatch:
+    """Reverse complement some windows, with what is known of each of their bases."""
+    pick = chosen[:, None]
+    return CorpusBatch(
+        np.where(pick, reverse_complement(windows.tokens), windows.tokens),
+        np.where(pick, windows.exon[:, ::-1], windows.exon),
+        np.where(pick, windows.repeat[:, ::-1], windows.repeat),
+        windows.species,
+    )
+
+
+def _spread(rows: Int64[np.ndarray, "windows"], most: int | None) -> Int64[np.ndarray, "chosen"]:
+    """Return at most so many windows, from first to last as far apart as can be."""
+    if most is None or len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
 
 
 def sequence_path(corpus: Path, genome: str) -> Path:

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Int64
 from cisgram.core.artifact import create_artifact, sha256
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.core.config import to_plain
+from cisgram.data.base import dataset
 from cisgram.data.corpus import (
     ACCOUNT,
     KIND,
@@ -29,6 +30,7 @@ from cisgram.data.corpus_annotation import read_spans
 from cisgram.data.corpus_config import CorpusConfig, GenomeSource
 from cisgram.data.corpus_filters import account, check_splits, drop_homologues, drop_windows
 from cisgram.data.corpus_marks import MARKS, Marks, mark_low_complexity, mark_spans, write_case
+from cisgram.data.outputs import Geometry
 from cisgram.genome.alphabet import N
 from cisgram.genome.reference import Reference
 
@@ -47,10 +49,12 @@ class _Genome:
     """The split of each contig that is not left out."""
 
 
+@dataset("corpus", CorpusConfig, opens=Corpus.open)
 def build_corpus(
     config: CorpusConfig,
     out: Path | str,
     *,
+    geometry: Geometry | None = None,
     directory: Path | str = ".",
     executor: str = "processes",
 ) -> Corpus:
@@ -59,6 +63,7 @@ def build_corpus(
     Args:
         config: what it is made of.
         out: a directory that does not exist yet.
+        geometry: of the network, whose window it takes; that of the config by default.
         directory: where relative paths of the config start.
         executor: what aligns windows, as of `core.executor.map_work`.
 
@@ -67,6 +72,8 @@ def build_corpus(
         DataError: a file cannot be used, no window of a split is left, or `out` exists.
     """
     directory = Path(directory)
+    if geometry is not None:
+        config = config.for_geometry(geometry)
     metadata: dict[str, Any] = {"config": to_plain(config)}
     with create_artifact(out, kind=KIND, version=VERSION, metadata=metadata) as building:
         genomes = [

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, Self
 
+from cisgram.core.artifact import sha256
 from cisgram.core.checks import ConfigError, check_choice, check_range, few
-from cisgram.core.config import from_plain
 from cisgram.data.homology import PRESETS
+from cisgram.data.outputs import Geometry, Outputs
 
 _NAME = re.compile(r"\w[\w.-]*")
 
@@ -74,7 +76,7 @@ class CorpusConfig:
     genomes: tuple[GenomeSource, ...]
     """The genomes, in the order of their species numbers."""
     window: int = 16_384
-    """Bases of a window."""
+    """Bases of a window; in a recipe that of the model."""
     stride: int | None = None
     """Bases from one training window to the next; a quarter of `window` by default."""
     held_out_stride: int | None = None
@@ -105,6 +107,10 @@ class CorpusConfig:
     """Contigs for the test."""
     homology: HomologyConfig = field(default_factory=HomologyConfig)
     """Filter between training windows and held-out contigs."""
+    copies: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How often each pass over the corpus shows every window of these genomes; once by default."""
+    max_validation: int | None = None
+    """Validation windows used, spread evenly; all by default."""
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -127,6 +133,11 @@ class CorpusConfig:
                 raise ConfigError(
                     f"genome of {split} must be one of {few(names, 20)}; got {held_out.genome!r}."
                 )
+        for name, n in self.copies.items():
+            check_choice(name, names, "a genome of copies")
+            check_range(n, f"copies of {name}", low=0)
+        if self.max_validation is not None:
+            check_range(self.max_validation, "max_validation", low=1)
 
     @property
     def training_stride(self) -> int:
@@ -150,14 +161,42 @@ class CorpusConfig:
         splits = {"valid": self.valid, "test": self.test}
         return {name: held_out for name, held_out in splits.items() if held_out is not None}
 
-    @classmethod
-    def from_plain(cls, values: Mapping[str, Any]) -> Self:
-        """Read a recipe's table, or what a corpus says of itself.
+    @property
+    def n_species(self) -> int:
+        """Genomes that batches name by number."""
+        return len(self.genomes)
+
+    def expected_outputs(self, geometry: Geometry) -> Outputs:
+        """Return log-probabilities of bases."""
+        del geometry
+        return Outputs.of_bases()
+
+    def for_geometry(self, geometry: Geometry) -> Self:
+        """Return the same for windows of that length.
 
         Raises:
-            ConfigError: a field is unknown, missing or cannot be used.
-
-        >>> CorpusConfig.from_plain({"genomes": [{"name": "x", "fasta": "x.fa"}]}).window
-        16384
+            ConfigError: the network has no row for each base or another window than the config, or
+                no validation contigs are named.
         """
-        return from_plain(cls, values, "the corpus")
+        if self.window not in (geometry.window, type(self).window):
+            raise ConfigError(
+                f"window in [data] is {self.window:,} and in [model] {geometry.window:,}; leave it "
+                "out of [data]."
+            )
+        if geometry.resolution != 1 or geometry.margin:
+            raise ConfigError(
+                "a language model needs an output row for every base of its window, and [model] "
+                f"has one for every {geometry.resolution} with {geometry.margin:,} cropped; "
+                "change [model]."
+            )
+        if self.valid is None:
+            raise ConfigError(
+                "[data] lacks valid, the contigs that choose which weights are kept; add it."
+            )
+        return replace(self, window=geometry.window)
+
+    def sources(self, directory: Path) -> dict[str, Any]:
+        """Return SHA-256 of each genome's FASTA, and what is held out."""
+        genomes = {genome.name: sha256(directory / genome.fasta) for genome in self.genomes}
+        held_out = {split: asdict(part) for split, part in self.held_out.items()}
+        return {"genomes": genomes, "held_out": held_out}

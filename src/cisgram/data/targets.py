@@ -1,67 +1,35 @@
-"""Windows of a genome with the signal and the numbers of genes that a model learns from them.
+"""Windows of a genome with their signal in bins and the targets of the genes in them.
 
-A window is read on either strand. What is learnt of it is what its bins hold, but for `crop` of
-them at each end: their signal, and the numbers of the genes whose bodies lie there for most part.
-Signal is divided by its mean over training windows, numbers are brought to mean 0 and
-variance 1 over training genes; both strands of a signal share one mean.
+A window is read on either strand. Its targets are the signal of its bins, those of the margins left
+out, and the targets of genes whose bodies lie for the most part in these bins. Signal is divided by
+its mean over training windows, and both strands of a signal share one mean. Gene targets have mean
+0 and variance 1 over training genes.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int, Int64, UInt8
 
 from cisgram.core.artifact import damage_errors, open_artifact
-from cisgram.core.checks import check_choice
+from cisgram.core.checks import check_choice, few
 from cisgram.core.config import from_plain
-from cisgram.data.corpus import SPLITS
+from cisgram.data.base import SPLITS, DataSet
+from cisgram.data.outputs import Geometry, Scale
 from cisgram.data.targets_config import TargetsConfig
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
 from cisgram.genome.tracks import Tracks
 
-KIND, VERSION = "targets", 1
+KIND, VERSION = "targets", 2
 GENOME, SIGNAL, WINDOWS = "genome", "tracks", "windows.parquet"
-GENES, VALUES = "genes.parquet", "values.npy"
+GENES = "genes.parquet"
+GENE_COLUMNS = ("gene", "chrom", "start", "end", "strand", "split")
 LEAST_INSIDE = 0.75
-"""Share of a gene's body that must lie in a window's bins for its numbers to be learnt there."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Geometry:
-    """How a model cuts a genome up."""
-
-    window: int
-    """Bases that are read."""
-    crop: int
-    """Bins left out at each end."""
-    resolution: int
-    """Bases of a bin."""
-
-    @property
-    def margin(self) -> int:
-        """Bases left out at each end."""
-        return self.crop * self.resolution
-
-    @property
-    def predicted(self) -> int:
-        """Bases of the bins that are left."""
-        return self.window - 2 * self.margin
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scaling:
-    """What targets were divided by, and what was taken off; fitted on what is trained on."""
-
-    power: float
-    """Counts were raised to this first."""
-    tracks: dict[str, float]
-    """Mean of a bin, by column."""
-    values: dict[str, tuple[float, float]]
-    """Mean and standard deviation over genes, by number."""
+"""Share of a gene's body that must lie in a window's bins for its targets to be used there."""
 
 
 class TargetBatch(NamedTuple):
@@ -80,30 +48,35 @@ class TargetBatch(NamedTuple):
     """Scaled; NaN where unknown."""
 
 
-class Targets:
+class Targets(DataSet):
     """Targets as made by `build_targets`, mapped from disk."""
 
     def __init__(
-        self, path: Path, *, config: TargetsConfig, geometry: Geometry, scaling: Scaling
+        self, path: Path, *, config: TargetsConfig, geometry: Geometry, scale: Scale
     ) -> None:
         """Join what lies under `path`."""
-        self.path, self.config, self.geometry, self.scaling = path, config, geometry, scaling
+        self.path, self.config, self.geometry, self.scale = path, config, geometry, scale
         self.reference = Reference.open(path / GENOME)
         self.tracks = Tracks.open(path / SIGNAL)
         self.windows = pl.read_parquet(path / WINDOWS)
         """chrom, start and split."""
         self.genes = pl.read_parquet(path / GENES)
-        """gene, chrom, start, end, strand and split."""
-        self.values: Float32[np.ndarray, "genes values"] = np.load(path / VALUES)
-        """As they were given; NaN where unknown."""
-        self.value_names = tuple(scaling.values)
-        self._track_means = np.array(list(scaling.tracks.values()), dtype=np.float32)
-        moments = np.array(list(scaling.values.values()), dtype=np.float32).reshape(-1, 2)
+        """gene, chrom, start, end, strand, split, and a column for each gene target."""
+        self.target_names = tuple(self.genes.columns[len(GENE_COLUMNS) :])
+        self.values = self.genes.select(self.target_names).to_numpy().astype(np.float32)
+        """Gene targets as they were given, (genes, targets); NaN where unknown."""
+        self.outputs = config.expected_outputs(
+            geometry, gene_targets=self.target_names, scale=scale
+        )
+        self._track_means = np.array(scale.track_means, dtype=np.float32)
+        moments = np.array(scale.gene_moments, dtype=np.float32).reshape(-1, 2)
         self._scaled = (self.values - moments[:, 0]) / moments[:, 1]
         self._by_chrom = {
             str(chrom): part.sort("start")
             for (chrom,), part in self.genes.with_row_index("row").group_by("chrom")
         }
+        self._train, self._valid = self.split("train"), self.split("valid")
+        self.n_train = len(self._train)
 
     def __reduce__(self) -> tuple[object, tuple[Path]]:
         """Travel to other processes as a path."""
@@ -119,14 +92,37 @@ class Targets:
         path = Path(path)
         metadata = open_artifact(path, kind=KIND, version=VERSION).metadata
         with damage_errors(path):
-            scaling = metadata["scaling"]
-            values = {name: (mean, sd) for name, (mean, sd) in scaling["values"].items()}
             return cls(
                 path,
                 config=from_plain(TargetsConfig, metadata["config"], str(path)),
                 geometry=Geometry(**metadata["geometry"]),
-                scaling=Scaling(power=scaling["power"], tracks=scaling["tracks"], values=values),
+                scale=from_plain(Scale, metadata["scale"], str(path)),
             )
+
+    def train_batch(
+        self, examples: Int[np.ndarray, "batch"], rng: np.random.Generator
+    ) -> TargetBatch:
+        """Return windows moved by up to half a tile, on a strand drawn for each."""
+        geometry = self.geometry
+        reach = geometry.predicted // 2 // geometry.resolution
+        shifts = rng.integers(-reach, reach + 1, len(examples)) * geometry.resolution
+        strands = rng.choice(["+", "-"], len(examples))
+        places = zip(self._train[examples].tolist(), strands, shifts.tolist(), strict=True)
+        return self.batch(
+            [self.interval(row, str(strand), shift=shift) for row, strand, shift in places]
+        )
+
+    def valid_batches(self, size: int) -> Iterator[tuple[int, TargetBatch]]:
+        """Yield the validation windows on both strands, and how many there are in each batch."""
+        places = [self.interval(row, strand) for row in self._valid.tolist() for strand in "+-"]
+        for first in range(0, len(places), size):
+            part = places[first : first + size]
+            yield len(part), self.batch(part)
+
+    def describe(self, examples: Int[np.ndarray, "batch"]) -> str:
+        """Name training windows by contig and position."""
+        rows = self._train[examples].tolist()
+        return f"windows {few([str(self.interval(row, '.')) for row in rows])}"
 
     def split(self, name: str) -> Int64[np.ndarray, "windows"]:
         """Return the row numbers of the windows of `train`, `valid` or `test`.
@@ -165,7 +161,7 @@ class Targets:
         inner = Interval(
             interval.chrom, interval.start + margin, interval.end - margin, interval.strand
         )
-        return self.tracks.bins(inner) ** self.scaling.power / self._track_means
+        return self.tracks.bins(inner) ** self.scale.power / self._track_means
 
     def _genes_in(
         self, interval: Interval, number: int

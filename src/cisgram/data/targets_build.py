@@ -1,4 +1,4 @@
-"""Makes targets: a genome, its signal in bins, numbers of genes, windows and their splits."""
+"""Makes targets: a genome, its signal in bins, gene targets, windows and their splits."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,23 +6,23 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from cisgram.core.artifact import create_artifact, sha256
 from cisgram.core.checks import ConfigError, DataError, check_unique, few
 from cisgram.core.config import to_plain
+from cisgram.data.base import dataset
 from cisgram.data.homology import homology_hits, matched_bases
 from cisgram.data.numeric_table import TextLines, read_numeric_table
+from cisgram.data.outputs import Geometry, Scale
 from cisgram.data.targets import (
+    GENE_COLUMNS,
     GENES,
     GENOME,
     KIND,
     SIGNAL,
-    VALUES,
     VERSION,
     WINDOWS,
-    Geometry,
-    Scaling,
     Targets,
 )
 from cisgram.data.targets_config import TargetsConfig
@@ -31,6 +31,7 @@ from cisgram.genome.reference import Reference
 from cisgram.genome.tracks import Tracks, import_tracks
 
 
+@dataset("tracks", TargetsConfig, opens=Targets.open)
 def build_targets(
     config: TargetsConfig, out: Path | str, *, geometry: Geometry, directory: Path | str = "."
 ) -> Targets:
@@ -39,7 +40,7 @@ def build_targets(
     Args:
         config: what they are made of.
         out: a directory that does not exist yet.
-        geometry: how the model cuts the genome up.
+        geometry: of the network: its window, and which of its bases have bins.
         directory: where relative paths of the config start.
 
     Raises:
@@ -63,14 +64,13 @@ def build_targets(
         windows, metadata["account"] = _drop_homologues(config, geometry, reference, windows)
         _check_splits(config, windows)
         windows.write_parquet(building / WINDOWS)
-        genes, names, values = _gene_values(config, reference, splits, directory)
+        genes = _gene_targets(config, reference, splits, directory)
         genes.write_parquet(building / GENES)
-        np.save(building / VALUES, values)
-        metadata["scaling"] = asdict(
-            Scaling(
+        metadata["scale"] = asdict(
+            Scale(
                 power=config.power,
-                tracks=_track_means(config, geometry, tracks, windows),
-                values=_moments(names, values, genes["split"].to_numpy() == "train"),
+                track_means=_track_means(config, geometry, tracks, windows),
+                gene_moments=_moments(genes),
             )
         )
         metadata["sources"] = {
@@ -147,14 +147,13 @@ def _check_splits(config: TargetsConfig, windows: pl.DataFrame) -> None:
             )
 
 
-def _gene_values(
+def _gene_targets(
     config: TargetsConfig, reference: Reference, splits: dict[str, str], directory: Path
-) -> tuple[pl.DataFrame, tuple[str, ...], Float32[np.ndarray, "genes values"]]:
-    """Read numbers of genes and where the genes are; those of contigs that are not used go."""
-    schema = {"gene": pl.String, "chrom": pl.String, "start": pl.Int64, "end": pl.Int64}
+) -> pl.DataFrame:
+    """Read gene targets and where the genes lie; those of contigs that are not used go."""
     if config.genes is None or config.annotation is None:
-        empty = pl.DataFrame(schema=schema | {"strand": pl.String, "split": pl.String})
-        return empty, (), np.empty((0, 0), dtype=np.float32)
+        text: dict[str, type[pl.DataType]] = dict.fromkeys(GENE_COLUMNS, pl.String)
+        return pl.DataFrame(schema=text | {"start": pl.Int64, "end": pl.Int64})
     path = directory / config.genes
     lines = TextLines(path, "gene table")
     header = lines.take().rstrip("\r\n").split("\t")
@@ -174,8 +173,9 @@ def _gene_values(
             f"none of the genes of {path} ({few(names)}) is in {directory / config.annotation} "
             "on a contig that is used; give both the same names."
         )
-    genes = joined.select(*schema, "strand", split=pl.col("chrom").replace_strict(splits))
-    return genes, table.columns, table.values[joined["row"].to_numpy()].astype(np.float32)
+    genes = joined.with_columns(split=pl.col("chrom").replace_strict(splits)).select(GENE_COLUMNS)
+    values = table.values[joined["row"].to_numpy()].astype(np.float32)
+    return genes.hstack([pl.Series(name, values[:, n]) for n, name in enumerate(table.columns)])
 
 
 def _one_leading(header: list[str], rows: pl.DataFrame) -> int:
@@ -185,13 +185,13 @@ def _one_leading(header: list[str], rows: pl.DataFrame) -> int:
 
 def _track_means(
     config: TargetsConfig, geometry: Geometry, tracks: Tracks, windows: pl.DataFrame
-) -> dict[str, float]:
+) -> tuple[float, ...]:
     """Return the mean of each column over the bins of training windows, strands together."""
     sums: Float64[np.ndarray, "tracks"] = np.zeros(len(tracks.names))
     n_bins = 0
     for chrom, start, _ in windows.filter(pl.col("split") == "train").rows():
         first = (start + geometry.margin) // geometry.resolution
-        bins = tracks.contig(chrom)[first : first + geometry.predicted // geometry.resolution]
+        bins = tracks.contig(chrom)[first : first + geometry.n_rows]
         sums += (bins.astype(np.float64) ** config.power).sum(axis=0)
         n_bins += len(bins)
     partner: Int64[np.ndarray, "tracks"] = np.asarray(tracks.partner)
@@ -199,17 +199,19 @@ def _track_means(
     for name, mean in zip(tracks.names, means, strict=True):
         if not mean > 0:
             raise DataError(f"track {name} is 0 in all training windows; leave it out.")
-    return dict(zip(tracks.names, means.tolist(), strict=True))
+    return tuple(means.tolist())
 
 
-def _moments(
-    names: tuple[str, ...], values: Float32[np.ndarray, "genes values"], training: Any
-) -> dict[str, tuple[float, float]]:
-    """Return mean and standard deviation of each number over training genes."""
-    found: dict[str, tuple[float, float]] = {}
-    for name, column in zip(names, values[training].T.astype(np.float64), strict=True):
-        known = column[~np.isnan(column)]
+def _moments(genes: pl.DataFrame) -> tuple[tuple[float, float], ...]:
+    """Return mean and standard deviation of each gene target over training genes."""
+    training = genes.filter(pl.col("split") == "train").drop(GENE_COLUMNS)
+    found: list[tuple[float, float]] = []
+    for target in training:
+        values = target.to_numpy().astype(np.float64)
+        known = values[~np.isnan(values)]
         if known.size < 2 or not known.std() > 0:
-            raise DataError(f"number {name} of the genes does not vary in training; leave it out.")
-        found[name] = (float(known.mean()), float(known.std()))
-    return found
+            raise DataError(
+                f"gene target {target.name} does not vary over training genes; leave it out."
+            )
+        found.append((float(known.mean()), float(known.std())))
+    return tuple(found)

@@ -1,10 +1,14 @@
-"""What a model of tracks and genes learns from."""
+"""Signal along a genome and gene targets that a network is trained on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Self
 
+from cisgram.core.artifact import sha256
 from cisgram.core.checks import ConfigError, check_range
 from cisgram.data.corpus_config import HomologyConfig
+from cisgram.data.outputs import Geometry, Outputs, Scale
 from cisgram.genome.tracks import TrackSource
 
 
@@ -15,7 +19,7 @@ def _homology() -> HomologyConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetsConfig:
-    """A genome, its signal, numbers of its genes, and what is held out."""
+    """A genome, its signal, targets of its genes, and what is held out."""
 
     fasta: Path
     """The genome."""
@@ -24,16 +28,18 @@ class TargetsConfig:
     annotation: Path | None = None
     """GTF or GFF3 that says where the genes are."""
     genes: Path | None = None
-    """Tab-separated table: `gene`, then a column a number, empty where unknown."""
+    """Tab-separated table: `gene`, then a column for each gene target, empty where unknown."""
+    units: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Unit and source of tracks (without strand) and gene targets, kept on the model's card."""
     valid: tuple[str, ...]
     """Contigs that choose which weights are kept."""
     test: tuple[str, ...] = ()
-    """Contigs that nothing is learnt from."""
+    """Contigs that no weight is fitted to."""
     exclude: tuple[str, ...] = ()
     """Contigs that are not used at all."""
     power: float = 1.0
-    """Counts of a bin are raised to this before they are learnt; below 1, the few bins with most
-    of the signal count less."""
+    """Counts of a bin are raised to this first; below 1, the few bins with most of the
+    signal weigh less."""
     homology: HomologyConfig = field(default_factory=_homology)
     """Which training windows resemble held-out contigs too much; by default those that share more
     than a tenth of their bases with them."""
@@ -41,15 +47,15 @@ class TargetsConfig:
     def __post_init__(self) -> None:
         """Check every field."""
         if not self.tracks:
-            raise ConfigError("[targets] must name at least one of tracks; got none.")
+            raise ConfigError("[data] must name at least one of tracks; got none.")
         names = [source.name for source in self.tracks]
         for name in names:
             if names.count(name) > 1:
-                raise ConfigError(f"[targets] names track {name!r} twice; rename one.")
+                raise ConfigError(f"[data] names track {name!r} twice; rename one.")
         if (self.genes is None) != (self.annotation is None):
-            raise ConfigError("genes and annotation in [targets] go together; give both or none.")
+            raise ConfigError("genes and annotation in [data] go together; give both or none.")
         if not self.valid:
-            raise ConfigError("valid in [targets] must name at least one contig; got none.")
+            raise ConfigError("valid in [data] must name at least one contig; got none.")
         used: dict[str, str] = {}
         for split in ("valid", "test", "exclude"):
             for contig in getattr(self, split):
@@ -59,6 +65,45 @@ class TargetsConfig:
                     )
                 used[contig] = split
         check_range(self.power, "power", low=0.1, high=1)
+
+    @property
+    def n_species(self) -> int:
+        """Genomes that batches name by number: none."""
+        return 0
+
+    def expected_outputs(
+        self,
+        geometry: Geometry,
+        *,
+        gene_targets: tuple[str, ...] = (),
+        scale: Scale | None = None,
+    ) -> Outputs:
+        """Return the tracks, and the gene targets once their table is read."""
+        columns = [(name, source) for source in self.tracks for name in source.columns]
+        known = {name: self.units.get(source.name) for name, source in columns}
+        known |= {name: self.units.get(name) for name in gene_targets}
+        return Outputs(
+            row="base" if geometry.resolution == 1 else "bin",
+            names=tuple(name for name, _ in columns),
+            gene_targets=gene_targets,
+            upstream=tuple(source.upstream for _, source in columns),
+            resolution=geometry.resolution,
+            margin=geometry.margin,
+            activation="softplus",
+            scale=scale,
+            units={name: unit for name, unit in known.items() if unit is not None},
+            both_strands=True,
+        )
+
+    def for_geometry(self, geometry: Geometry) -> Self:
+        """Return itself: any network with rows of bins will do."""
+        del geometry
+        return self
+
+    def sources(self, directory: Path) -> dict[str, Any]:
+        """Return SHA-256 of every file by what it is, and what is held out."""
+        files = {what: sha256(directory / file) for what, file in self.files.items()}
+        return {"files": files, "held_out": {"valid": list(self.valid), "test": list(self.test)}}
 
     @property
     def files(self) -> dict[str, Path]:

@@ -1,11 +1,11 @@
-"""What chance would give: shuffled sequence, matched positions, and enrichment over them."""
+"""What chance would give: shuffled sequences, matched positions, and enrichment over them."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, Shaped, UInt8
 
 from cisgram.core.checks import ConfigError, DataError, check_range
 from cisgram.core.metrics import Estimate, binomial_ci
-from cisgram.genome.alphabet import LETTERS
+from cisgram.genome.alphabet import LETTERS, N, reverse_complement
 
 
 def dinucleotide_shuffle(
@@ -166,3 +166,37 @@ def nearest_distance(
     bounds = np.concatenate([[-np.inf], np.sort(landmarks), [np.inf]])
     after = np.searchsorted(bounds, positions).clip(1, len(bounds) - 1)
     return np.minimum(positions - bounds[after - 1], bounds[after] - positions)
+
+
+def reordered(
+    letters: UInt8[np.ndarray, "width"], rng: np.random.Generator
+) -> UInt8[np.ndarray, "width"]:
+    """Return letters in another order, N where they are.
+
+    It is neither the motif nor its reverse complement; but one of a single letter stays as it is.
+
+    >>> from cisgram.genome.alphabet import decode, encode
+    >>> decode(reordered(encode("ANC"), np.random.default_rng(0)))
+    'CNA'
+    """
+    known, found = np.flatnonzero(letters < N), letters.copy()
+    while len(set(letters[known].tolist())) > 1:
+        found[known] = rng.permutation(letters[known])
+        if (found != letters).any() and (found != reverse_complement(letters)).any():
+            break
+    return found
+
+
+def put_in(
+    letters: UInt8[np.ndarray, "width"],
+    backgrounds: UInt8[np.ndarray, "backgrounds length"],
+    position: int,
+) -> UInt8[np.ndarray, "backgrounds length"]:
+    """Return backgrounds with letters in the place of the bases there; N change nothing.
+
+    >>> put_in(np.array([1, 4, 1], np.uint8), np.full((1, 5), 3, np.uint8), 1).tolist()
+    [[3, 1, 3, 1, 3]]
+    """
+    windows = backgrounds.copy()
+    windows[:, position + np.flatnonzero(letters < N)] = letters[letters < N]
+    return windows

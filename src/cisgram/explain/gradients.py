@@ -17,10 +17,9 @@ from cisgram.core.checks import ConfigError, check_range
 from cisgram.core.device import evaluating
 from cisgram.core.progress import progress
 from cisgram.explain.motifs import UNIFORM
-from cisgram.explain.mutate import one_number
+from cisgram.explain.saturation import Reduce, one_number
 from cisgram.genome.alphabet import N, one_hot
-from cisgram.models.base import MASK, LanguageModel, Model
-from cisgram.predict.reuse import Reduce
+from cisgram.models.base import MASK, Model, mask_bases
 
 _ROUNDING = 1e-6
 
@@ -31,7 +30,7 @@ class Attribution:
 
     hypothetical: Float32[np.ndarray, "positions 4"]
     """What A, C, G or T would add, were it there, beside a base of the baseline; of plain gradients
-    the baseline is all four alike, so that rows have no mean. NaN where the base is N or hidden."""
+    the baseline is all four alike, so that rows have no mean. NaN where the base is N or masked."""
     tokens: UInt8[np.ndarray, "positions"]
     """The bases that are there."""
     reference: float
@@ -42,7 +41,7 @@ class Attribution:
 
     @property
     def contributions(self) -> Float32[np.ndarray, "positions"]:
-        """What the bases that are there add; NaN where that is N or hidden."""
+        """What the bases that are there add; NaN where that is N or masked."""
         present = np.minimum(self.tokens, N - 1)[:, None]
         return np.take_along_axis(self.hypothetical, present, axis=1)[:, 0]
 
@@ -78,9 +77,11 @@ def gradient_times_input(
         ConfigError: the model reads no single bases, the window's length does not suit it, or
             `reduce` makes something else than one number that has a gradient.
 
+    >>> from torch import nn
     >>> from cisgram.genome.alphabet import encode
-    >>> from cisgram.models.cnn import DilatedCNN, DilatedCNNConfig
-    >>> model = DilatedCNN(DilatedCNNConfig(channels=4, dilations=(2,)))
+    >>> from cisgram.models.wrapped import wrap_network
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(4 * 7, 1))
+    >>> model = wrap_network(network, outputs=["a"], window=7)
     >>> found = gradient_times_input(model, encode("GATTACA"), reduce=lambda output: output[:, 0])
     >>> found.contributions.shape, found.to_tangermeme().shape
     ((7,), (1, 4, 7))
@@ -110,7 +111,7 @@ def integrated_gradients(
     On the straight way from the one to the other, gradients are taken at points of Gauss-Legendre
     quadrature. The contributions add up to the model's number of the window less that of the
     baseline, but for `completeness_gap`; if that is large, take more steps. What has no base in
-    the window, N or hidden, has none in the baseline.
+    the window, N or masked, has none in the baseline.
 
     Args:
         model: any model that `reads_weights`.
@@ -165,16 +166,16 @@ class _Window:
         if not model.reads_weights:
             raise ConfigError(
                 f"gradients need a model that reads single bases, and {model.kind} does not; "
-                "use saturation_mutagenesis, which takes any."
+                "use in-silico mutagenesis, which takes any."
             )
         model.check_length(len(tokens))
-        hidden = tokens == MASK
-        if hidden.any() and not isinstance(model, LanguageModel):
-            raise ConfigError(f"{model.kind} has no hidden bases; give tokens of 0 to 4.")
+        masked = tokens == MASK
+        if masked.any() and not model.reads_masks:
+            raise ConfigError(f"{model.kind} has no masked bases; give tokens of 0 to 4.")
         self.model, self.reduce, self.species = model, one_number(reduce), species
-        self.device, self.dtype = device, next(model.parameters()).dtype
+        self.device, self.dtype = device, model.dtype
         self.known = tokens < N
-        self.mask = torch.from_numpy(hidden).to(device) if hidden.any() else None
+        self.mask = torch.from_numpy(masked).to(device) if masked.any() else None
         self.weights = self.put(one_hot(np.minimum(tokens, np.uint8(N)), np.float64))
 
     def put(self, numbers: Float[np.ndarray, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -202,10 +203,9 @@ class _Window:
 
     def _number(self, weights: Float[Tensor, "batch length 4"]) -> Float[Tensor, "batch"]:
         species = torch.full((len(weights),), self.species, device=self.device)
-        if self.mask is None:
-            return self.reduce(self.model(weights, species=species))
-        mask = self.mask.expand(len(weights), -1)
-        return self.reduce(self.model(weights, mask=mask, species=species))
+        if self.mask is not None:
+            weights = mask_bases(weights, self.mask.expand(len(weights), -1))
+        return self.reduce(self.model(weights, species=species))
 
 
 def _beside(

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, UInt8
 
 from cisgram.core.checks import DataError, check_range
-from cisgram.genome.alphabet import LETTERS, one_hot
+from cisgram.genome.alphabet import LETTERS, N, one_hot
 
 UNIFORM = np.full(4, 0.25)
 _BASES_OF = {
@@ -25,7 +25,7 @@ _BIN = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Motif:
-    """What bases a protein or a machine wants at neighbouring positions.
+    """The bases that a protein binds at neighbouring positions, as probabilities.
 
     >>> motif = Motif.from_consensus("branch point", "TACTAAC")
     >>> motif.width, motif.consensus, motif.reversed().consensus
@@ -55,6 +55,21 @@ class Motif:
             raise DataError(f"motif {self.accession} has probabilities that do not add up to 1.")
 
     @classmethod
+    def parse(cls, text: str) -> "Motif":
+        """Read a motif such as `Reb1=TTACCCK`, in IUPAC letters.
+
+        Raises:
+            DataError: it looks otherwise.
+
+        >>> Motif.parse("Reb1=TTACCCK").name
+        'Reb1'
+        """
+        name, equals, letters = text.partition("=")
+        if not (name and equals and letters):
+            raise DataError(f"a motif must look like Reb1=TTACCCK; got {text!r}.")
+        return cls.from_consensus(name, letters)
+
+    @classmethod
     def from_consensus(cls, name: str, consensus: str) -> "Motif":
         """Make a motif of letters, IUPAC's for sets of bases included.
 
@@ -79,6 +94,19 @@ class Motif:
         """The bases that are likely at each position, as IUPAC letters."""
         likely = self.probabilities >= _SPOKEN * self.probabilities.max(axis=1, keepdims=True)
         return "".join(_LETTER_OF["".join(np.array(list("ACGT"))[row].tolist())] for row in likely)
+
+    @property
+    def likeliest(self) -> UInt8[np.ndarray, "width"]:
+        """The likeliest base of each position, N where all four are alike.
+
+        Of two that are as likely, it is the first in the alphabet.
+
+        >>> Motif.from_consensus("Gcn4", "RTGANTCA").likeliest.tolist()
+        [0, 3, 2, 0, 4, 3, 1, 0]
+        """
+        likeliest = self.probabilities.argmax(axis=1).astype(np.uint8)
+        alike = np.ptp(self.probabilities, axis=1) < 1e-9
+        return np.where(alike, np.uint8(N), likeliest)
 
     def reversed(self) -> "Motif":
         """Return the motif as it reads on the other strand."""
@@ -203,3 +231,13 @@ def base_frequencies(tokens: UInt8[np.ndarray, "bases"]) -> Float64[np.ndarray, 
     counts = np.bincount(tokens, minlength=len(LETTERS))[:4].astype(np.float64)
     counts += counts[::-1]
     return counts / counts.sum()
+
+
+def core_means(values: Float[np.ndarray, "bases"], core: int) -> Float64[np.ndarray, "starts"]:
+    """Return the mean of each base and the `core` - 1 after it; NaN counts 0.
+
+    >>> core_means(np.array([1.0, 3.0, 5.0]), 2).tolist()
+    [2.0, 4.0]
+    """
+    sums = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values, nan=0.0))])
+    return (sums[core:] - sums[:-core]) / core

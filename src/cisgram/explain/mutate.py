@@ -1,150 +1,285 @@
-"""Saturation mutagenesis: every base of a region replaced by every other, one at a time.
+"""In-silico saturation mutagenesis: every other base at every position of a region."""
 
-A mutation changes little of what a network computes, and only that is computed again. The
-numbers are those of the plain loop, up to rounding.
-"""
-
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float32, Int64, UInt8
+import polars as pl
+from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
-from cisgram.core.checks import ConfigError, check_range
-from cisgram.core.device import evaluating
+from cisgram.core.artifact import write_arrays
+from cisgram.core.checks import check_choice, check_suffix
 from cisgram.core.progress import progress
-from cisgram.explain.cones import Cones
-from cisgram.explain.mutants import MutantOutputs, Recomputation, Segments, WholeWindows, Window
-from cisgram.genome.alphabet import N
-from cisgram.models.base import LayeredModel, Model, SplitModel
-from cisgram.predict.reuse import Reduce
+from cisgram.core.results import Result
+from cisgram.explain.contributions import Contributions
+from cisgram.explain.mutants import Recomputation, other_bases
+from cisgram.explain.saturation import Mutagenesis, saturation_mutagenesis
+from cisgram.explain.subject import Subject, find_subject
+from cisgram.genome.alphabet import LETTERS, N, reverse_complement
+from cisgram.genome.interval import Interval
+from cisgram.models.base import Model
+from cisgram.plot.sites import Site
+from cisgram.prediction.language import MaskedLogRatio
+from cisgram.prediction.masked import read_region
+from cisgram.prediction.readouts import OutputReadout, Readout
+from cisgram.prediction.sequences import Asked, Windows
+from cisgram.prediction.session import Session
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_POSITIONS_AT_ONCE = 16
+METHOD = "in-silico mutagenesis"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Mutagenesis:
-    """What every base of a region does to a model's output."""
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Mutations(Result):
+    """Effects of all single-base changes of a region."""
 
-    effects: Float32[np.ndarray, "positions 4 ..."]
-    """Output with A, C, G or T put in, minus that of the window as it is: 0 for the base that is
-    there, NaN where that is N, as nobody knows what a mutation would replace."""
-    reference: Float32[np.ndarray, "..."]
-    """Output of the window as it is."""
+    region: Interval
+    """What was mutated; arrays run along its strand."""
+    subject: str
+    """The gene that is read, or the model where none is."""
     tokens: UInt8[np.ndarray, "positions"]
     """The bases that are there."""
+    outputs: tuple[str, ...]
+    """Names of the effects."""
+    output: str
+    """The one that is looked at first."""
+    all_effects: Float32[np.ndarray, "positions 4 outputs"]
+    """With A, C, G or T put in, against the region as it is, as the readout defines it; 0 for the
+    base that is there, NaN where that is N."""
+    reference: Float32[np.ndarray, "kept"]
+    """What the readout keeps of the region as it is."""
     account: Recomputation
+    """How much was computed."""
+
+    @property
+    def effects(self) -> Float32[np.ndarray, "positions 4"]:
+        """The effects on `output`."""
+        return self.of(self.output)
+
+    def of(self, output: str) -> Float32[np.ndarray, "positions 4"]:
+        """Return the effects on one output.
+
+        Raises:
+            ConfigError: there is no such output.
+        """
+        number = self.outputs.index(check_choice(output, self.outputs, "output"))
+        return self.all_effects[:, :, number]
+
+    @property
+    def contributions(self) -> Contributions:
+        """Scores of the bases: minus the mean effect of the three changes of each."""
+        effects = self.effects
+        return Contributions(
+            region=self.region,
+            subject=self.subject,
+            output=self.output,
+            tokens=self.tokens,
+            contributions=importance(effects),
+            hypothetical=effects - effects.mean(axis=1, keepdims=True),
+            method=METHOD,
+        )
+
+    @property
+    def table(self) -> pl.DataFrame:
+        """A row a change and output: chrom, position (from 1), ref, alt, output and effect.
+
+        Bases are those of the region's strand.
+        """
+        at, base = np.nonzero((np.arange(4) != self.tokens[:, None]) & (self.tokens < N)[:, None])
+        positions = np.array([self.region.position(offset) + 1 for offset in at.tolist()])
+        n = len(self.outputs)
+        letters = np.array(list(LETTERS))
+        changes = pl.DataFrame(
+            {
+                "chrom": [self.region.chrom] * len(at),
+                "position": positions,
+                "ref": letters[self.tokens[at]].tolist(),
+                "alt": letters[base].tolist(),
+            }
+        )[np.repeat(np.arange(len(at)), n)]
+        return changes.with_columns(
+            pl.Series("output", self.outputs * len(at), dtype=pl.String),
+            pl.Series("effect", self.all_effects[at, base].reshape(-1)),
+        )
+
+    def plot(self, *, sites: Sequence[Site] = ()) -> "Figure":
+        """Draw the bases as high as they contribute, over the effect of each change."""
+        return self.contributions.plot(
+            sites=sites, colours=self.effects, colours_are=f"effect of the change on {self.output}"
+        )
 
     def to_tangermeme(self) -> Float32[np.ndarray, "1 4 positions"]:
-        """Return attributions as tangermeme does, which has positions last.
+        """Return the effects on `output` as tangermeme has attributions: a batch of one."""
+        return self.contributions.hypothetical.T[None]
 
-        They are `saturation_mutagenesis(..., hypothetical=True)` of tangermeme 1.6 for a batch of
-        this one window: effects less their mean over the four bases, averaged over outputs. Of
-        its raw outputs, `y0` is `reference[None]` and `y_hat[0, base, position]` is
-        `reference + effects[position, base]`. It mutates N too, which is NaN here.
+    def write_arrays(self, out: Path) -> None:
+        """Write .npz: effects, and what `Contributions.write_arrays` writes.
+
+        `effects` (positions, 4) are on `output`; `all_effects` (positions, 4, outputs) and
+        `all_reference` are of all `outputs`.
+
+        Raises:
+            ConfigError: `out` does not end in .npz.
+            DataError: the place cannot be written.
         """
-        centred = self.effects - self.effects.mean(axis=1, keepdims=True)
-        return centred.reshape(*centred.shape[:2], -1).mean(axis=2).T[None]
+        own = {
+            "effects": self.effects,
+            "all_effects": self.all_effects,
+            "all_reference": self.reference,
+            "outputs": np.array(self.outputs),
+        }
+        write_arrays(check_suffix(out, ".npz"), own | self.contributions.arrays())
 
 
-def saturation_mutagenesis(
-    model: Model,
-    tokens: UInt8[np.ndarray, "length"],
+def importance(
+    effects: Float32[np.ndarray, "positions 4"],
+) -> Float32[np.ndarray, "positions"]:
+    """Return how much the base that is there adds: minus the mean effect of the three changes."""
+    return -effects.sum(axis=1) / 3
+
+
+def mutate(
+    model: Session | Model | Path | str,
+    region: Asked,
+    readout: Readout | str | None = None,
     *,
-    start: int = 0,
-    end: int | None = None,
-    species: int = 0,
-    reduce: Reduce | None = None,
+    gene: str | None = None,
+    output: str | None = None,
     batch: int | None = None,
-) -> Mutagenesis:
-    """Put every other base at every position of a region and see what a model says.
+) -> Mutations:
+    """Put every other base at every position of a region, and read the model.
 
     Args:
-        model: any model. One that is a `LayeredModel` computes the changed rows of each layer
-            alone, a `SplitModel` the changed features of its local part, and any other one
-            reads each mutant whole.
-        tokens: the window, A C G T N = 0 1 2 3 4.
-        start: first position of the region.
-        end: the position after its last; the window's end where None.
-        species: number that the model knows the genome by.
-        reduce: what to keep of a model's output, (batch, ...) to (batch, ...); the mean over
-            everything but tracks, the last axis, where None.
-        batch: mutants at once; where None, 4 windows, or as many changes as processor caches hold.
+        model: a session, a model, or the name of one.
+        region: such as `chrXIV:187,851-188,050`, a strand may follow; or DNA.
+        readout: what is read; the model's usual readout by default. With `masked`, of language
+            models, effects are log-ratios of each base and the one that is there, both masked.
+        gene: gene that is read; by default the one whose TSS is nearest.
+        output: the effect that is looked at first.
+        batch: mutants at once; chosen by default.
 
     Raises:
-        ConfigError: the window's length does not suit the model, or the region is empty or
-            reaches past the window.
+        ConfigError: the model has no such readout or output, or the region lies too far away.
+        DataError: there is no such gene, or a file cannot be used.
     """
-    model.check_length(len(tokens))
-    end = len(tokens) if end is None else end
-    if not 0 <= start < end <= len(tokens):
-        raise ConfigError(
-            f"start and end must name bases of the window of {len(tokens):,}, start before end; "
-            f"got {start:,} and {end:,}."
-        )
-    if batch is not None:
-        check_range(batch, "batch", low=1)
-    runs = _known_runs(tokens, start, end)
-    n_mutants = 3 * sum(len(run) for run in runs)
-    with evaluating(model) as device, progress("mutating", n_mutants) as ticker:
-        window = Window(
-            tokens=np.array(tokens),  # torch takes no arrays that may not be written to
-            species=species,
-            reduce=reduce or mean_of_tracks,
-            batch=batch,
-            device=device,
-        )
-        found = way_of(model, window)
-        reference = found.reference[0]
-        shape = (end - start, 4, *reference.shape)
-        effects = np.full(shape, np.nan, dtype=np.float32)
-        for run in runs:
-            effects[run - start, tokens[run]] = 0
-        for mutants in found.of(runs):
-            own = (mutants.outputs - reference).float().cpu().numpy()
-            effects[mutants.positions - start, mutants.bases] = own
-            ticker.advance(len(own))
-    return Mutagenesis(
-        effects=effects,
-        reference=reference.float().cpu().numpy(),
-        tokens=tokens[start:end].copy(),
-        account=window.account,
+    return mutate_subject(
+        find_subject(model, region, readout, gene=gene, output=output), batch=batch
     )
 
 
-def way_of(model: Model, window: Window) -> MutantOutputs:
-    """Return the way to compute mutants that reads least again."""
-    if isinstance(model, LayeredModel):
-        return Cones(model, window)
-    return Segments(model, window) if isinstance(model, SplitModel) else WholeWindows(model, window)
+def mutate_subject(subject: Subject, *, batch: int | None = None) -> Mutations:
+    """Mutate the region of a subject; `mutate` says how."""
+    if isinstance(subject.readout, OutputReadout):
+        found = _of_output(subject, subject.readout, batch)
+    elif isinstance(subject.readout, MaskedLogRatio):
+        found = _of_masked(subject, subject.readout)
+    else:
+        found = _one_by_one(subject)
+    effects, reference, account = found
+    return Mutations(
+        region=subject.region,
+        subject=subject.name,
+        tokens=subject.region_tokens,
+        outputs=subject.readout.outputs,
+        output=subject.output,
+        all_effects=effects,
+        reference=reference,
+        account=account,
+    )
 
 
-def mean_of_tracks(output: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch ..."]:
-    """Return the mean over everything between windows and tracks, which are the last axis."""
-    return output.flatten(1, -2).mean(dim=1) if output.ndim > 2 else output
+_Found = tuple[
+    Float32[np.ndarray, "positions 4 outputs"], Float32[np.ndarray, "kept"], Recomputation
+]
 
 
-def one_number(reduce: Reduce) -> Reduce:
-    """Return a function that does what `reduce` does, and refuses all but a number a window.
+def _of_output(subject: Subject, readout: OutputReadout, batch: int | None) -> _Found:
+    """Mutate on both strands where outputs say so; only what a mutation changes is computed."""
+    session, (start, end) = subject.session, subject.bounds
+    tokens, length = subject.tokens, subject.window.length
+    span = subject.span[None]
 
-    Raises:
-        ConfigError: by the function, of an output of any other shape than (batch,).
-    """
+    def forward(output: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch kept"]:
+        return readout.forward(output, np.broadcast_to(span, (len(output), 2)))
 
-    def checked(output: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch"]:
-        numbers = reduce(output)
-        if numbers.shape != output.shape[:1]:
-            raise ConfigError(
-                f"reduce must make one number a window, {tuple(output.shape[:1])}, of an output "
-                f"of {tuple(output.shape)}; got {tuple(numbers.shape)}."
-            )
-        return numbers
+    def backward(output: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch kept"]:
+        return readout.backward(output, np.broadcast_to(span, (len(output), 2)))
 
-    return checked
+    found = saturation_mutagenesis(
+        session.model,
+        tokens,
+        start=start,
+        end=end,
+        species=session.species,
+        reduce=forward,
+        batch=batch,
+    )
+    read, before = _outputs(found), found.reference
+    if session.outputs.both_strands:
+        turned = saturation_mutagenesis(
+            session.model,
+            reverse_complement(tokens),
+            start=length - end,
+            end=length - start,
+            species=session.species,
+            reduce=backward,
+            batch=batch,
+        )
+        read = (read + _outputs(turned)[::-1, ::-1]) / 2
+        before = (before + turned.reference) / 2
+    effects = subject.along_region(readout.effect(read, before))
+    return np.ascontiguousarray(effects), before, found.account
 
 
-def _known_runs(
-    tokens: UInt8[np.ndarray, "length"], start: int, end: int
-) -> list[Int64[np.ndarray, "_"]]:
-    """Return the positions of a region whose base is known, neighbours together."""
+def _of_masked(subject: Subject, readout: MaskedLogRatio) -> _Found:
+    """Predict every base of the region while it is masked."""
+    session, region = subject.session, subject.region
+    found = read_region(
+        session.model,
+        subject.reference,
+        region,
+        species=session.species,
+        config=readout.masking,
+    )
+    log_p = np.log(np.maximum(found.p, np.float32(1e-12)))
+    own = np.take_along_axis(log_p, np.minimum(found.tokens, N - 1)[:, None].astype(int), axis=1)
+    effects = (log_p - own)[:, :, None].astype(np.float32)
+    reference = np.array([np.nansum(own)], dtype=np.float32)
+    return effects, reference, Recomputation(n_mutants=3 * int((found.tokens < N).sum()))
+
+
+def _one_by_one(subject: Subject) -> _Found:
+    """Read every mutant, and the window as it is, at the base that changes and around it."""
+    session, readout, (start, end) = subject.session, subject.readout, subject.bounds
+    tokens = subject.tokens
     known = start + np.flatnonzero(tokens[start:end] < N)
-    runs = np.split(known, np.flatnonzero(np.diff(known) > 1) + 1)
-    return [run for run in runs if len(run)]
+    effects = np.full((end - start, 4, len(readout.outputs)), np.nan, dtype=np.float32)
+    effects[known - start, tokens[known]] = 0
+    whole = Windows(tokens[None], np.array([[start, end]]))
+    reference = readout.read(session.model, whole, species=session.species)[0]
+    with progress("mutating", len(known)) as ticker:
+        for first in range(0, len(known), _POSITIONS_AT_ONCE):
+            places = known[first : first + _POSITIONS_AT_ONCE]
+            bases = np.concatenate([tokens[places][None], other_bases(tokens[places])])
+            rows = np.repeat(tokens[None], bases.size, axis=0).reshape(*bases.shape, -1)
+            rows[:, np.arange(len(places)), places] = bases
+            spans = np.stack([places, places + 1], axis=1)
+            windows = Windows(rows.reshape(bases.size, -1), np.tile(spans, (4, 1)))
+            read = readout.read(session.model, windows, species=session.species)
+            kept = read.reshape(*bases.shape, -1)
+            for change in range(1, 4):
+                own = readout.effect(kept[change], kept[0])
+                effects[places - start, bases[change]] = own
+            ticker.advance(len(places))
+    account = Recomputation(n_mutants=3 * len(known))
+    return subject.along_region(effects), reference, account
+
+
+def _outputs(found: Mutagenesis) -> Float32[np.ndarray, "positions 4 kept"]:
+    return found.effects + found.reference

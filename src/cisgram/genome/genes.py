@@ -1,27 +1,26 @@
 """Genes, transcripts, exons and all other lines of a GTF or GFF3 file."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import polars as pl
 
-from cisgram.core.checks import DataError, check_unique
+from cisgram.core.checks import ConfigError, DataError, check_unique, few, read_text
+from cisgram.genome.interval import Interval
 from cisgram.genome.packaged_genomes import check_path_or_name, packaged_genome
+from cisgram.genome.reference import Reference
 from cisgram.genome.streams import read_lines
 
-_COLUMNS = (
-    "chrom", "source", "feature", "start", "end", "score", "strand", "phase", "attributes"
-)  # fmt: skip
+_COLUMNS = ["chrom", "source", "feature", "start", "end", "score", "strand", "phase", "attributes"]
 _GTF_GENE = "^gene$"
 _GFF3_GENE = r"^(?:.+_)?gene$|^pseudogene$"
 _TRANSCRIPT = r"RNA$|transcript$|_segment$|^transposable_element$"
 _EXON = r"^(?:.+_)?exon$"
 _PREFIX = r"^(?:gene|transcript|rna)[:-]"
-_GENE_COLUMNS = ("gene", "name", "biotype", "chrom", "start", "end", "strand", "tss")
-_TRANSCRIPT_COLUMNS = ("transcript", "gene", "biotype", "chrom", "start", "end", "strand", "tss")
-_EXON_COLUMNS = ("transcript", "gene", "chrom", "start", "end", "strand")
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,7 @@ class Annotation:
 def read_genes(path: Path | str) -> Annotation:
     """Read a GTF or GFF3, plain or compressed, in the styles of Ensembl, GENCODE, RefSeq and SGD.
 
-    The name of a packaged genome such as `yeast-r64` stands for its annotation, here and in
-    `read_features`.
+    The name of a packaged genome such as `yeast-r64` stands for its annotation.
 
     Raises:
         DataError: the file is damaged, has no gene lines, names a gene twice, or
@@ -73,8 +71,7 @@ def read_genes(path: Path | str) -> Annotation:
 def read_features(path: Path | str) -> pl.DataFrame:
     """Read every line of a GTF or GFF3, whatever it stands for.
 
-    Two liberties that tools take are put right: positions written `12.0`, and the
-    larger one first on strand `-`.
+    Positions written `12.0`, and those in falling order on strand `-`, are put right.
 
     Returns:
         chrom, feature (its third column), start and end (0-based, half-open), strand,
@@ -114,6 +111,129 @@ def read_features(path: Path | str) -> pl.DataFrame:
     )  # fmt: skip
 
 
+class Genes:
+    """The genes of an annotation that lie on a reference, parsed once.
+
+    An identifier is the annotation's own, `YNL243W`; a name is what people say, `SLA2`.
+    """
+
+    places: dict[str, Interval]
+    """Body of each gene on its strand, by identifier; contigs are spelt as in the reference,
+    and genes on other contigs are left out."""
+
+    def __init__(self, annotation: Path | str, reference: Reference) -> None:
+        """Read a GTF, a GFF3 or the annotation of a packaged genome, named `yeast-r64`.
+
+        Raises:
+            DataError: the file cannot be used, or none of its genes lies on the reference.
+        """
+        self.annotation, self.reference = annotation, reference
+        rows = read_genes(annotation).genes.iter_rows(named=True)
+        self._rows: dict[str, dict[str, Any]] = {row["gene"]: row for row in rows}
+        self._named: dict[str, list[str]] = {}
+        self.places = {}
+        for gene, row in self._rows.items():
+            self._named.setdefault(row["name"], []).append(gene)
+            chrom = reference.names.resolve(row["chrom"])
+            if chrom is not None:
+                self.places[gene] = Interval(chrom, row["start"], row["end"], row["strand"])
+        if not self.places:
+            raise DataError(
+                f"no gene of {annotation} lies on a contig of {reference.name}; "
+                "give the annotation of this genome."
+            )
+
+    def find(self, names: Sequence[str]) -> dict[str, Interval]:
+        """Return the bodies of genes, or of one, by identifier or name; identifiers win.
+
+        Raises:
+            DataError: a gene is not in the annotation, or its contig not in the reference, or
+                several genes have the name.
+        """
+        known, source = self._rows.keys() | self._named, self.annotation
+        names = [names] if isinstance(names, str) else names
+        if missing := [name for name in names if name not in known]:
+            raise DataError(f"annotation {source} has no gene {few(missing)}; use its names.")
+        return {gene: self.places[gene] for gene in map(self._identifier, names)}
+
+    def from_list(self, path: Path | str) -> dict[str, Interval]:
+        """Return the bodies of the genes that a text file names, as `find` does.
+
+        Raises:
+            DataError: `read_gene_list` or `find` cannot use it.
+        """
+        return self.find(read_gene_list(path))
+
+    def name(self, identifier: str) -> str:
+        """Return the name of a gene, its identifier where it has none.
+
+        Raises:
+            DataError: the annotation has no such identifier.
+        """
+        if identifier not in self._rows:
+            raise DataError(
+                f"annotation {self.annotation} has no gene {identifier}; use its identifiers."
+            )
+        return self._rows[identifier]["name"]
+
+    @property
+    def by_name(self) -> dict[str, Interval]:
+        """Body of each gene by name; by identifier where another gene has the name already."""
+        found: dict[str, Interval] = {}
+        for gene, place in self.places.items():
+            name = self._rows[gene]["name"]
+            found[gene if name in found or name in self._rows else name] = place
+        return found
+
+    def nearest(self, region: Interval) -> str:
+        """Return the identifier of the gene whose body starts nearest to a region's middle.
+
+        Raises:
+            ConfigError: no gene lies on the region's contig.
+        """
+        chrom = self.reference.names.resolve(region.chrom)
+        middle = (region.start + region.end) // 2
+        distances = {
+            gene: abs(place.position(0) - middle)
+            for gene, place in self.places.items()
+            if place.chrom == chrom
+        }
+        if not distances:
+            raise ConfigError(
+                f"no gene of the annotation lies on {region.chrom}; name a region near one."
+            )
+        return min(distances, key=distances.__getitem__)
+
+    def _identifier(self, name: str) -> str:
+        """Return the one gene on the reference that is meant by an identifier or a name."""
+        genes = [name] if name in self._rows else self._named[name]
+        placed = [gene for gene in genes if gene in self.places]
+        if not placed:
+            raise DataError(
+                f"gene {name} lies on {self._rows[genes[0]]['chrom']}, which "
+                f"{self.reference.name} lacks; give the annotation of this genome."
+            )
+        if len(placed) > 1:
+            raise DataError(
+                f"annotation {self.annotation} has {len(placed)} genes named {name} "
+                f"({few(placed, 5)}); give the identifier of one."
+            )
+        return placed[0]
+
+
+def read_gene_list(path: Path | str) -> list[str]:
+    """Return the first word of every line of a text file, but of comments (`#`).
+
+    Raises:
+        DataError: the file is missing, no text, or names no gene.
+    """
+    lines = (line.split() for line in read_text(path, "list of genes").splitlines())
+    names = [words[0] for words in lines if words and not words[0].startswith("#")]
+    if not names:
+        raise DataError(f"{path} names no gene; write one a line.")
+    return names
+
+
 def _read(path: Path | str, *, every: bool = False) -> pl.DataFrame:
     """Return the lines of genes, transcripts and exons, or all, as nine columns of text."""
     packaged = packaged_genome(path)
@@ -146,11 +266,7 @@ def _read(path: Path | str, *, every: bool = False) -> pl.DataFrame:
 
 
 def _positions(lines: pl.DataFrame, path: Path | str) -> pl.DataFrame:
-    """Turn positions into 0-based numbers and add the TSS.
-
-    Raises:
-        DataError: a line has none, or no attributes.
-    """
+    """Turn positions into 0-based numbers and add the TSS; refuse lines without them."""
     start, end = (pl.col(name).cast(pl.Int64, strict=False) for name in ("start", "end"))
     strand = pl.col("strand")
     table = lines.with_columns(
@@ -186,6 +302,15 @@ def _gff3_says(*names: str) -> pl.Expr:
     return pl.coalesce(pl.col("attributes").str.extract(pattern.format(name)) for name in names)
 
 
+def _annotation(genes: pl.DataFrame, transcripts: pl.DataFrame, exons: pl.DataFrame) -> Annotation:
+    place = ("chrom", "start", "end", "strand")
+    return Annotation(
+        genes.select("gene", "name", "biotype", *place, "tss"),
+        transcripts.select("transcript", "gene", "biotype", *place, "tss"),
+        exons.select("transcript", "gene", *place),
+    )
+
+
 def _read_gtf(lines: pl.DataFrame) -> Annotation:
     table = lines.with_columns(
         gene=_with_version(_gtf_says("gene_id"), _gtf_says("gene_version")),
@@ -199,11 +324,7 @@ def _read_gtf(lines: pl.DataFrame) -> Annotation:
         biotype=_gtf_says("transcript_biotype", "transcript_type")
     )
     exons = table.filter(feature == "exon")
-    return Annotation(
-        genes.select(_GENE_COLUMNS),
-        transcripts.select(_TRANSCRIPT_COLUMNS),
-        exons.select(_EXON_COLUMNS),
-    )
+    return _annotation(genes, transcripts, exons)
 
 
 def _read_gff3(lines: pl.DataFrame) -> Annotation:
@@ -245,11 +366,7 @@ def _read_gff3(lines: pl.DataFrame) -> Annotation:
             maintain_order="left",
         )
     )
-    return Annotation(
-        genes.select(_GENE_COLUMNS),
-        transcripts.select(_TRANSCRIPT_COLUMNS),
-        exons.select(_EXON_COLUMNS),
-    )
+    return _annotation(genes, transcripts, exons)
 
 
 def _whole(genes: pl.DataFrame) -> pl.DataFrame:

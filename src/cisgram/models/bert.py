@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int, Int64, UInt8
 from torch import Tensor, nn
 
 from cisgram.core.checks import ConfigError, check_range
+from cisgram.data.outputs import Geometry, Outputs
 from cisgram.data.tokenizer import (
     FIRST_LETTER,
     FIRST_WORD,
@@ -22,7 +23,8 @@ from cisgram.data.tokenizer import (
     TokenizerConfig,
     build_tokenizer,
 )
-from cisgram.models.base import Embedding, LanguageModel
+from cisgram.models.base import MASK, Embedding, Model, output_of
+from cisgram.models.registry import architecture
 from cisgram.nn.alibi import NORM_EPSILON, AlibiBlock, alibi_bias, alibi_slopes
 
 _INITIAL_SD = 0.02
@@ -61,6 +63,11 @@ class BertConfig:
                 f"channels must be a multiple of n_heads ({self.n_heads}); got {self.channels}."
             )
 
+    @property
+    def geometry(self) -> Geometry:
+        """Window; every base has a row."""
+        return Geometry(window=self.window)
+
 
 class TokenBatch(NamedTuple):
     """Windows as a model of tokens reads them: `CLS`, tokens, `SEP`, and `PAD` to equal length."""
@@ -70,22 +77,36 @@ class TokenBatch(NamedTuple):
     """First base and the one after the last; of special tokens, a place without bases."""
 
 
-class BertLM(LanguageModel):
-    """BERT of the DNABERT-2 kind; 117,074,176 numbers at 4,096 tokens and 2 species.
+@architecture(
+    "bert",
+    BertConfig,
+    tiny={
+        "tokenizer": {"kind": "kmer", "k": 3},
+        "window": 24,
+        "channels": 8,
+        "n_layers": 1,
+        "n_heads": 2,
+        "feed_channels": 8,
+    },
+)
+class Bert(Model):
+    """BERT over bases, k-mers or byte pairs, for bases (DNABERT-2, Zhou et al. 2024).
 
-    What it learns to predict are tokens (`token_logits`). `logits` translates that to bases where
-    the cuts between tokens do not depend on the bases: with single bases and k-mers.
+    117,074,176 parameters at 4,096 tokens and 2 species. It is trained to predict tokens
+    (`token_logits`). `forward` translates that to bases where the cuts between tokens do not depend
+    on the bases: with single bases and k-mers.
     """
 
-    kind = "bert-lm"
+    reads_weights, reads_masks = False, True
     forward_methods = ("token_logits",)
+    stages = ("norm", "blocks.*")
 
-    def __init__(self, config: BertConfig) -> None:
-        super().__init__()
-        self.config = config
+    def __init__(self, config: BertConfig, outputs: Outputs) -> None:
+        super().__init__(config, outputs)
+        if not outputs.are_bases:
+            raise ConfigError(f"{self.kind} is a language model; it predicts bases and no tracks.")
         self.tokenizer = build_tokenizer(config.tokenizer)
-        self.window, self.multiple, self.receptive_field = config.window, 1, None
-        self.resolution = _resolution(config.tokenizer)
+        self.embedding_layer = f"blocks.{config.n_layers - 1}"
         channels = config.channels
         self.words = nn.Embedding(self.tokenizer.vocabulary_size, channels)
         self.species = nn.Embedding(config.n_species, channels) if config.n_species else None
@@ -114,19 +135,16 @@ class BertLM(LanguageModel):
             elif name.endswith("bias"):
                 nn.init.zeros_(value)
 
-    def tokenize(
-        self,
-        tokens: UInt8[Tensor, "batch length"],
-        mask: Bool[Tensor, "batch length"] | None = None,
-    ) -> TokenBatch:
+    def tokenize(self, tokens: UInt8[Tensor, "batch length"]) -> TokenBatch:
         """Cut windows into tokens; one of which any base is masked becomes `Special.MASK`.
 
-        Cuts follow from `tokens` alone, so those of masked bases must be the true ones or others
-        of A C G T; an N in their place would move the cuts.
+        A masked base is cut as a known one, as N would move the cuts.
         """
         length = tokens.shape[1]
         self.check_length(length)
-        rows = [self.tokenizer.encode(row) for row in tokens.cpu().numpy()]
+        mask = tokens == MASK
+        known = tokens.masked_fill(mask, 0)
+        rows = [self.tokenizer.encode(row) for row in known.cpu().numpy()]
         n_positions = max(len(row.ids) for row in rows) + 2
         ids = np.full((len(rows), n_positions), Special.PAD, dtype=np.int64)
         spans = np.full((len(rows), n_positions, 2), length, dtype=np.int64)
@@ -138,8 +156,6 @@ class BertLM(LanguageModel):
         batch = TokenBatch(
             torch.from_numpy(ids).to(tokens.device), torch.from_numpy(spans).to(tokens.device)
         )
-        if mask is None:
-            return batch
         n_before = F.pad(mask.cumsum(1), (1, 0))
         touched = n_before.gather(1, batch.spans[..., 1]) > n_before.gather(1, batch.spans[..., 0])
         return batch._replace(ids=batch.ids.masked_fill(touched, Special.MASK))
@@ -155,18 +171,17 @@ class BertLM(LanguageModel):
         """
         return F.linear(self.head(self._hidden(ids, species)), self.words.weight, self.head_bias)
 
-    def logits(
+    def forward(
         self,
         tokens: UInt8[Tensor, "batch length"],
-        mask: Bool[Tensor, "batch length"] | None = None,
         species: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch length 4"]:
         """Return unnormalised log-probabilities of A, C, G and T at every base.
 
-        The network sees a k-mer or does not: all its bases are hidden from it when one is masked.
-        A base's probability is then that of the k-mers with it, among those that agree with the
-        k-mer's other bases where they are not masked. Of overlapping k-mers the one counts that
-        has the base nearest to its middle.
+        The network sees a k-mer or does not: all its bases are masked when one is. A base's
+        probability is then that of the k-mers with it, among those that agree with the k-mer's
+        other bases where they are not masked. Of overlapping k-mers the one counts that has the
+        base nearest to its middle.
 
         Raises:
             ConfigError: tokens are byte pairs.
@@ -177,25 +192,28 @@ class BertLM(LanguageModel):
                 "byte pairs give no probabilities of single bases, because where they are cut "
                 "depends on the masked base; use token_logits, or a tokenizer of kind base or kmer."
             )
-        batch = self.tokenize(tokens, mask)
+        batch = self.tokenize(tokens)
         scores = self.token_logits(batch.ids, species)
         if config.kind == "base":
             return scores[:, 1:-1, FIRST_LETTER : FIRST_LETTER + 4]
-        if mask is None:
-            mask = torch.zeros_like(tokens, dtype=torch.bool)
-        return _bases_of_kmers(scores, batch.spans, config.k, tokens=tokens, mask=mask)
+        mask = tokens == MASK
+        known = tokens.masked_fill(mask, 0)
+        return _bases_of_kmers(scores, batch.spans, config.k, tokens=known, mask=mask)
 
     def embed(
         self,
         tokens: UInt8[Tensor, "batch length"],
         species: Int[Tensor, "batch"] | None = None,
+        *,
+        layer: str | None = None,
     ) -> Embedding:
-        """Return the tokens after the last block, nothing masked, without `CLS`.
+        """Return the tokens after a layer, nothing masked, without `CLS`.
 
         Where a window has fewer tokens than another of the batch, zeros without bases follow.
         """
-        batch = self.tokenize(tokens)
-        values, spans = self._hidden(batch.ids, species)[:, 1:-1], batch.spans[:, 1:-1]
+        ids, spans = self.tokenize(tokens)
+        found = output_of(self, self.layer(layer), lambda: self.token_logits(ids, species))
+        values, spans = found[:, 1:-1], spans[:, 1:-1]
         empty = spans[..., :1] == spans[..., 1:]
         return Embedding(values.masked_fill(empty, 0), spans)
 
@@ -212,11 +230,6 @@ class BertLM(LanguageModel):
         for block in self.blocks:
             x = block(x, bias)
         return x
-
-
-def _resolution(config: TokenizerConfig) -> int:
-    """Return the bases from one token to the next, at least."""
-    return config.stride or config.k if config.kind == "kmer" else 1
 
 
 def _bases_of_kmers(

@@ -11,12 +11,15 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from cisgram.core.checks import ConfigError, check_range
-from cisgram.models.base import Bases, LayeredModel, halo_of
+from cisgram.data.outputs import Geometry, Outputs
+from cisgram.models.base import LayeredModel, halo_of
+from cisgram.models.registry import architecture
 from cisgram.nn.changes import ChangeLayer, Dense, ReluConv
+from cisgram.nn.pool import mean_of_bins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,21 +36,35 @@ class DilatedCNNConfig:
     """Taps of the residual ones."""
     dilations: tuple[int, ...] = (2, 4, 8, 16, 32, 64, 128, 256)
     """Bases between the taps of each residual convolution."""
-    n_tracks: int = 1
-    """Predicted for a window, or for every base of it."""
-    pooled: bool = True
-    """Predict the tracks of a window from the mean over its bases; otherwise those of each base."""
+    resolution: int = 1
+    """Bases whose mean makes a row of the output, where there is one for more than a window."""
+    crop: int = 0
+    """Rows left out at each end of the output."""
 
     def __post_init__(self) -> None:
         """Check every field; lists become tuples."""
         object.__setattr__(self, "dilations", tuple(self.dilations))
-        for name in ("window", "channels", "first_width", "width", "n_tracks"):
+        for name in ("window", "channels", "first_width", "width"):
             check_range(getattr(self, name), name, low=1)
         for name in ("first_width", "width"):
             if getattr(self, name) % 2 == 0:
                 raise ConfigError(f"{name} must be odd; got {getattr(self, name)}.")
         for dilation in self.dilations:
             check_range(dilation, "dilations", low=1)
+        check_range(self.crop, "crop", low=0)
+        self.geometry  # noqa: B018 - checks the window against resolution and crop
+
+    @property
+    def geometry(self) -> Geometry:
+        """Window, and which of its bases the rows of the output stand for."""
+        return Geometry(
+            window=self.window, resolution=self.resolution, margin=self.crop * self.resolution
+        )
+
+    @property
+    def default_outputs(self) -> Outputs:
+        """One number of a window."""
+        return Outputs(row="window", names=("output",))
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
@@ -59,17 +76,24 @@ class DilatedCNNConfig:
         return ((self.first_width, 1), *((self.width, gap) for gap in self.dilations))
 
 
+@architecture(
+    "dilated-cnn",
+    DilatedCNNConfig,
+    tiny={"window": 64, "channels": 6, "first_width": 5, "dilations": (2, 4)},
+)
 class DilatedCNN(LayeredModel):
-    """Dilated convolutions to tracks of a window or of each base; 104,321 numbers by default."""
+    """Dilated convolutions, for numbers of a window or for tracks (BPNet's trunk).
 
-    kind = "dilated-cnn"
+    104,321 parameters by default.
+    """
 
-    def __init__(self, config: DilatedCNNConfig) -> None:
-        super().__init__()
-        self.config, self.averages = config, config.pooled
-        self.window, self.multiple, self.resolution = config.window, 1, 1
-        self.halo = halo_of(config.shapes, multiple=1)
-        self.receptive_field = 1 + 2 * self.halo
+    row_kinds = ("base", "bin", "window")
+    stages = ("convolutions.*",)
+
+    def __init__(self, config: DilatedCNNConfig, outputs: Outputs) -> None:
+        super().__init__(config, outputs)
+        self.multiple = 1 if self.averages else config.resolution
+        self.halo = halo_of(config.shapes, multiple=self.multiple)
         n_in = 4
         self.convolutions = nn.ModuleList()
         for number, (width, dilation) in enumerate(config.shapes):
@@ -77,26 +101,26 @@ class DilatedCNN(LayeredModel):
                 ReluConv(n_in, config.channels, width=width, dilation=dilation, residual=number > 0)
             )
             n_in = config.channels
-        self.head = Dense(config.channels, config.n_tracks)
+        self.head = Dense(config.channels, outputs.n_columns)
         self.register_buffer("letters", F.pad(torch.eye(4), (0, 0, 0, 1)), persistent=False)
 
     @property
     def layers(self) -> Sequence[ChangeLayer]:
-        """The convolutions; and the head where it predicts each base."""
+        """The convolutions; and the head where every base has a row of the output."""
         convolutions = cast(Sequence[ChangeLayer], tuple(self.convolutions))
-        return convolutions if self.averages else (*convolutions, self.head)
+        return (*convolutions, self.head) if self._is_headed else convolutions
 
-    def forward(
-        self,
-        tokens: Bases,
-        species: Int[Tensor, "batch"] | None = None,
-    ) -> Float[Tensor, "batch ... tracks"]:
-        """Return the tracks of each window, or of each of its bases."""
-        return self.mix(self.local(tokens, species))
+    @property
+    def _is_headed(self) -> bool:
+        return not self.averages and self.config.resolution == 1
 
     def mix(
         self, features: tuple[Float[Tensor, "batch length channels"], ...]
-    ) -> Float[Tensor, "batch ... tracks"]:
-        """Return the tracks of each window, or of each of its bases."""
-        (x,) = features
-        return self.head(x.mean(dim=1, keepdim=True))[:, 0] if self.averages else x
+    ) -> Float[Tensor, "batch ... columns"]:
+        """Return the scores of every column, of each window or of each row that is left of it."""
+        (x,), crop = features, self.config.crop
+        if self.averages:
+            return self.head(x.mean(dim=1, keepdim=True))[:, 0]
+        x = mean_of_bins(x, self.config.resolution)
+        x = x[:, crop : x.shape[1] - crop]
+        return x if self._is_headed else self.head(x)

@@ -8,23 +8,17 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cisgram.core.checks import ConfigError, check_range
+from cisgram.data.outputs import Geometry, Outputs
 from cisgram.genome.alphabet import N
-from cisgram.models.base import (
-    MASK,
-    Bases,
-    Embedding,
-    LanguageModel,
-    SplitModel,
-    halo_of,
-    hide,
-    rows_of,
-)
+from cisgram.models.base import MASK, Bases, Embedding, SplitModel, halo_of, rows_of
+from cisgram.models.registry import architecture
 from cisgram.nn.dilated import DilatedBlock
 from cisgram.nn.init import lecun_normal_
+from cisgram.nn.pool import mean_of_bins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +45,10 @@ class DilatedConfig:
     """On what each layer adds."""
     causal: bool = False
     """Predict each base from those before it, instead of from those on both sides."""
+    resolution: int = 1
+    """Bases whose mean makes a row of the output."""
+    crop: int = 0
+    """Rows left out at each end of the output."""
 
     def __post_init__(self) -> None:
         """Check every field; lists become tuples."""
@@ -67,6 +65,19 @@ class DilatedConfig:
         for dilation in self.dilations:
             check_range(dilation, "dilations", low=1)
         check_range(self.dropout, "dropout", low=0, high=1)
+        check_range(self.crop, "crop", low=0)
+        if self.causal and self.resolution > 1:
+            raise ConfigError(
+                f"a causal model has a row for each base; got a resolution of {self.resolution}."
+            )
+        self.geometry  # noqa: B018 - checks the window against resolution and crop
+
+    @property
+    def geometry(self) -> Geometry:
+        """Window, and which of its bases the rows of the output stand for."""
+        return Geometry(
+            window=self.window, resolution=self.resolution, margin=self.crop * self.resolution
+        )
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
@@ -81,22 +92,37 @@ class DilatedConfig:
         )
 
 
-class DilatedLM(LanguageModel, SplitModel):
-    """Dilated convolutions of the GPN kind; 93,092,864 numbers by default.
+@architecture(
+    "dilated",
+    DilatedConfig,
+    tiny={
+        "window": 32,
+        "channels": 8,
+        "n_layers": 4,
+        "first_width": 5,
+        "width": 3,
+        "dilations": (1, 2),
+        "feed_channels": 8,
+    },
+)
+class Dilated(SplitModel):
+    """Dilated convolutions at one base, for bases or for tracks (GPN, Benegas et al. 2023).
 
-    Past a window's ends are zeros. A causal model sees, when it predicts a base, only those
-    before it, and an N before the window's first; a hidden base of its `embed` has seen itself and
-    those before it.
+    93,092,864 parameters by default. Past a window's ends are zeros. A causal model sees, when it
+    predicts a base, only those before it, and an N before the window's first; a position of its
+    `embed` has seen its own base and those before it.
     """
 
-    kind = "dilated-lm"
+    reads_masks = True
+    stages = ("blocks.*", "norm")
+    embedding_layer = "norm"
 
-    def __init__(self, config: DilatedConfig) -> None:
-        super().__init__()
-        self.config, self.causal = config, config.causal
-        self.window, self.multiple, self.resolution = config.window, 1, 1
-        self.receptive_field = 1 + sum((width - 1) * gap for width, gap in config.shapes)
-        self.halo = self.receptive_field if config.causal else halo_of(config.shapes, multiple=1)
+    def __init__(self, config: DilatedConfig, outputs: Outputs) -> None:
+        super().__init__(config, outputs)
+        self.causal, self.multiple = config.causal, config.resolution
+        reach = 1 + sum((width - 1) * gap for width, gap in config.shapes)
+        both = halo_of(config.shapes, multiple=config.resolution)
+        self.halo = reach if config.causal else both
         channels = config.channels
         self.letters = _table(MASK + 1, channels)
         self.species = _table(config.n_species, channels) if config.n_species else None
@@ -116,46 +142,40 @@ class DilatedLM(LanguageModel, SplitModel):
             _dense(channels, channels),
             nn.GELU(),
             nn.LayerNorm(channels, bias=False),
-            _dense(channels, 4),
+            _dense(channels, outputs.n_columns),
         )
-
-    def logits(
-        self,
-        tokens: Bases,
-        mask: Bool[Tensor, "batch length"] | None = None,
-        species: Int[Tensor, "batch"] | None = None,
-    ) -> Float[Tensor, "batch length 4"]:
-        """Return unnormalised log-probabilities of A, C, G and T at every base."""
-        return self.mix(self.local(hide(tokens, mask), species))
 
     def local(
         self,
         tokens: Bases,
         species: Int[Tensor, "batch"] | None = None,
-    ) -> tuple[Float[Tensor, "batch length channels"], ...]:
-        """Return what each base is predicted from; a hidden base is the token `MASK`."""
-        self.check_length(tokens.shape[1])
-        seen = _after_unknown(tokens[:, :-1]) if self.config.causal else tokens
-        return (self._hidden(seen, species),)
+    ) -> tuple[Float[Tensor, "batch rows channels"], ...]:
+        """Return what each row is predicted from."""
+        seen = _after_unknown(tokens[:, :-1]) if self.causal else tokens
+        return (mean_of_bins(self._hidden(seen, species), self.config.resolution),)
 
     def mix(
-        self, features: tuple[Float[Tensor, "batch length channels"], ...]
-    ) -> Float[Tensor, "batch length 4"]:
-        """Return unnormalised log-probabilities of A, C, G and T at every base."""
-        return self.head(features[0])
+        self, features: tuple[Float[Tensor, "batch rows channels"], ...]
+    ) -> Float[Tensor, "batch left columns"]:
+        """Return the scores of every column, the rows at the ends of the window left out."""
+        (x,), crop = features, self.config.crop
+        return self.head(x[:, crop : x.shape[1] - crop])
 
     def embed(
         self,
         tokens: Bases,
         species: Int[Tensor, "batch"] | None = None,
+        *,
+        layer: str | None = None,
     ) -> Embedding:
-        """Return the bases after the last block, nothing masked."""
+        """Return the output of a layer, nothing masked; of a causal model, of the last one."""
+        if not self.causal:
+            return super().embed(tokens, species, layer=layer)
         length = tokens.shape[1]
-        self.check_length(length)
-        seen = _after_unknown(tokens) if self.config.causal else tokens
-        values = self._hidden(seen, species)[:, -length:]
-        starts = torch.arange(length, device=tokens.device)
-        spans = torch.stack([starts, starts + 1], dim=-1)
+        if self.layer(layer) != self.embedding_layer:
+            raise ConfigError(f"a causal {self.kind} is embedded by {self.embedding_layer} alone.")
+        values = self._hidden(_after_unknown(tokens), species)[:, -length:]
+        spans = self.spans_of(values, length, self.embedding_layer).to(tokens.device)
         return Embedding(values, spans.expand(len(tokens), -1, -1))
 
     def _hidden(

@@ -1,6 +1,6 @@
 """Enformer (Avsec et al. 2021, Nature Methods 18:1196): convolutions, then attention, to tracks.
 
-The defaults are the published sizes, with the tracks of the human head.
+The defaults are the published sizes.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cisgram.core.checks import ConfigError, check_range
-from cisgram.models.base import Bases, TrackModel, halo_of, rows_of
+from cisgram.data.outputs import Geometry, Outputs
+from cisgram.models.base import Bases, SplitModel, halo_of, rows_of
+from cisgram.models.registry import architecture
 from cisgram.nn.attention import TransformerBlock
 from cisgram.nn.conv import BatchNorm, Conv
 from cisgram.nn.pool import AttentionPool
@@ -46,12 +48,10 @@ class EnformerConfig:
     """In the transformer blocks; an eighth of it before the head."""
     crop: int = 320
     """Bins left out at each end."""
-    n_tracks: int = 5_313
-    """Predicted for every bin."""
 
     def __post_init__(self) -> None:
         """Check every field."""
-        names = ("window", "channels", "n_layers", "n_heads", "key_size", "n_features", "n_tracks")
+        names = ("window", "channels", "n_layers", "n_heads", "key_size", "n_features")
         for name in (*names, "channel_multiple"):
             check_range(getattr(self, name), name, low=1)
         check_range(self.n_pools, "n_pools", low=2)
@@ -64,11 +64,25 @@ class EnformerConfig:
                 f"channels must be even and a multiple of n_heads ({self.n_heads}); "
                 f"got {self.channels}."
             )
-        if self.window % 2**self.n_pools or 2 * self.crop * 2**self.n_pools >= self.window:
-            raise ConfigError(
-                f"window must be a multiple of {2**self.n_pools} and leave bins between "
-                f"{self.crop} cropped at each end; got {self.window:,}."
-            )
+        self.geometry  # noqa: B018 - checks the window against resolution and crop
+
+    @property
+    def geometry(self) -> Geometry:
+        """Window, and which of its bases the rows of the output stand for."""
+        size = 2**self.n_pools
+        return Geometry(window=self.window, resolution=size, margin=self.crop * size)
+
+    @property
+    def default_outputs(self) -> Outputs:
+        """Tracks of the published human head, which have no names here."""
+        names = tuple(f"track{number}" for number in range(5_313))
+        return Outputs(
+            row="bin",
+            names=names,
+            activation="softplus",
+            resolution=self.geometry.resolution,
+            margin=self.geometry.margin,
+        )
 
     @property
     def tower(self) -> tuple[int, ...]:
@@ -83,17 +97,30 @@ class EnformerConfig:
         return (*sizes, self.channels)
 
 
-class Enformer(TrackModel):
-    """Predicts tracks in bins of 128 bases from 196,608 of them."""
+@architecture(
+    "enformer",
+    EnformerConfig,
+    tiny={
+        "window": 64,
+        "channels": 8,
+        "n_pools": 2,
+        "channel_multiple": 4,
+        "n_layers": 1,
+        "n_heads": 2,
+        "key_size": 4,
+        "n_features": 12,
+        "crop": 1,
+    },
+)
+class Enformer(SplitModel):
+    """Convolutions, then attention, to tracks in bins (Enformer, Avsec et al. 2021)."""
 
-    kind = "enformer"
+    stages = ("stem_block", "tower.*", "transformer.*", "last")
 
-    def __init__(self, config: EnformerConfig) -> None:
-        super().__init__()
-        self.config, half = config, config.channels // 2
-        self.window = config.window
-        self.multiple = self.resolution = 2**config.n_pools
-        self.margin, self.n_columns = config.crop * self.resolution, config.n_tracks
+    def __init__(self, config: EnformerConfig, outputs: Outputs) -> None:
+        super().__init__(config, outputs)
+        half, self.multiple = config.channels // 2, 2**config.n_pools
+        self.embedding_layer = f"transformer.{config.n_layers - 1}"
         self.stem = Conv(4, half, width=_STEM_WIDTH)
         self.stem_block = PooledBlock(half)
         self.tower = nn.ModuleList()
@@ -116,7 +143,7 @@ class Enformer(TrackModel):
         )
         self.last = ConvBlock(config.channels, 2 * config.channels)
         self.last_dropout = nn.Dropout(config.dropout / 8)
-        self.head = Conv(2 * config.channels, config.n_tracks)
+        self.head = Conv(2 * config.channels, outputs.n_columns)
         tower = [(_TOWER_WIDTH, 2**depth) for depth in range(1, config.n_pools)]
         self.halo = halo_of([(_STEM_WIDTH, 1), *tower], multiple=self.multiple)
         self.letters: Tensor
@@ -129,7 +156,6 @@ class Enformer(TrackModel):
     ) -> tuple[Float[Tensor, "batch _bins _channels"], ...]:
         """Return the positions before attention; `species` is not looked at."""
         del species
-        self.check_length(tokens.shape[1])
         x = self.stem_block(self.stem(rows_of(tokens, self.letters)))
         for block in self.tower:
             x = block(x)
@@ -137,13 +163,13 @@ class Enformer(TrackModel):
 
     def mix(
         self, features: tuple[Float[Tensor, "batch _bins _channels"], ...]
-    ) -> Float[Tensor, "batch bins tracks"]:
-        """Return the expected sum of each track in each bin, at least 0."""
+    ) -> Float[Tensor, "batch bins columns"]:
+        """Return the scores of every column, the bins at the ends of the window left out."""
         x, crop = features[0], self.config.crop
         for block in self.transformer:
             x = block(x)
         x = self.last(x[:, crop : x.shape[1] - crop])
-        return F.softplus(self.head(sigmoid_gelu(self.last_dropout(x))))
+        return self.head(sigmoid_gelu(self.last_dropout(x)))
 
 
 class ConvBlock(nn.Module):

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from cisgram.core.artifact import sha256
 from cisgram.core.checks import ConfigError, DataError, check_file, few, missing_extra
-from cisgram.models.base import Model
-from cisgram.models.checkpoint import save_model
-from cisgram.models.shorkie import ShorkieConfig, ShorkieLM
-from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
+from cisgram.core.device import shapes_only
+from cisgram.data.outputs import Outputs
+from cisgram.models.hub import save_model
+from cisgram.models.shorkie import Shorkie, ShorkieConfig
 
 _PARAMETERS = {
     "conv1d": {"kernel": "weight", "bias": "bias"},
@@ -57,7 +57,8 @@ class KerasModel(NamedTuple):
     """A model out of a Keras file."""
 
     config: ShorkieConfig
-    """Sizes; a `ShorkieTracksConfig` where the model predicts tracks."""
+    outputs: Outputs
+    """Bases, or tracks without names: files hold none."""
     state: dict[str, Tensor]
     """What `load_state_dict` of the model takes."""
 
@@ -94,10 +95,9 @@ def read_keras(path: Path | str) -> KerasModel:
     layers = _sort_layers(path, arrays)
     modules = _modules(path, layers)
     try:
-        config = _infer_config(path, layers, description)
-        with torch.device("meta"):
-            tracks = isinstance(config, ShorkieTracksConfig)
-            model = ShorkieTracks(config) if tracks else ShorkieLM(config)
+        config, outputs = _infer_sizes(path, layers, description)
+        with shapes_only():
+            model = Shorkie(config, outputs)
     except ConfigError as error:
         raise DataError(f"{path} holds no Shorkie model: {error}") from error
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
@@ -108,7 +108,7 @@ def read_keras(path: Path | str) -> KerasModel:
             for array, parameter in _PARAMETERS[kind].items():
                 name = f"{module}.{parameter}"
                 state[name] = _tensor(path, layer, array, shape=shapes[name])
-    return KerasModel(config, {name: state[name] for name in shapes})
+    return KerasModel(config, outputs, {name: state[name] for name in shapes})
 
 
 def _read_arrays(path: Path) -> tuple[dict[str, Float32[np.ndarray, "..."]], str]:
@@ -223,7 +223,7 @@ def _modules(path: Path, layers: _Layers) -> dict[str, list[str]]:
     return modules
 
 
-def _infer_config(path: Path, layers: _Layers, description: str) -> ShorkieConfig:
+def _infer_sizes(path: Path, layers: _Layers, description: str) -> tuple[ShorkieConfig, Outputs]:
     """Read the sizes off the arrays, and window and crop off the description."""
     stem, convs = layers["conv1d"][0], layers["conv1d"][1::2]
     attention = layers["multihead_attention"]
@@ -240,16 +240,24 @@ def _infer_config(path: Path, layers: _Layers, description: str) -> ShorkieConfi
         n_heads=attention[0].size("r_w_bias", 1),
         key_size=attention[0].size("r_w_bias", -1),
         decoder_channels=tuple(dense.size("kernel", -1) for dense in decoder),
+        crop=crop,
     )
-    n_outputs = head.size("kernel", -1)
-    if n_outputs == 4 and len(config.decoder_channels) == len(config.channels):
+    n_outputs, geometry = head.size("kernel", -1), config.geometry
+    if n_outputs == 4 and geometry.resolution == 1:
         if crop:
             raise DataError(
                 f"{path} is a language model by its layers, but cuts {crop} bases off each end of "
                 "its output; name a Shorkie model."
             )
-        return config
-    return ShorkieTracksConfig(**vars(config), crop=crop, n_tracks=n_outputs)
+        return config, Outputs.of_bases()
+    outputs = Outputs(
+        row="bin",
+        names=tuple(f"track{number}" for number in range(n_outputs)),
+        resolution=geometry.resolution,
+        margin=geometry.margin,
+        activation="softplus",
+    )
+    return config, outputs
 
 
 def _window_and_crop(path: Path, description: str) -> tuple[int, int]:
@@ -305,16 +313,15 @@ def _by(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape)) or "a single number"
 
 
-def convert_keras(weights: Path | str, out: Path | str) -> Model:
+def convert_keras(weights: Path | str, out: Path | str) -> Shorkie:
     """Read a Keras file and write the model as a directory that `load_model` takes.
 
     Raises:
         ConfigError: h5py is not installed.
         DataError: the file cannot be used, or `out` exists.
     """
-    config, state = read_keras(weights)
-    is_tracks = isinstance(config, ShorkieTracksConfig)
-    model = ShorkieTracks(config) if is_tracks else ShorkieLM(config)
+    config, outputs, state = read_keras(weights)
+    model = Shorkie(config, outputs)
     model.load_state_dict(state)
     card = {
         "description": f"Converted from {Path(weights).name}",

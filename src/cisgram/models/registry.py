@@ -1,65 +1,101 @@
-"""Architectures and packaged weights by name."""
+"""Architectures by name.
 
+A module of `cisgram.models` registers its architecture with `@architecture`; whatever module is
+imported elsewhere can do the same.
+"""
+
+import pkgutil
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
+import cisgram.models
 from cisgram.core.checks import ConfigError, check_choice
 from cisgram.core.config import from_plain
-from cisgram.models.base import LanguageModel, Model
+from cisgram.data.outputs import Outputs
+from cisgram.models.base import Model, ModelConfig
 
-_ARCHITECTURES = {
-    "shorkie-lm": ("cisgram.models.shorkie", "ShorkieLM", "ShorkieConfig"),
-    "dilated-lm": ("cisgram.models.dilated", "DilatedLM", "DilatedConfig"),
-    "bert-lm": ("cisgram.models.bert", "BertLM", "BertConfig"),
-    "dilated-cnn": ("cisgram.models.cnn", "DilatedCNN", "DilatedCNNConfig"),
-    "enformer": ("cisgram.models.enformer", "Enformer", "EnformerConfig"),
-    "shorkie": ("cisgram.models.shorkie_tracks", "ShorkieTracks", "ShorkieTracksConfig"),
-    "ensemble": ("cisgram.models.ensemble", "EnsembleTracks", "EnsembleConfig"),
-}
-_WEIGHTS, _OURS = Path(__file__).parent / "weights", "cisgram/"
-"""Weights that come with the package: `cisgram/NAME` is the directory NAME."""
+Network = TypeVar("Network", bound=type[Model])
 
 
-def architectures() -> tuple[str, ...]:
-    """Return the architectures that can be built."""
-    return tuple(_ARCHITECTURES)
+class Architecture(NamedTuple):
+    """What is registered."""
+
+    model: type[Model]
+    config: type[ModelConfig]
+    tiny: Mapping[str, Any]
+    """Sizes of a network that is built and run in no time."""
 
 
-def build_model(kind: str, sizes: dict[str, Any], where: str) -> Model:
-    """Build a model with random weights from plain values.
+_REGISTERED: dict[str, Architecture] = {}
+
+
+def architecture(
+    kind: str, config: type[Any], *, tiny: Mapping[str, Any]
+) -> Callable[[Network], Network]:
+    """Register a class of models under a name for recipes and files.
+
+    Args:
+        kind: the name.
+        config: frozen dataclass of its sizes, with defaults and a `geometry`.
+        tiny: sizes for tests, by field.
+
+    Raises:
+        ConfigError: another class has the name.
+    """
+
+    def register(model: Network) -> Network:
+        known = _REGISTERED.get(kind)
+        if known is not None and known.model.__qualname__ != model.__qualname__:
+            raise ConfigError(f"there is an architecture {kind} already; choose another name.")
+        model.kind = kind
+        _REGISTERED[kind] = Architecture(model, config, tiny)
+        return model
+
+    return register
+
+
+def architectures() -> dict[str, Architecture]:
+    """Return every architecture by its name; imports the modules of `cisgram.models`."""
+    for module in pkgutil.walk_packages(cisgram.models.__path__, "cisgram.models."):
+        import_module(module.name)
+    return dict(sorted(_REGISTERED.items()))
+
+
+def is_registered(kind: str) -> bool:
+    """Say whether there is an architecture of that name."""
+    return kind in _REGISTERED or kind in architectures()
+
+
+def find_architecture(kind: str, where: str) -> Architecture:
+    """Return an architecture.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if not is_registered(kind):
+        check_choice(kind, architectures(), f"kind in {where}")
+    return _REGISTERED[kind]
+
+
+def model_config(kind: str, sizes: Mapping[str, Any], where: str) -> ModelConfig:
+    """Return the sizes of an architecture from plain values.
 
     Args:
         kind: name of the architecture.
-        sizes: fields of its config that differ from the defaults.
+        sizes: fields that differ from the defaults.
         where: what messages call the place they come from.
 
     Raises:
         ConfigError: there is no such architecture, or a field cannot be used.
     """
-    check_choice(kind, architectures(), f"kind in {where}")
-    module, model, config = _ARCHITECTURES[kind]
-    room = import_module(module)
-    return getattr(room, model)(from_plain(getattr(room, config), sizes, where))
+    return from_plain(find_architecture(kind, where).config, sizes, where)
 
 
-def require_language_model(model: Model, where: str) -> LanguageModel:
-    """Return `model` when it is a language model.
+def build_model(kind: str, config: ModelConfig, outputs: Outputs) -> Model:
+    """Build a model with random weights.
 
     Raises:
-        ConfigError: it predicts something else.
+        ConfigError: the architecture cannot have these outputs.
     """
-    if not isinstance(model, LanguageModel):
-        raise ConfigError(f"{where} is a {model.kind}, no language model; name one.")
-    return model
-
-
-def packaged_model(name: str) -> Path | None:
-    """Return where the weights of that name lie in the package, if they do."""
-    path = _WEIGHTS / name.removeprefix(_OURS)
-    return path if name.startswith(_OURS) and path.is_dir() else None
-
-
-def model_names() -> tuple[str, ...]:
-    """Return every name that `load_model` or `build_model` knows."""
-    return (*_ARCHITECTURES, *(_OURS + path.name for path in sorted(_WEIGHTS.glob("*"))))
+    return find_architecture(kind, "the model").model(config, outputs)

@@ -11,20 +11,13 @@ from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cisgram.core.checks import ConfigError, check_range
-from cisgram.models.base import (
-    MASK,
-    Bases,
-    Embedding,
-    LanguageModel,
-    SplitModel,
-    halo_of,
-    hide,
-    rows_of,
-)
+from cisgram.data.outputs import Geometry, Outputs
+from cisgram.models.base import MASK, Bases, SplitModel, halo_of, rows_of
+from cisgram.models.registry import architecture
 from cisgram.nn.attention import TransformerBlock
 from cisgram.nn.conv import Conv, ResidualBlock, UpBlock, gelu, max_pool
 from cisgram.nn.init import lecun_normal_
@@ -55,7 +48,10 @@ class ShorkieConfig:
     key_size: int = 64
     """Of each head."""
     decoder_channels: tuple[int, ...] = (384, 384, 384, 384, 384, 384, 384)
-    """Of the U-Net blocks, coarsest first; as many as residual blocks in a language model."""
+    """Of the U-Net blocks, coarsest first; each doubles the resolution, up to single bases. The
+    published model of tracks has three, which end at bins of 16 bases."""
+    crop: int = 0
+    """Bins left out at each end of the output; 64 in the published model of tracks."""
     conv_dropout: float = 0.05
     """In the residual blocks."""
     dropout: float = 0.2
@@ -77,6 +73,7 @@ class ShorkieConfig:
         for name in ("stem_channels", "n_layers", "n_heads", "key_size"):
             check_range(getattr(self, name), name, low=1)
         check_range(self.n_species, "n_species", low=0)
+        check_range(self.crop, "crop", low=0)
         if self.channels[-1] % self.n_heads:
             raise ConfigError(
                 f"the last of channels must be a multiple of n_heads ({self.n_heads}); "
@@ -84,6 +81,13 @@ class ShorkieConfig:
             )
         if self.window < 1 or self.window % self.pool:
             raise ConfigError(f"window must be a multiple of {self.pool}; got {self.window}.")
+        self.geometry  # noqa: B018 - checks the window against resolution and crop
+
+    @property
+    def geometry(self) -> Geometry:
+        """Window, and which of its bases the rows of the output stand for."""
+        resolution = int(2 ** (len(self.channels) - len(self.decoder_channels)))
+        return Geometry(window=self.window, resolution=resolution, margin=self.crop * resolution)
 
     @property
     def pool(self) -> int:
@@ -144,12 +148,6 @@ class ShorkieTrunk(nn.Module):
         for block, lifted in zip(self.decoder, features[1:], strict=True):
             x = block(x, lifted)
         return x
-
-    def positions(
-        self, tokens: Bases, species: Int[Tensor, "batch"] | None
-    ) -> Float[Tensor, "batch positions channels"]:
-        """Return the positions after attention."""
-        return self._attend(self._convolve(tokens, species)[0])
 
     def _convolve(
         self, tokens: Bases, species: Int[Tensor, "batch"] | None
@@ -218,57 +216,50 @@ class Stem(nn.Module):
         return torch.cat([ends[:, :margin], inner, ends[:, margin + 1 :]], dim=1)
 
 
-class ShorkieLM(LanguageModel, SplitModel):
-    """The masked language model; 13,665,828 numbers at 165 species."""
+@architecture(
+    "shorkie",
+    ShorkieConfig,
+    tiny={
+        "n_species": 3,
+        "window": 32,
+        "stem_channels": 8,
+        "channels": (8, 12),
+        "decoder_channels": (12, 8),
+        "n_layers": 1,
+        "n_heads": 2,
+        "key_size": 4,
+        "conv_dropout": 0.0,
+        "dropout": 0.0,
+    },
+)
+class Shorkie(SplitModel):
+    """Convolutions, attention and a U-Net, for bases or for tracks (Shorkie, Chao et al. 2025).
 
-    kind = "shorkie-lm"
+    13,665,828 parameters as the masked language model of 165 species, 14,253,567 with 5,215 tracks.
+    """
 
-    def __init__(self, config: ShorkieConfig) -> None:
-        super().__init__()
-        if len(config.decoder_channels) != len(config.channels):
-            raise ConfigError(
-                f"a language model needs a decoder block for each of the {len(config.channels)} "
-                f"channels; got {len(config.decoder_channels)} decoder_channels."
-            )
-        self.config = config
-        self.window, self.multiple, self.resolution = config.window, config.pool, config.pool
-        self.receptive_field = None
+    reads_masks = True
+    stages = ("trunk.stem", "trunk.encoder.*", "trunk.transformer.*", "trunk.decoder.*")
+
+    def __init__(self, config: ShorkieConfig, outputs: Outputs) -> None:
+        super().__init__(config, outputs)
+        self.multiple, self.halo = config.pool, config.halo
+        self.n_levels = 1 + len(config.decoder_channels)
         self.trunk = ShorkieTrunk(config)
-        self.halo = config.halo
-        self.head = Conv(config.decoder_channels[-1], 4)
-
-    def logits(
-        self,
-        tokens: Bases,
-        mask: Bool[Tensor, "batch length"] | None = None,
-        species: Int[Tensor, "batch"] | None = None,
-    ) -> Float[Tensor, "batch length 4"]:
-        """Return unnormalised log-probabilities of A, C, G and T at every base."""
-        return self.mix(self.local(hide(tokens, mask), species))
+        self.embedding_layer = f"trunk.transformer.{config.n_layers - 1}"
+        self.head = Conv(config.decoder_channels[-1], outputs.n_columns)
 
     def local(
         self,
         tokens: Bases,
         species: Int[Tensor, "batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch _bins _channels"], ...]:
-        """Return features before attention; a hidden base is the token `MASK`."""
-        self.check_length(tokens.shape[1])
+        """Return features before attention, of pieces of windows too."""
         return self.trunk.local(tokens, species)
 
     def mix(
         self, features: tuple[Float[Tensor, "batch _bins _channels"], ...]
-    ) -> Float[Tensor, "batch length 4"]:
-        """Return unnormalised log-probabilities of A, C, G and T at every base."""
-        return self.head(gelu(self.trunk.mix(features)))
-
-    def embed(
-        self,
-        tokens: Bases,
-        species: Int[Tensor, "batch"] | None = None,
-    ) -> Embedding:
-        """Return the positions after attention, nothing masked."""
-        self.check_length(tokens.shape[1])
-        values = self.trunk.positions(tokens, species)
-        starts = torch.arange(0, tokens.shape[1], self.resolution, device=tokens.device)
-        spans = torch.stack([starts, starts + self.resolution], dim=-1)
-        return Embedding(values, spans.expand(len(tokens), -1, -1))
+    ) -> Float[Tensor, "batch bins columns"]:
+        """Return the scores of every column, the bins at the ends of the window left out."""
+        x, crop = self.trunk.mix(features), self.config.crop
+        return self.head(gelu(x[:, crop : x.shape[1] - crop]))

@@ -42,3 +42,14 @@ def mean_of_spans(
     inside = (places >= bounds[:, :1]) & (places < bounds[:, 1:])
     weights = inside.to(x.dtype) / (bounds[:, 1:] - bounds[:, :1])
     return torch.einsum("sl,slc->sc", weights, x[row])
+
+
+def mean_of_bins(
+    x: Float[Tensor, "batch length channels"], size: int
+) -> Float[Tensor, "batch bins channels"]:
+    """Return the mean of every `size` neighbours.
+
+    >>> mean_of_bins(torch.arange(4.0).view(1, 4, 1), 2).flatten().tolist()
+    [0.5, 2.5]
+    """
+    return x if size == 1 else x.unflatten(1, (-1, size)).mean(dim=2)

@@ -45,7 +45,7 @@ class Fit:
     folds: Int8[np.ndarray, "people"]
     """Held-out fold of each person, -1 for those never held out."""
     genes: pl.DataFrame
-    """A row a gene; see docs/personal.md for the columns."""
+    """A row a gene; see docs/how-to/personal.md for the columns."""
     weights: pl.DataFrame
     """gene chrom start (0-based) id ref alt weight mean frequency; the weight is for one
     copy of `alt`, on the scale of residual z-scores."""

@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from cisgram.core.artifact import atomic_file
+from cisgram.core.artifact import atomic_file, disk_errors
+from cisgram.explain.gene import GeneExplanation
 from cisgram.personal.evaluate import ModelAccuracy, PopulationAccuracy
 from cisgram.personal.fit import Fit
 from cisgram.report import words
 from cisgram.report.data import ReportData, gather
-from cisgram.report.gene_section import GeneSection
 from cisgram.report.pack import choose_detail, pack
 from cisgram.report.templates import asset, fill
 
@@ -26,7 +27,7 @@ def build_report(
     *,
     title: str = "Expression across people",
     notes: Sequence[str] = (),
-    gene: GeneSection | None = None,
+    gene: GeneExplanation | None = None,
 ) -> ReportData:
     """Write the report of fits of one cohort to `out`; the page leads with the first fit.
 
@@ -43,7 +44,7 @@ def build_report(
     return data
 
 
-def write_report(data: ReportData, out: Path, *, gene: GeneSection | None = None) -> None:
+def write_report(data: ReportData, out: Path, *, gene: GeneExplanation | None = None) -> None:
     """Write the page whole or not at all.
 
     Raises:
@@ -54,7 +55,7 @@ def write_report(data: ReportData, out: Path, *, gene: GeneSection | None = None
         temporary.write_text(page, encoding="utf-8")
 
 
-def render(data: ReportData, *, gene: GeneSection | None = None) -> str:
+def render(data: ReportData, *, gene: GeneExplanation | None = None) -> str:
     """Return the page: self-contained, with no address outside itself."""
     detail = choose_detail(data)
     scripts = "\n".join(asset(name) for name in _SCRIPTS)
@@ -112,3 +113,21 @@ def _embedded(content: Mapping[str, Any]) -> Markup:
     """Write JSON that cannot end the script element it stands in."""
     text = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))
+
+
+def write_gene_page(gene: GeneExplanation, directory: Path) -> Path:
+    """Write report.html about one gene, with the files of its sections beside it.
+
+    Raises:
+        DataError: the place cannot be written.
+    """
+    with disk_errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+    for section in gene.sections:
+        section.write(directory)
+    date = datetime.now(UTC).strftime("%Y-%m-%d")
+    page = fill("gene_page.html.jinja", {"date": date}, gene=gene)
+    out = directory / "report.html"
+    with atomic_file(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return out

@@ -3,10 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
-from cisgram.models.registry import packaged_model
 from cisgram.personal.fit_config import FitConfig
 
 _LABELS = {
@@ -17,9 +14,9 @@ _LABELS = {
 }
 
 _CHOICES = {
-    "elastic-net": "the strength of {} by cross-validation",
-    "lasso": "the strength of {} by cross-validation",
-    "ridge": "the strength of {} by REML",
+    "elastic-net": "the penalty of {} by cross-validation",
+    "lasso": "the penalty of {} by cross-validation",
+    "ridge": "the penalty of {} by REML",
     "top-snp": "the {} by its correlation with expression",
 }
 
@@ -28,12 +25,12 @@ _SETTINGS = {
     "min_maf": "Least minor allele frequency",
     "max_missing": "Largest share of missing dosages",
     "n_outer_folds": "Folds that measure accuracy",
-    "n_inner_folds": "Folds that choose the strength of elastic net and lasso",
+    "n_inner_folds": "Folds that choose the penalty of elastic net and lasso",
     "transform": "Transformation of expression",
     "use_covariates": "Covariates regressed out",
     "n_expression_pcs": "Expression components regressed out",
     "normalize_on": "Normalisation fitted on",
-    "train_populations": "Populations learnt from",
+    "train_populations": "Populations trained on",
     "test_populations": "Populations predicted",
     "permutation": "Seed of the permutation",
     "seed": "Seed of the folds",
@@ -57,50 +54,11 @@ def model_label(model: str) -> str:
     return _LABELS.get(model, model.replace("-", " "))
 
 
-def model_name(model: str) -> str:
-    """Name a network: weights of the package as they are called, others by their directory.
-
-    >>> model_name("cisgram/yeast-lm"), model_name("runs/first")
-    ('cisgram/yeast-lm', 'first')
-    """
-    return model if packaged_model(model) else Path(model).resolve().name
-
-
-def held_out(card: Mapping[str, Any]) -> str:
-    """Say which contigs a network was kept from, in a sentence, as far as its card says.
-
-    >>> held_out({"held_out": {"valid": ["chrXI"], "test": ["chrXII", "chrXIV"]}})
-    'By its card it learnt nothing from chrXII, chrXIV, and from chrXI only which weights to keep.'
-    >>> held_out({})
-    'Its card does not say which DNA was held out, so that it may have learnt from this region.'
-    """
-    parts = card.get("held_out") or {}
-    test, valid = (_contigs(parts.get(split)) for split in ("test", "valid"))
-    if not (test or valid):
-        return (
-            "Its card does not say which DNA was held out, so that it may have learnt from this "
-            "region."
-        )
-    chose = f"from {valid} only which weights to keep" if valid else ""
-    nothing = f"nothing from {test}" if test else ""
-    return f"By its card it learnt {', and '.join(part for part in (nothing, chose) if part)}."
-
-
-def _contigs(part: Any) -> str:
-    """Name the contigs of a split: a list of them, or a genome with its own."""
-    if not part:
-        return ""
-    if isinstance(part, Mapping):
-        names = ", ".join(part.get("contigs", ()))
-        return f"{names} of {part['genome']}" if names and "genome" in part else names
-    return ", ".join(part)
-
-
 def choices(models: Sequence[str]) -> str:
     """Say what each model chooses and how, models that choose alike together.
 
     >>> choices(["lasso", "ridge"])
-    'the strength of lasso by cross-validation; the strength of ridge (BLUP) by REML'
+    'the penalty of lasso by cross-validation; the penalty of ridge (BLUP) by REML'
     """
     alike: dict[str, list[str]] = {}
     for model in models:
@@ -156,6 +114,15 @@ def interval(ends: tuple[float, float], digits: int = 3) -> str:
     '−0.10 to 0.25'
     """
     return f"{number(ends[0], digits)} to {number(ends[1], digits)}"
+
+
+def cell(text: str) -> str:
+    """Write a cell of a table with a true minus sign; a dash where it is empty.
+
+    >>> cell("-0.1234"), cell("A-B"), cell("")
+    ('−0.1234', 'A-B', '–')
+    """
+    return f"−{text[1:]}" if text.startswith("-") else text or "–"
 
 
 def population_counts(populations: Sequence[str]) -> str:

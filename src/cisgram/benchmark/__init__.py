@@ -1,0 +1,1 @@
+"""Evaluations on frozen tasks: every number beside its baselines and its interval."""

@@ -1,0 +1,267 @@
+"""What an evaluation is: a task by name, the models that it is run on, and the rows it returns."""
+
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import cisgram.benchmark.tasks
+from cisgram.core.checks import ConfigError, DataError, check_choice
+from cisgram.core.metrics import Estimate
+from cisgram.data.targets import Targets
+from cisgram.genome.reference import Reference, open_reference
+from cisgram.models.hub import Card
+from cisgram.prediction.session import Session
+
+Needs = Literal["language", "tracks", "any"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One number of an evaluation."""
+
+    task: str
+    subset: str = ""
+    """Which part of the task's data, such as a library or a class of sites."""
+    predictor: str
+    """Model or baseline."""
+    baseline: bool = False
+    """Whether it is a baseline or a null."""
+    output: str = ""
+    """What was predicted, such as a gene target."""
+    metric: str
+    """Such as r, auroc, perplexity; `minus X` is a difference from predictor X."""
+    value: float
+    low: float | None = None
+    """Of the 95 % interval."""
+    high: float | None = None
+    n: int | None = None
+    """Genes, variants, sites or bases that it is over."""
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as what JSON holds."""
+        return dict(vars(self))
+
+
+class Rows:
+    """Collects the rows of a task."""
+
+    def __init__(self, task: str) -> None:
+        self.task = task
+        self.rows: list[Row] = []
+
+    def add(
+        self,
+        predictor: str,
+        metric: str,
+        value: float | Estimate,
+        *,
+        subset: str = "",
+        output: str = "",
+        n: int | None = None,
+        baseline: bool = False,
+    ) -> None:
+        """Add a number, with its interval where it is an estimate."""
+        low, high = None, None
+        if isinstance(value, Estimate):
+            value, low, high = value
+        self.rows.append(
+            Row(
+                task=self.task,
+                subset=subset,
+                predictor=predictor,
+                baseline=baseline,
+                output=output,
+                metric=metric,
+                value=float(value),
+                low=low,
+                high=high,
+                n=n,
+            )
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A model, or the runs of several folds that together held out more, as one."""
+
+    name: str
+    parts: tuple[tuple[Session, tuple[str, ...]], ...]
+    """Each network, and the contigs of the test that it and its ancestors were not trained on."""
+
+    @property
+    def session(self) -> Session:
+        """The first network."""
+        return self.parts[0][0]
+
+    @property
+    def contigs(self) -> tuple[str, ...]:
+        """All contigs that some part held out."""
+        return tuple(contig for _, contigs in self.parts for contig in contigs)
+
+    @classmethod
+    def open(cls, name: str, models: Sequence[str]) -> "Predictor":
+        """Open a model, or the runs of several folds.
+
+        Raises:
+            ConfigError: one does not say what it held out, or two held out the same contig.
+        """
+        parts: list[tuple[Session, tuple[str, ...]]] = []
+        taken: set[str] = set()
+        for model in models:
+            session = Session.open(model)
+            contigs = tuple(own for own in held_out_contigs(session.card) if own not in taken)
+            if not contigs:
+                raise ConfigError(
+                    f"the card of {model} names no test contigs that it was not trained on; "
+                    "evaluate a model whose recipe has test in [data]."
+                )
+            taken |= set(contigs)
+            parts.append((session, contigs))
+        return cls(name, tuple(parts))
+
+
+def held_out_contigs(card: Card, split: str = "test") -> tuple[str, ...]:
+    """Return the contigs that neither a model nor the models it started from were trained on.
+
+    >>> held_out_contigs({"held_out": {"test": ["b", "c"]}, "start": {"held_out": {"test": ["c"]}}})
+    ('c',)
+    """
+    own = _contigs(card.get("held_out", {}).get(split, ()))
+    if "start" not in card:
+        return own
+    before = held_out_contigs(card["start"], split)
+    return tuple(contig for contig in own if contig in before)
+
+
+def _contigs(part: Mapping[str, Any] | Sequence[str]) -> tuple[str, ...]:
+    return tuple(part["contigs"]) if isinstance(part, Mapping) else tuple(part)
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What a task is run on."""
+
+    predictors: tuple[Predictor, ...]
+    """Those for which the task has a meaning."""
+    data: Path
+    """Directory with the public files of the suite."""
+    targets_path: Path | None = None
+    """Targets of a run of `cisgram train`: measured tracks and gene targets."""
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Settings of tasks by name."""
+
+    def file(self, *names: str) -> Path:
+        """Return a file of the data.
+
+        Raises:
+            DataError: it is not there.
+        """
+        path = self.data.joinpath(*names)
+        if not path.exists():
+            raise DataError(f"the suite needs {path}, which does not exist; check --data.")
+        return path
+
+    @cached_property
+    def targets(self) -> Targets:
+        """Measured tracks and gene targets.
+
+        Raises:
+            ConfigError: none are named.
+        """
+        if self.targets_path is None:
+            raise ConfigError("this task needs measured tracks and genes; add --targets RUN/data.")
+        return Targets.open(self.targets_path)
+
+    @cached_property
+    def reference(self) -> Reference:
+        """Sequence of the first predictor's genome."""
+        session = self.predictors[0].session
+        return session.reference if session.known_reference else open_reference("yeast-r64")
+
+
+class Evaluation(NamedTuple):
+    """What is registered."""
+
+    name: str
+    suite: str
+    title: str
+    needs: Needs
+    run: Callable[[Context, Rows], None]
+    """Adds rows of every predictor and baseline."""
+
+    def accepts(self, predictor: Predictor) -> bool:
+        """Say whether the task has a meaning for a model."""
+        are_bases = predictor.session.outputs.are_bases
+        return self.needs == "any" or are_bases == (self.needs == "language")
+
+
+_REGISTERED: dict[str, Evaluation] = {}
+
+
+def evaluation(
+    name: str, *, suite: str, title: str, needs: Needs
+) -> Callable[[Callable[[Context, Rows], None]], Callable[[Context, Rows], None]]:
+    """Register a task.
+
+    Args:
+        name: what `cisgram bench` calls it.
+        suite: tasks that are run together.
+        title: what is asked, in a sentence.
+        needs: models for which it has a meaning.
+    """
+
+    def register(run: Callable[[Context, Rows], None]) -> Callable[[Context, Rows], None]:
+        _REGISTERED[name] = Evaluation(name, suite, title, needs, run)
+        return run
+
+    return register
+
+
+def evaluations() -> dict[str, Evaluation]:
+    """Return every task by its name; imports the modules of `cisgram.benchmark.tasks`."""
+    for module in pkgutil.iter_modules(
+        cisgram.benchmark.tasks.__path__, "cisgram.benchmark.tasks."
+    ):
+        import_module(module.name)
+    return dict(sorted(_REGISTERED.items()))
+
+
+def chosen_evaluations(names: Iterable[str]) -> Iterator[Evaluation]:
+    """Yield tasks by their names or that of their suite, each once.
+
+    Raises:
+        ConfigError: there is no such task or suite.
+    """
+    known = evaluations()
+    suites = {own.suite for own in known.values()}
+    seen: set[str] = set()
+    for name in names:
+        check_choice(name, [*sorted(suites), *known], "task or suite")
+        for own in known.values():
+            if name in (own.name, own.suite) and own.name not in seen:
+                seen.add(own.name)
+                yield own
+
+
+def refuse_none(predictors: Sequence[Predictor], task: Evaluation) -> None:
+    """Refuse a task that has no meaning for any model.
+
+    Raises:
+        ConfigError: with what it needs.
+    """
+    if not predictors:
+        kind = {"language": "a language model", "tracks": "a model of tracks or genes"}
+        raise ConfigError(f"{task.name} needs {kind.get(task.needs, 'a model')}; name one.")
+
+
+def machine() -> dict[str, Any]:
+    """Say what an evaluation ran on."""
+    import torch
+
+    from cisgram.core.device import hardware
+
+    return {"hardware": hardware(), "torch": torch.__version__}

@@ -1,0 +1,135 @@
+"""Run evaluations: task after task, each kept as soon as it is done."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cisgram import __version__
+from cisgram.benchmark.base import (
+    Context,
+    Predictor,
+    Row,
+    Rows,
+    chosen_evaluations,
+    machine,
+    refuse_none,
+)
+from cisgram.core.artifact import read_json, sha256, write_json
+from cisgram.core.checks import ConfigError, DataError
+from cisgram.models.hub import WEIGHTS, model_directory
+
+_KEY = ("task", "subset", "predictor", "output", "metric")
+_SCHEMA = {
+    "task": pl.String, "subset": pl.String, "predictor": pl.String, "baseline": pl.Boolean,
+    "output": pl.String, "metric": pl.String, "value": pl.Float64, "low": pl.Float64,
+    "high": pl.Float64, "n": pl.Int64,
+}  # fmt: skip
+
+
+def run_evaluations(
+    tasks: Sequence[str],
+    models: Mapping[str, Sequence[str]],
+    *,
+    data: Path,
+    out: Path,
+    targets: Path | None = None,
+    options: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Run tasks on models and write the rows as JSON.
+
+    A task that is in the file already, of the same models, is not run again.
+
+    Args:
+        tasks: names of tasks or suites.
+        models: packaged weights, directories or runs by the name in tables; of several, each is
+            asked about the contigs that it held out.
+        data: directory with the public files of the suite.
+        out: JSON file.
+        targets: measured tracks and gene targets, the `data` of a run of `cisgram train`.
+        options: settings of tasks by name.
+
+    Returns:
+        `rows`, and beside them what ran: models, tasks, machine.
+
+    Raises:
+        ConfigError: there is no such task, or none has a meaning for a model.
+        DataError: a file is missing.
+    """
+    predictors = [Predictor.open(name, own) for name, own in models.items()]
+    chosen = list(chosen_evaluations(tasks))
+    identity = {
+        "models": {name: [_weights(model) for model in own] for name, own in models.items()},
+        "options": dict(options or {}),
+    }
+    result = _begun(out, identity)
+    result["held_out"] = {own.name: list(own.contigs) for own in predictors}
+    for task in chosen:
+        asked = tuple(own for own in predictors if task.accepts(own))
+        if len(chosen) > 1 and not asked:
+            continue
+        refuse_none(asked, task)
+        if task.name in result["tasks"]:
+            continue
+        rows, started = Rows(task.name), time.perf_counter()
+        task.run(Context(asked, data, targets, options or {}), rows)
+        result["tasks"][task.name] = {
+            "title": task.title,
+            "seconds": round(time.perf_counter() - started, 1),
+        }
+        result["rows"] += [row.plain() for row in rows.rows]
+        write_json(out, result)
+    if not result["rows"]:
+        raise ConfigError("none of the tasks has a meaning for these models; see bench list.")
+    return result
+
+
+def _weights(model: str) -> str:
+    return sha256(model_directory(model) / WEIGHTS)
+
+
+def _begun(out: Path, identity: dict[str, Any]) -> dict[str, Any]:
+    """Return what the file holds, if it is of the same models."""
+    empty: dict[str, Any] = {
+        **identity, "cisgram": __version__, "machine": machine(), "tasks": {}, "rows": []
+    }  # fmt: skip
+    if not out.exists():
+        return empty
+    found = read_json(out)
+    if {key: found.get(key) for key in identity} != identity:
+        raise DataError(f"{out} holds results of other models or options; choose another file.")
+    return found
+
+
+def table_of(result: Mapping[str, Any]) -> pl.DataFrame:
+    """Return the rows of a result as a table."""
+    return pl.DataFrame([Row(**row).plain() for row in result["rows"]], schema=_SCHEMA)
+
+
+def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> pl.DataFrame:
+    """Return the rows that two results have in common, side by side.
+
+    A result of a single model is held against the other's whatever their names. Columns are those
+    that name a row, value, low, high and n of both, and the difference of values.
+
+    Raises:
+        DataError: they have no row in common.
+    """
+    left, right = (_without_name(result) for result in (first, second))
+    columns = ("value", "low", "high", "n")
+    joined = left.join(
+        right.select(*_KEY, *columns), on=_KEY, suffix="_2", maintain_order="left"
+    ).with_columns(difference=pl.col("value_2") - pl.col("value"))
+    if not joined.height:
+        raise DataError("the two results have no row in common; they are of other tasks or models.")
+    return joined
+
+
+def _without_name(result: Mapping[str, Any]) -> pl.DataFrame:
+    table = table_of(result)
+    if len(result["models"]) > 1:
+        return table
+    name = pl.when("baseline").then("predictor").otherwise(pl.lit("model"))
+    return table.with_columns(predictor=name)

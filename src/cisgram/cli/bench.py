@@ -1,0 +1,106 @@
+"""`cisgram bench`: evaluations on frozen tasks, beside baselines."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclopts import App
+
+from cisgram.cli.options import say
+from cisgram.core.checks import ConfigError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+app = App(name="bench", help="Evaluate models on frozen tasks, beside baselines.")
+
+
+@app.command(name="list")
+def list_tasks(*, json: Path | None = None) -> None:
+    """List the tasks, the suite of each, and the models that it evaluates.
+
+    Args:
+        json: File to write the list to as JSON.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from cisgram.benchmark.base import evaluations
+    from cisgram.core.artifact import write_json
+
+    known = evaluations().values()
+    if json is not None:
+        names = ("name", "suite", "needs", "title")
+        write_json(json, [{name: getattr(own, name) for name in names} for own in known])
+    table = Table(box=None, pad_edge=False)
+    for name in ("task", "suite", "models", "what is asked"):
+        table.add_column(name)
+    for own in known:
+        table.add_row(own.name, own.suite, own.needs, own.title)
+    Console().print(table)
+
+
+@app.command
+def run(
+    *tasks: str,
+    model: tuple[str, ...],
+    data: Path,
+    targets: Path | None = None,
+    out: Path,
+) -> None:
+    """Run tasks on models, each on the chromosomes that it was not trained on.
+
+    Args:
+        tasks: Tasks or suites, such as yeast; `cisgram bench list` shows them.
+        model: Packaged weights, model directory or run; NAME=MODEL to name it in tables, and
+            NAME=RUN,RUN for the runs of several folds. Several --model may be given.
+        data: Directory with the public files of the suite.
+        targets: Measured tracks and gene targets, the directory data of a run of `cisgram train`.
+        out: Directory for results.json and report.html; tasks that it holds are not run again.
+    """
+    from cisgram.benchmark.run import run_evaluations, table_of
+    from cisgram.report.evaluation import write_evaluation_page
+
+    if not tasks:
+        raise ConfigError("name a task or a suite, such as yeast; cisgram bench list shows them.")
+    named = dict(_named(text) for text in model)
+    result = run_evaluations(tasks, named, data=data, targets=targets, out=out / "results.json")
+    page = write_evaluation_page(result, out / "report.html")
+    _show(table_of(result))
+    say(f"Results are in {out / 'results.json'}, the page is {page}.")
+
+
+@app.command
+def compare(first: Path, second: Path, /, *, out: Path | None = None) -> None:
+    """Compare two results row by row.
+
+    Args:
+        first: results.json of `cisgram bench run`.
+        second: Another one; differences are the second less the first.
+        out: Table to write, tab-separated or .parquet.
+    """
+    from cisgram.benchmark.run import compare as compared
+    from cisgram.core.artifact import read_json
+    from cisgram.core.results import write_table
+
+    table = compared(read_json(first), read_json(second))
+    if out is not None:
+        write_table(table, out)
+    _show(table.drop("low", "high", "low_2", "high_2", "n", "n_2"))
+
+
+def _named(text: str) -> tuple[str, list[str]]:
+    name, equals, models = text.partition("=")
+    return (name, models.split(",")) if equals else (text, [text])
+
+
+def _show(table: "pl.DataFrame") -> None:
+    """Print a table, numbers to three digits."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(box=None, pad_edge=False)
+    for name, dtype in table.schema.items():
+        shown.add_column(name, justify="right" if dtype.is_numeric() else "left")
+    for row in table.iter_rows():
+        shown.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row))
+    Console().print(shown, markup=False)

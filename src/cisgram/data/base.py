@@ -1,0 +1,111 @@
+"""Data sets that networks are trained on, by the kind that a recipe names."""
+
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, Self
+
+import numpy as np
+from jaxtyping import Int
+
+import cisgram.data
+from cisgram.core.checks import ConfigError, check_choice
+from cisgram.data.outputs import Geometry, Outputs
+
+SPLITS = ("train", "valid", "test")
+
+
+class DataConfig(Protocol):
+    """What the configuration of every data set says."""
+
+    @property
+    def n_species(self) -> int:
+        """Genomes that batches name by number."""
+        ...
+
+    def for_geometry(self, geometry: Geometry) -> Self:
+        """Return the same for networks that cut windows so."""
+        ...
+
+    def expected_outputs(self, geometry: Geometry) -> Outputs:
+        """Return what a network will predict, as far as is known before any file is read."""
+        ...
+
+    def sources(self, directory: Path) -> dict[str, Any]:
+        """Return SHA-256 of every file and what is held out, as a model's card has them."""
+        ...
+
+
+class DataSet(ABC):
+    """Examples of training and validation, and what a network's output for them means."""
+
+    config: Any
+    """What it was made of."""
+    outputs: Outputs
+    """Columns that a network needs to predict it, with their scale."""
+    n_train: int
+    """Training examples."""
+
+    @abstractmethod
+    def train_batch(self, examples: Int[np.ndarray, "batch"], rng: np.random.Generator) -> Any:
+        """Return training examples by number, augmented with `rng`, as a tuple of arrays."""
+
+    @abstractmethod
+    def valid_batches(self, size: int) -> Iterator[tuple[int, Any]]:
+        """Yield the validation examples in order: how many, and the batch."""
+
+    @abstractmethod
+    def describe(self, examples: Int[np.ndarray, "batch"]) -> str:
+        """Name training examples for a message."""
+
+
+class DataKind(NamedTuple):
+    """What is registered."""
+
+    config: type[Any]
+    build: Callable[..., DataSet]
+    """`build(config, out, *, geometry, directory)` makes a directory."""
+    open: Callable[[Path], DataSet]
+    """Opens what `build` made."""
+
+
+_REGISTERED: dict[str, DataKind] = {}
+
+
+def dataset(
+    kind: str, config: type[Any], *, opens: Callable[[Path], DataSet]
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the function that builds a kind of data set.
+
+    Args:
+        kind: what `kind` in `[data]` of a recipe calls it.
+        config: frozen dataclass of the other fields of `[data]`.
+        opens: opens what the function has made.
+
+    Raises:
+        ConfigError: there is such a kind already.
+    """
+
+    def register(build: Callable[..., Any]) -> Callable[..., Any]:
+        known = _REGISTERED.get(kind)
+        if known is not None and known.build.__qualname__ != build.__qualname__:
+            raise ConfigError(f"there is a data set of kind {kind} already; choose another name.")
+        _REGISTERED[kind] = DataKind(config, build, opens)
+        return build
+
+    return register
+
+
+def data_kind(name: str, where: str) -> DataKind:
+    """Return a registered kind; imports the modules of `cisgram.data`.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name not in _REGISTERED:
+        for module in pkgutil.iter_modules(cisgram.data.__path__, "cisgram.data."):
+            import_module(module.name)
+        check_choice(name, sorted(_REGISTERED), f"kind in {where}")
+    return _REGISTERED[name]

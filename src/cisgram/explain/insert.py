@@ -1,0 +1,329 @@
+"""Motif insertion: what a motif does to predictions, whatever else is in the sequence.
+
+The DNA around is shuffled, its dinucleotides kept, and the motif put in; the mean difference from
+the shuffled sequences alone is the motif's global importance (Koo et al. 2021,
+doi:10.1371/journal.pcbi.1008925). The null is the motif's own letters in another order.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float32, Int64, UInt8
+
+from cisgram.core.checks import ConfigError, check_choice
+from cisgram.core.metrics import Estimate, bootstrap_ci, bootstrap_difference
+from cisgram.core.progress import progress
+from cisgram.core.results import Result
+from cisgram.explain.backgrounds import dinucleotide_shuffle, put_in, reordered
+from cisgram.explain.insertion_sites import (
+    InsertConfig,
+    InsertionSite,
+    check_fit,
+    sites_of_genes,
+    sites_of_sequences,
+)
+from cisgram.explain.motifs import Motif
+from cisgram.genome.alphabet import N, decode, reverse_complement
+from cisgram.models.base import Model
+from cisgram.prediction.choose import choose_readout
+from cisgram.prediction.readouts import Readout, choose_output
+from cisgram.prediction.sequences import Asked, Windows
+from cisgram.prediction.session import Session, as_session
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_AT_ONCE = 1_024
+"""Windows in memory at once, or those of one motif."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Insertions(Result):
+    """Effects of motifs on each of several genes or sequences."""
+
+    subjects: tuple[str, ...]
+    """Genes or sequences."""
+    motifs: tuple[str, ...]
+    sequences: tuple[str, ...]
+    """What was inserted, N for bases that were left."""
+    distances: tuple[int, ...]
+    """Bases from the middle of a motif to the landmark."""
+    outputs: tuple[str, ...]
+    """Names of the effects."""
+    effects: Float32[np.ndarray, "subjects motifs distances outputs"]
+    """With the motif against without it, as the readout defines it; the mean over backgrounds and
+    orientations."""
+    nulls: Float32[np.ndarray, "subjects motifs distances outputs"]
+    """The same of the motif's letters in other orders; NaN where all of them are alike."""
+    output: str
+    """The effect that is looked at first."""
+    landmark: str
+    """What distances are to."""
+    n_left_out: int = 0
+    """Genes whose promoters lie outside the model's window."""
+    seed: int = 0
+    """Random seed for the intervals."""
+
+    @property
+    def table(self) -> pl.DataFrame:
+        """The effects on `output`, as `of` makes them."""
+        return self.of(self.output)
+
+    def of(self, output: str) -> pl.DataFrame:
+        """Return means over genes or sequences with 95 % bootstrap intervals.
+
+        A row is a motif and distance. Columns are motif, sequence, distance, n, effect, low, high,
+        null, difference (of effect and null, one by one), difference_low and difference_high.
+
+        Raises:
+            ConfigError: there is no such output.
+        """
+        number = self.outputs.index(check_choice(output, self.outputs, "output"))
+        rows: list[dict[str, str | float]] = []
+        for m, d in np.ndindex(len(self.motifs), len(self.distances)):
+            own, null = (found[:, m, d, number] for found in (self.effects, self.nulls))
+            effect, beyond = _estimates(own, null, seed=self.seed)
+            place = (self.motifs[m], self.sequences[m], self.distances[d], len(self.subjects))
+            rows.append(
+                dict(zip(("motif", "sequence", "distance", "n"), place, strict=True))
+                | dict(zip(("effect", "low", "high"), effect, strict=True))
+                | {"null": float(null.mean(dtype=np.float64)), "difference": beyond.value}
+                | {"difference_low": beyond.low, "difference_high": beyond.high}
+            )
+        return pl.DataFrame(rows)
+
+    def plot(self) -> "Figure":
+        """Draw each motif's effect by distance, beside its null."""
+        from cisgram.plot.insertions import draw_insertions
+
+        return draw_insertions(self.table, output=self.output, landmark=self.landmark)
+
+
+def _estimates(
+    own: Float32[np.ndarray, "subjects"], null: Float32[np.ndarray, "subjects"], *, seed: int
+) -> tuple[Estimate, Estimate]:
+    """Return the mean effect, and how far it is beyond the null; one subject has no interval."""
+    nothing = Estimate(np.nan, np.nan, np.nan)
+    if len(own) < 2:
+        beyond = float(own.mean() - null.mean())
+        return Estimate(float(own.mean()), np.nan, np.nan), Estimate(beyond, np.nan, np.nan)
+    effect = bootstrap_ci(own, seed=seed)
+    return effect, nothing if np.isnan(null).all() else bootstrap_difference(own, null, seed=seed)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """Insertions that can be made, before anything long is computed."""
+
+    session: Session
+    readout: Readout
+    output: str
+    motifs: tuple[Motif, ...]
+    letters: tuple[UInt8[np.ndarray, "_width"], ...]
+    """The likeliest sequence of each motif."""
+    places: tuple[InsertionSite, ...]
+    landmark: str
+    n_left_out: int
+    distances: tuple[int, ...]
+    config: InsertConfig
+
+
+def insert(
+    model: Session | Model | Path | str,
+    motifs: Sequence[Motif],
+    sequences: Asked | None = None,
+    *,
+    readout: Readout | str | None = None,
+    genes: Sequence[str] | None = None,
+    output: str | None = None,
+    config: InsertConfig | None = None,
+) -> Insertions:
+    """Insert motifs into shuffled sequences, and read the model.
+
+    Of genes, the promoter is shuffled and nothing else; of sequences, the whole sequence. What a
+    sequence and a motif become depends on the seed and their numbers alone.
+
+    Args:
+        model: a session, a model, or the name of one.
+        motifs: of each the likeliest sequence is inserted.
+        sequences: a BED, regions or DNA, read in the middle of windows; or give genes.
+        readout: what is read; the model's usual readout by default.
+        genes: identifiers or names; by default all, where no sequences are given.
+        output: the effect that is looked at first; the readout's first by default.
+        config: where and how often.
+
+    Raises:
+        ConfigError: there are no motifs, one does not fit in, or the model has no such readout.
+        DataError: a gene is unknown, a file cannot be used, or fewer than two genes have their
+            promoters in the model's window.
+    """
+    return carry_out(
+        plan_insertions(
+            model,
+            motifs,
+            sequences,
+            readout=readout,
+            genes=genes,
+            output=output,
+            config=config or InsertConfig(),
+        )
+    )
+
+
+def plan_insertions(
+    model: Session | Model | Path | str,
+    motifs: Sequence[Motif],
+    sequences: Asked | None,
+    *,
+    readout: Readout | str | None,
+    genes: Sequence[str] | None,
+    output: str | None,
+    config: InsertConfig,
+) -> Plan:
+    """Check what `insert` is given, and draw the genes."""
+    session = as_session(model)
+    chosen = choose_readout(session, readout)
+    letters = check_motifs(motifs)
+    if sequences is None:
+        if not chosen.of_genes:
+            raise ConfigError(
+                f"give sequences to insert motifs into; the readout {chosen.name} is of no gene."
+            )
+        known = session.genes.places if genes is None else session.genes.find(genes)
+        (places, n_left_out), landmark = sites_of_genes(session, known, config), "TSS"
+    else:
+        places, n_left_out, landmark = sites_of_sequences(session, chosen, sequences), 0, "middle"
+    usual = (50, 100, 150, 200) if sequences is None else (0,)
+    distances = config.distances or usual
+    smallest = min(places, key=lambda place: place.shuffled.stop - place.shuffled.start)
+    for motif in motifs:
+        check_fit(motif, smallest, distances, landmark)
+    return Plan(
+        session=session,
+        readout=chosen,
+        output=chosen.outputs[choose_output(chosen, output)],
+        motifs=tuple(motifs),
+        letters=tuple(letters),
+        places=tuple(places),
+        landmark=landmark,
+        n_left_out=n_left_out,
+        distances=distances,
+        config=config,
+    )
+
+
+def carry_out(plan: Plan) -> Insertions:
+    """Insert motifs as planned, and read the model."""
+    effects, nulls = _read_all(plan)
+    return Insertions(
+        subjects=tuple(place.name for place in plan.places),
+        motifs=tuple(motif.name for motif in plan.motifs),
+        sequences=tuple(decode(own) for own in plan.letters),
+        distances=plan.distances,
+        outputs=plan.readout.outputs,
+        effects=effects,
+        nulls=nulls,
+        output=plan.output,
+        landmark=plan.landmark,
+        n_left_out=plan.n_left_out,
+        seed=plan.config.seed,
+    )
+
+
+def check_motifs(motifs: Sequence[Motif]) -> list[UInt8[np.ndarray, "_width"]]:
+    """Return the likeliest sequence of each motif.
+
+    Raises:
+        ConfigError: there are no motifs, or one has no base that is likelier than another.
+    """
+    if not motifs:
+        raise ConfigError("there must be a motif to insert; got none.")
+    letters = [motif.likeliest for motif in motifs]
+    for motif, own in zip(motifs, letters, strict=True):
+        if (own == N).all():
+            raise ConfigError(f"motif {motif.name} has no base that is likelier than another.")
+    return letters
+
+
+def _read_all(
+    plan: Plan,
+) -> tuple[
+    Float32[np.ndarray, "subjects motifs distances outputs"],
+    Float32[np.ndarray, "subjects motifs distances outputs"],
+]:
+    session, readout, config, letters = plan.session, plan.readout, plan.config, plan.letters
+    shape = (len(plan.places), len(letters), len(plan.distances), len(readout.outputs))
+    effects, nulls = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    with progress("inserting motifs", len(plan.places)) as ticker:
+        for number, place in enumerate(plan.places, start=1):  # seeds do not see zeros
+            backgrounds = _shuffled(place, config, number)
+            for part in _parts(len(letters), len(plan.distances), config):
+                rows = [_rows(letters[motif], config, (number, motif + 1)) for motif in part]
+                tokens, under = _inserted(rows, backgrounds, place, plan)
+                windows = Windows(tokens, np.broadcast_to(place.span, (len(tokens), 2)))
+                kept = readout.read(session.model, windows, species=session.species)
+                n, n_rows = config.n_backgrounds, len(rows[0])
+                after = kept[n:].reshape(len(rows), len(plan.distances), -1, n_rows, kept.shape[1])
+                found = readout.effect(after, kept[:n][under])
+                effects[number - 1, part] = found[..., :n, :].mean(axis=(2, 3))
+                nulls[number - 1, part] = found[..., n:, :].mean(axis=(2, 3))
+            ticker.advance()
+    nulls[:, [len(set(own[own < N].tolist())) < 2 for own in letters]] = np.nan
+    return effects, nulls
+
+
+def _inserted(
+    rows: Sequence[UInt8[np.ndarray, "rows _width"]],
+    backgrounds: UInt8[np.ndarray, "backgrounds length"],
+    place: InsertionSite,
+    plan: Plan,
+) -> tuple[UInt8[np.ndarray, "windows length"], Int64[np.ndarray, "rows"]]:
+    """Return backgrounds, then motifs in them; and the background of each row.
+
+    Motifs meet every background, and nulls one each, in turn.
+    """
+    n, n_rows = len(backgrounds), len(rows[0])
+    under = np.r_[np.arange(n), np.arange(n_rows - n) % n]
+    windows = [backgrounds]
+    for own in rows:
+        orientations = [own, reverse_complement(own)] if plan.config.both_strands else [own]
+        for distance in plan.distances:
+            first = place.landmark - distance - own.shape[1] // 2
+            windows += [
+                put_in(row, backgrounds[[background]], first)
+                for orientation in orientations
+                for row, background in zip(orientation, under, strict=True)
+            ]
+    return np.concatenate(windows), under
+
+
+def _shuffled(
+    place: InsertionSite, config: InsertConfig, number: int
+) -> UInt8[np.ndarray, "backgrounds length"]:
+    backgrounds = np.repeat(place.tokens[None], config.n_backgrounds, axis=0)
+    rng = np.random.default_rng((config.seed, number))
+    for own in backgrounds:
+        own[place.shuffled] = dinucleotide_shuffle(place.tokens[place.shuffled], rng)
+    return backgrounds
+
+
+def _rows(
+    letters: UInt8[np.ndarray, "width"], config: InsertConfig, numbers: tuple[int, int]
+) -> UInt8[np.ndarray, "rows width"]:
+    """Return a motif once for each background, then nulls."""
+    rng = np.random.default_rng((config.seed, *numbers))
+    nulls = [reordered(letters, rng) for _ in range(config.n_nulls)]
+    return np.stack([letters] * config.n_backgrounds + nulls)
+
+
+def _parts(n_motifs: int, n_distances: int, config: InsertConfig) -> Iterator[list[int]]:
+    """Yield numbers of motifs that are read together."""
+    rows = config.n_backgrounds + config.n_nulls
+    each = n_distances * (1 + config.both_strands) * rows
+    size = max(1, _AT_ONCE // each)
+    for first in range(0, n_motifs, size):
+        yield list(range(first, min(first + size, n_motifs)))

@@ -1,0 +1,1 @@
+"""Figures of arrays: every file draws one kind; nothing here knows models."""

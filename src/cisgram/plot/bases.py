@@ -1,0 +1,125 @@
+"""Bases of a region: how high each stands, over what each of the four would do in its place."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from cisgram.genome.alphabet import LETTERS, N
+from cisgram.genome.interval import Interval
+from cisgram.plot.figures import SITE, draw_letters, head_figure, plain_axes
+from cisgram.plot.sites import Site, label_sites
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BASES_A_LINE = 100
+_LINE_INCHES, _BASE_INCHES = 2.3, 0.1
+_BESIDE_INCHES, _LEAST_INCHES = 2.0, 7.5
+"""Left and right of the bases, and what a title needs."""
+_LEVELS = 5
+"""Heights of names over the bases; more would stand on the letters, so that they begin anew."""
+_BASES_A_LETTER = 0.8
+"""Width of a letter of a name, as written over the bases."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BasePicture:
+    """What is drawn."""
+
+    region: Interval
+    """Positions along its strand."""
+    tokens: UInt8[np.ndarray, "positions"]
+    heights: Float32[np.ndarray, "positions"]
+    """Of the letters of the bases that are there; NaN stands for no letter."""
+    heights_are: str
+    """What they are, in a word or two."""
+    effects: Float32[np.ndarray, "positions 4"]
+    """Of each base in each place: the colours below the letters."""
+    effects_are: str
+    """What they are, for the scale."""
+    title: str
+    sites: Sequence[Site] = ()
+    """Named sites, drawn where they overlap the region."""
+
+
+def lines_of(region: Interval) -> list[slice]:
+    """Return the positions of each line of bases."""
+    n = region.length
+    return [slice(first, min(first + BASES_A_LINE, n)) for first in range(0, n, BASES_A_LINE)]
+
+
+def width_of(region: Interval) -> float:
+    """Return the width in inches of a figure with lines of bases."""
+    bases = _BESIDE_INCHES + _BASE_INCHES * min(region.length, BASES_A_LINE)
+    return max(bases, _LEAST_INCHES)
+
+
+def draw_bases(picture: BasePicture) -> "Figure":
+    """Return a figure: for every line of bases their letters over colours of the effects.
+
+    What raises the output stands above the line and is red, what lowers it below and blue.
+    """
+    from matplotlib.figure import Figure
+
+    lines = lines_of(picture.region)
+    size = (width_of(picture.region), 0.7 + _LINE_INCHES * len(lines))
+    figure = Figure(figsize=size, layout="constrained")
+    head_figure(figure, picture.title)
+    axes = figure.subplots(2 * len(lines), 1, squeeze=False, height_ratios=[1.5, 1] * len(lines))
+    heights = np.nan_to_num(picture.heights)
+    limits = (min(heights.min(), 0) * 1.1, max(heights.max(), 1e-6) * 1.35)
+    largest = float(np.nanmax(np.abs(picture.effects), initial=1e-6))
+    image = None
+    for line, part in enumerate(lines):
+        logo, heat = axes[2 * line, 0], axes[2 * line + 1, 0]
+        draw_letters(logo, _letters(picture, heights, part))
+        logo.axhline(0, color="#999", linewidth=0.6)
+        logo.set_ylabel(picture.heights_are, fontsize=9)
+        logo.set_xticks([])
+        logo.set_ylim(*limits)
+        plain_axes(logo)
+        draw_sites(logo, picture.sites, picture.region, part)
+        image = heat.imshow(
+            picture.effects[part].T, cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto",
+            interpolation="nearest",
+        )  # fmt: skip
+        heat.set_yticks(range(4), list("ACGT"), fontsize=8)
+        label_positions(heat, picture.region, part)
+        for axis in (logo, heat):
+            axis.set_xlim(-0.5, min(picture.region.length, BASES_A_LINE) - 0.5)
+    if image is not None:
+        bar = figure.colorbar(image, ax=axes[:, 0].tolist(), shrink=0.5, pad=0.01)
+        bar.set_label(picture.effects_are, fontsize=9)
+        bar.ax.tick_params(labelsize=8)
+    return figure
+
+
+def _letters(
+    picture: BasePicture, heights: Float32[np.ndarray, "positions"], part: slice
+) -> Iterator[tuple[str, float, float, float]]:
+    for at in range(part.start, part.stop):
+        token, height = int(picture.tokens[at]), float(heights[at])
+        if token < N and height:
+            yield LETTERS[token], at - part.start, 0, height
+
+
+def draw_sites(axes: "Axes", sites: Sequence[Site], region: Interval, part: slice) -> None:
+    """Shade the sites of a line and write their names."""
+    for label in label_sites(sites, region, part, letter=_BASES_A_LETTER):
+        start, end = label.start - part.start, label.end - part.start
+        axes.axvspan(start - 0.5, end - 0.5, color=SITE, alpha=0.12, linewidth=0)
+        axes.text(
+            (start + end - 1) / 2, 0.98 - 0.13 * (label.level % _LEVELS), label.text, fontsize=9,
+            transform=axes.get_xaxis_transform(), color=SITE, ha="center", va="top",
+        )  # fmt: skip
+
+
+def label_positions(axes: "Axes", region: Interval, part: slice) -> None:
+    """Write positions, counted from 1, under every 25th base."""
+    places = range(part.start, part.stop, 25)
+    positions = [f"{region.position(place) + 1:,}" for place in places]
+    axes.set_xticks([place - part.start for place in places], positions, fontsize=9)

@@ -1,0 +1,65 @@
+"""Known sites, and where their names stand in figures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from cisgram.genome.bed import read_bed
+from cisgram.genome.interval import Interval
+from cisgram.genome.reference import Reference
+
+
+class Site(NamedTuple):
+    """A known element, such as a binding site."""
+
+    name: str
+    place: Interval
+
+
+class Label(NamedTuple):
+    """A site on a line of bases."""
+
+    text: str
+    """Its name, with an arrow along its strand."""
+    start: int
+    """Bases of the region, along its strand, that lie on the line."""
+    end: int
+    level: int
+    """0, or more where it or its name would meet those before it."""
+
+
+def known_sites(path: Path | None, reference: Reference) -> list[Site]:
+    """Return the sites of a BED, none without one.
+
+    Raises:
+        DataError: the BED cannot be used.
+    """
+    return (
+        [] if path is None else [Site(*row) for row in zip(*read_bed(path, reference), strict=True)]
+    )
+
+
+def label_sites(
+    sites: Sequence[Site], region: Interval, line: slice, *, letter: float
+) -> list[Label]:
+    """Return the sites that lie on a line of a region, from left to right.
+
+    Args:
+        sites: anywhere.
+        region: what is drawn; those read against its strand have their arrow left.
+        line: positions along the region's strand.
+        letter: width of a letter of the names, in bases.
+    """
+    near = [(region.locate(site.place), site) for site in sites if site.place.overlaps(region)]
+    found: list[Label] = []
+    ends: list[float] = []  # of the last site or its name at each level
+    for (first, last), site in sorted(near, key=lambda one: one[0]):
+        start, end = max(first, line.start), min(last, line.stop)
+        if start >= end:
+            continue
+        text = f"◂ {site.name}" if region.opposes(site.place) else f"{site.name} ▸"
+        beside = max(letter * len(text) - (end - start), 0) / 2
+        level = next((at for at, over in enumerate(ends) if over <= start - beside), len(ends))
+        ends[level : level + 1] = [end + beside]
+        found.append(Label(text, start, end, level))
+    return found

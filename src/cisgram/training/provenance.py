@@ -1,0 +1,187 @@
+"""What a run was made from: written when it begins, held against the recipe when it goes on."""
+
+import platform
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+
+from cisgram import __version__
+from cisgram.core.artifact import read_json, sha256, write_json
+from cisgram.core.checks import ConfigError, DataError
+from cisgram.core.config import to_plain
+from cisgram.core.device import hardware
+from cisgram.models.base import Model
+from cisgram.models.hub import WEIGHTS, load_model, model_directory, packaged_model
+from cisgram.training.checkpoint import checkpoint_step
+from cisgram.training.loop import CHECKPOINT
+from cisgram.training.recipe import Recipe
+
+RUN = "run.json"
+_MAY_CHANGE = {
+    "train": ("steps", "checkpoint_every", "log_every"),
+    "optim": ("decay",),
+}
+"""Fields that a resumed run may have otherwise; `schedule` keeps what steps and decay were."""
+
+_OF_SOURCES = ("genomes", "files", "plugins", "held_out", "start", "schedule")
+_OF_START = ("steps", "seconds", "genomes", "held_out", "start")
+
+Facts = dict[str, Any]
+Data = TypeVar("Data")
+
+
+class Start(NamedTuple):
+    """A trained model that a run starts from."""
+
+    name: str
+    model: Model
+    card: Facts
+
+    @property
+    def facts(self) -> Facts:
+        """What the run's card says of it."""
+        known = {key: self.card[key] for key in _OF_START if key in self.card}
+        return {"weights": sha256(model_directory(self.name) / WEIGHTS), **known}
+
+
+def open_run(recipe: Recipe, out: Path, *, data: str, resume: bool) -> Start | None:
+    """Return the model whose weights the first step starts from, if that is yet to be made.
+
+    Args:
+        recipe: what to do; `start` may name a model.
+        out: directory of the run.
+        data: name of the directory in it that is made before training begins.
+        resume: whether a run there is to go on.
+
+    Raises:
+        DataError: `out` holds something else, or a run that is not to go on; or there is no such
+            model.
+    """
+    _check_place(out, data=data, resume=resume)
+    if recipe.train.start is None or (out / CHECKPOINT).exists():
+        return None
+    wanted = recipe.train.start
+    name = wanted if packaged_model(wanted) else str(recipe.directory / wanted)
+    return Start(name, *load_model(name))
+
+
+def run_data(
+    out: Path,
+    name: str,
+    *,
+    read: Callable[[Path], Data],
+    build: Callable[[Path], Data],
+    fits: Callable[[Data], bool],
+) -> Data:
+    """Open what a run learns from, or build it; a failed build leaves no empty directory.
+
+    Raises:
+        DataError: there is some, of another recipe and of no run.
+    """
+    path = out / name
+    if path.exists():
+        data = read(path)
+        # `record_run` holds a run's recipe against that it began with, field by field.
+        if not (out / RUN).exists() and not fits(data):
+            raise DataError(f"{path} is of another recipe; choose another --out.")
+        return data
+    try:
+        return build(path)
+    except BaseException:
+        with suppress(OSError):
+            out.rmdir()
+        raise
+
+
+def record_run(recipe: Recipe, out: Path, *, start: Start | None) -> None:
+    """Write down what a run is made from, or from which step on it has another schedule.
+
+    Raises:
+        ConfigError: it began with another recipe.
+        DataError: its start has other weights than when it began.
+    """
+    if (out / RUN).exists():
+        _check_run(recipe, out, start=start)
+        _go_on(recipe, out)
+    else:
+        _begin(recipe, out, start=start)
+
+
+def card(recipe: Recipe, out: Path) -> Facts:
+    """Return the facts that a run's model carries."""
+    began = read_json(out / RUN)
+    return {
+        **{name: value for name, value in to_plain(recipe.card).items() if value},
+        "recipe": recipe.tables(),
+        **{key: began[key] for key in _OF_SOURCES if key in began},
+        "hardware": hardware(),
+        "torch": torch.__version__,
+        "cisgram": __version__,
+    }
+
+
+def total(card: Facts, what: str) -> float:
+    """Return a number of a card, `steps` or `seconds`, the models it started from counted in."""
+    return card.get(what, 0) + (total(card["start"], what) if "start" in card else 0)
+
+
+def _check_place(out: Path, *, data: str, resume: bool) -> None:
+    """Refuse a place that holds something else, or a run that is not to go on."""
+    if not (out / RUN).exists():
+        # Data that was being built when its process was killed is under a hidden name.
+        held = {path.name for path in out.iterdir()} if out.exists() else set[str]()
+        if {name for name in held if not name.startswith(f".{data}.")} - {data}:
+            raise DataError(f"{out} is no run and not empty; choose another --out.")
+    elif not resume:
+        raise DataError(
+            f"{out} holds a run already; add --resume to go on, or choose another --out."
+        )
+
+
+def _check_run(recipe: Recipe, out: Path, *, start: Start | None) -> None:
+    """Refuse to go on with a run of another recipe."""
+    began = read_json(out / RUN)
+    if start is not None and start.facts != began.get("start"):
+        raise DataError(f"the start of {out} has other weights than when it began; put them back.")
+    for table, fields in recipe.tables().items():
+        before = began["recipe"].get(table, {})
+        for name in sorted({*fields, *before} - {*_MAY_CHANGE.get(table, ())}):
+            if fields.get(name) != before.get(name):
+                raise ConfigError(
+                    f"{name} in [{table}] is {fields.get(name)!r} and was {before.get(name)!r} "
+                    f"when {out} began; set it back, or choose another --out."
+                )
+
+
+def _begin(recipe: Recipe, out: Path, *, start: Start | None) -> None:
+    """Write down what a run is made from."""
+    plugins = {path.name: sha256(path) for path in recipe.plugins}
+    facts = {
+        "recipe": recipe.tables(),
+        **recipe.data.sources(recipe.directory),
+        **({"plugins": plugins} if plugins else {}),
+        **({} if start is None else {"start": start.facts}),
+        "schedule": [_schedule(recipe, 0)],
+        "cisgram": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+    write_json(out / RUN, facts)
+
+
+def _go_on(recipe: Recipe, out: Path) -> None:
+    """Write down from which step on a resumed run has other steps or another decay."""
+    began = read_json(out / RUN)
+    checkpoint = out / CHECKPOINT
+    step = checkpoint_step(checkpoint) if checkpoint.exists() else 0
+    kept = [entry for entry in began["schedule"] if entry["from_step"] < step]
+    now = _schedule(recipe, step if kept else 0)
+    same = kept and all(kept[-1][name] == now[name] for name in ("steps", "decay"))
+    write_json(out / RUN, began | {"schedule": kept if same else [*kept, now]})
+
+
+def _schedule(recipe: Recipe, step: int) -> dict[str, int]:
+    return {"from_step": step, "steps": recipe.train.steps, "decay": recipe.optim.decay}
