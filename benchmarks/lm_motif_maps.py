@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cisgram.benchmark.markov import FlankModel, MarkovModel
 from cisgram.core.artifact import atomic_file, sha256
 from cisgram.core.config import to_plain
 from cisgram.explain.backgrounds import dinucleotide_shuffle
 from cisgram.genome.alphabet import reverse_complement
 from cisgram.models.base import LanguageModel
 from cisgram.models.checkpoint import WEIGHTS, load_language_model, model_directory
-from cisgram.benchmark.markov import FlankModel, MarkovModel
 from cisgram.models.registry import build_model, require_language_model
 from cisgram.prediction.maps import masked_probabilities
 from cisgram.prediction.perplexity_config import PerplexityConfig

@@ -8,11 +8,11 @@ from lm_motif_elements import Element, Layout
 from lm_motif_maps import SEED, Maps
 from lm_motif_sites import UPSTREAM, Genome
 
+from cisgram.benchmark.seqlets import Pattern, PatternConfig, find_patterns, find_seqlets
 from cisgram.core.metrics import Estimate
 from cisgram.explain.backgrounds import matched, nearest_distance, rate_ratio, share_ratio
 from cisgram.explain.motif_files import compare_motifs
 from cisgram.explain.motifs import Motif
-from cisgram.benchmark.seqlets import Pattern, PatternConfig, find_patterns, find_seqlets
 from cisgram.genome.alphabet import decode, reverse_complement
 from cisgram.prediction.maps import information, relative_information
 

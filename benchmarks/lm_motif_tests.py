@@ -21,9 +21,9 @@ from motif_backgrounds import (
     shares_beaten,
 )
 
+from cisgram.benchmark.seqlets import core_means
 from cisgram.core.metrics import Estimate, binomial_ci
 from cisgram.explain.backgrounds import matched, nearest_distance, rate_ratio, share_ratio
-from cisgram.benchmark.seqlets import core_means
 from cisgram.prediction.maps import information
 
 ODDS, INFORMATION = "odds", "information"

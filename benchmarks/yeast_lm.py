@@ -34,12 +34,12 @@ import numpy as np
 import torch
 from machine import machine
 
+from cisgram.benchmark.markov import FlankModel
 from cisgram.core.artifact import write_json
 from cisgram.data.regions import region_classes
 from cisgram.genome.alphabet import N
 from cisgram.genome.reference import Reference, open_reference
 from cisgram.models.checkpoint import load_language_model
-from cisgram.benchmark.markov import FlankModel
 from cisgram.prediction.evaluate_lm import baseline_surprise, by_region
 from cisgram.prediction.perplexity import perplexity_interval, ratio_interval, surprise
 from cisgram.prediction.perplexity_config import PerplexityConfig

@@ -30,6 +30,7 @@ Facts = dict[str, Any]
 
 
 def main() -> None:
+    """Write a trained run into the package, or what its recipe says onto its card."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("name", help="of the model in the package, without cisgram/")
     parser.add_argument("--recipe", type=Path, required=True)
@@ -39,7 +40,9 @@ def main() -> None:
     recipe, out = Recipe.read(options.recipe), WEIGHTS / options.name
     if options.run is not None:
         model, card = load_model(options.run)
-        save_model(out, model, card=trained(card, options.run), dtype=torch.bfloat16, overwrite=True)
+        save_model(
+            out, model, card=trained(card, options.run), dtype=torch.bfloat16, overwrite=True
+        )
     manifest = read_json(out / "manifest.json")
     metadata = manifest["metadata"]
     said = {name: value for name, value in to_plain(recipe.card).items() if value}

@@ -25,7 +25,7 @@ LM_SIZES = ("shorkie-lm", "dilated-lm", "bert-lm")
 def upgraded(metadata: dict[str, Any]) -> dict[str, Any]:
     """Return the metadata of a model in format 2."""
     kind, config = metadata["model"], dict(metadata["config"])
-    card = {name: value for name, value in metadata["card"].items()}
+    card = dict(metadata["card"])
     columns, scaling = card.pop("columns", None), card.pop("scaling", None)
     units = card.pop("units", {})
     if kind == "ensemble":
@@ -81,6 +81,7 @@ def _single(
 
 
 def main() -> None:
+    """Rewrite the manifests of models named on the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("models", nargs="+", type=Path)
     for path in parser.parse_args().models:

@@ -8,10 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cisgram.core.checks import ConfigError, DataError
-from cisgram.genome.alphabet import encode, reverse_complement
-from cisgram.genome.reference import Reference
-from cisgram.models import markov
 from cisgram.benchmark.markov import FlankModel, MarkovModel
 from cisgram.benchmark.markov_kernels import (
     context_keys,
@@ -21,6 +17,10 @@ from cisgram.benchmark.markov_kernels import (
     read_dense,
     read_hashed,
 )
+from cisgram.core.checks import ConfigError, DataError
+from cisgram.genome.alphabet import encode, reverse_complement
+from cisgram.genome.reference import Reference
+from cisgram.models import markov
 
 pytestmark = pytest.mark.whole
 

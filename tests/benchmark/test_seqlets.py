@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from cisgram.core.checks import ConfigError
 from cisgram.benchmark.seqlets import PatternConfig, core_means, find_patterns, find_seqlets
+from cisgram.core.checks import ConfigError
 from cisgram.genome.alphabet import decode, encode, one_hot, reverse_complement
 from cisgram.prediction.maps import information
 

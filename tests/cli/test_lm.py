@@ -2,13 +2,13 @@ import json
 
 import numpy as np
 import pytest
+from training.test_pretrain import RECIPE
 
 from cisgram.cli.app import main
 from cisgram.models.checkpoint import save_model
 from models.tiny import tiny_lm
 from parity.keras_files import TINY_LM, random_weights, write_keras
 from training.small_corpus import write_genome
-from training.test_pretrain import RECIPE
 
 pytestmark = pytest.mark.whole
 

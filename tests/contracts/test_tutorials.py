@@ -1,4 +1,4 @@
-"""Every tutorial, followed from the top in a directory with the demo's files, prints what it shows."""
+"""Every tutorial, followed from the top beside the demo's files, prints what it shows."""
 
 import contextlib
 import io
@@ -52,7 +52,7 @@ def run_commands(text: str) -> str:
 def run_code(text: str, names: dict[str, object]) -> str:
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        exec(compile(text, "tutorial", "exec"), names)  # noqa: S102 - our own pages
+        exec(compile(text, "tutorial", "exec"), names)
     return out.getvalue()
 
 

@@ -2,12 +2,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prediction.toy_reader import GENES, toy_reader, write_toy_model
 
 from cisgram.cli.app import main
 from cisgram.explain.gene_gradients import attribute_to_gene
 from cisgram.explain.gene_maps import mutate_for_gene
 from cisgram.genome.interval import Interval
-from prediction.toy_reader import GENES, toy_reader, write_toy_model
 
 
 @pytest.fixture

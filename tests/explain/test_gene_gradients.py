@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from prediction.toy_reader import GENES, toy_reader, toy_reference
 
 from cisgram.core.checks import ConfigError
 from cisgram.explain.gene_gradients import GeneGradients, attribute_to_gene
@@ -8,7 +9,6 @@ from cisgram.explain.gradients import gradient_times_input
 from cisgram.genome.alphabet import one_hot, reverse_complement
 from cisgram.genome.interval import Interval
 from cisgram.prediction.genes import GeneReadout, gene_window, predict_genes
-from prediction.toy_reader import GENES, toy_reader, toy_reference
 
 
 @pytest.fixture(scope="module")

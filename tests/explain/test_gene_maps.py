@@ -1,13 +1,13 @@
 import numpy as np
 import polars as pl
 import pytest
+from prediction.toy_reader import GENES, toy_reader, toy_reference
 
 from cisgram.core.checks import ConfigError
 from cisgram.explain.gene_maps import mutate_for_gene
 from cisgram.genome.alphabet import decode, reverse_complement
 from cisgram.genome.interval import Interval
 from cisgram.prediction.variants import score_variants
-from prediction.toy_reader import GENES, toy_reader, toy_reference
 
 
 @pytest.fixture(scope="module")

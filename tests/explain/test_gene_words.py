@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from prediction.toy_reader import GENES, toy_reader, toy_reference, write_toy_model
 
 from cisgram.cli.app import main
 from cisgram.core.checks import ConfigError, DataError
@@ -17,7 +18,6 @@ from cisgram.genome.interval import Interval
 from cisgram.models.base import Model
 from cisgram.prediction.genes import GeneReadout, gene_window
 from cisgram.prediction.tracks import Columns, Scale, TrackReader
-from prediction.toy_reader import GENES, toy_reader, toy_reference, write_toy_model
 
 WORD, START = encode("GGATTC"), 44
 """START is where a gene of 40 bases lies in a window of 128."""

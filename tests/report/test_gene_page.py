@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from prediction.toy_reader import write_toy_model
 
 from cisgram.cli.app import main
 from cisgram.core.metrics import pearson
 from cisgram.explain.gene_maps import importance
 from cisgram.models.checkpoint import save_model
 from models.tiny import tiny_lm
-from prediction.toy_reader import write_toy_model
 
 ALWAYS = {
     f"{part}.{kind}" for part in ("tracks", "effects", "gradients") for kind in ("npz", "svg")

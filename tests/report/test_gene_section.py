@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from prediction.toy_reader import GENES
 
 from cisgram.explain.gene_maps import GeneMap, importance
 from cisgram.explain.region_options import RegionOptions
@@ -8,7 +9,6 @@ from cisgram.report.base_figure import BasePicture, draw_bases
 from cisgram.report.gene_changes import contrast_sites, strongest_changes
 from cisgram.report.gene_section import make_gene_section
 from cisgram.report.sites import Site
-from prediction.toy_reader import GENES
 
 
 @pytest.mark.parametrize(("strand", "position"), [("+", 103), ("-", 118)])
