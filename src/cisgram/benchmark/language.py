@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -33,6 +33,14 @@ SEED = 20261121
 
 Maps = dict[str, Float32[np.ndarray, "_ 4"]]
 """Probabilities of A, C, G and T at every base, NaN at N, by contig."""
+
+
+class Source(NamedTuple):
+    """What a model, a count model or a null expects."""
+
+    name: str
+    maps: Maps
+    baseline: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +96,14 @@ class HeldOut:
                 found[chrom][start:end] = True
         return found
 
+    @property
+    def sources(self) -> list[Source]:
+        """Models, count models, and untrained networks, which are read on the shortest contig."""
+        models = [Source(name, maps, baseline=False) for name, maps in self.models.items()]
+        return models + [
+            Source(name, maps) for name, maps in (self.counted | self.untrained).items()
+        ]
+
     @cached_property
     def models(self) -> dict[str, Maps]:
         """What each model expects."""
@@ -111,6 +127,15 @@ class HeldOut:
         return {
             source: {name: self._count(source, name, make) for name in self.tokens}
             for source, make in makers.items()
+        }
+
+    def chain_surprise(self, order: int) -> dict[str, Float64[np.ndarray, "_"]]:
+        """Return -log p of every base under a Markov chain, in nats."""
+        return {
+            name: self._count(
+                f"order-{order}", name, lambda own: self.chain(own, order).nll(self.tokens[own])
+            )
+            for name in self.tokens
         }
 
     @cached_property
