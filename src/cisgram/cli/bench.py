@@ -74,8 +74,8 @@ def compare(first: Path, second: Path, /, *, out: Path | None = None) -> None:
     """Compare two results row by row.
 
     Args:
-        first: results.json of `cisgram bench run`.
-        second: Another one; differences are the second less the first.
+        first: File results.json of `cisgram bench run`.
+        second: Another one; differences are the second minus the first.
         out: Table to write, tab-separated or .parquet.
     """
     from cisgram.benchmark.run import compare as compared
