@@ -1,7 +1,7 @@
 """Genes, transcripts, exons and all other lines of a GTF or GFF3 file."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,14 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from cisgram.core.checks import ConfigError, DataError, check_unique, few, read_text
+from cisgram.core.checks import (
+    ConfigError,
+    DataError,
+    check_range,
+    check_unique,
+    few,
+    read_text,
+)
 from cisgram.genome.interval import Interval
 from cisgram.genome.packaged_genomes import check_path_or_name, packaged_genome
 from cisgram.genome.reference import Reference
@@ -156,13 +163,10 @@ class Genes:
             raise DataError(f"annotation {source} has no gene {few(missing)}; use its names.")
         return {gene: self.places[gene] for gene in map(self._identifier, names)}
 
-    def from_list(self, path: Path | str) -> dict[str, Interval]:
-        """Return the bodies of the genes that a text file names, as `find` does.
-
-        Raises:
-            DataError: `read_gene_list` or `find` cannot use it.
-        """
-        return self.find(read_gene_list(path))
+    def read_names(self, genes: str) -> list[str]:
+        """Return genes as `read_gene_list` reads them, for `find`."""
+        where = f"annotation {self.annotation}"
+        return read_gene_list(genes, tuple(self.places), where, aliases=self._rows | self._named)
 
     def name(self, identifier: str) -> str:
         """Return the name of a gene, its identifier where it has none.
@@ -221,16 +225,39 @@ class Genes:
         return placed[0]
 
 
-def read_gene_list(path: Path | str) -> list[str]:
-    """Return the first word of every line of a text file, but of comments (`#`).
+def read_gene_list(
+    genes: str, known: Sequence[str], where: str, *, aliases: Container[str] = ()
+) -> list[str]:
+    """Return genes named between commas or in a file, or a number of the first genes.
+
+    Of each line of a file the first word counts; lines that begin with `#` are comments.
+
+    Args:
+        genes: names, a file or a number, as people type it.
+        known: every gene, in order.
+        where: what has these genes, for messages.
+        aliases: other names of them.
 
     Raises:
-        DataError: the file is missing, no text, or names no gene.
+        DataError: a name is neither a gene nor a file, or the file names no gene.
+        ConfigError: the number is below 1.
     """
-    lines = (line.split() for line in read_text(path, "list of genes").splitlines())
+    every = frozenset(known)
+    names = [name.strip() for name in genes.split(",")]
+    unknown = [name for name in names if name not in every and name not in aliases]
+    if not unknown:
+        return names
+    if genes.isdecimal():
+        return list(known[: int(check_range(int(genes), "--genes", low=1))])
+    if len(names) > 1 or not Path(genes).exists():
+        raise DataError(
+            f"--genes: {few(unknown)} is neither a gene of {where} nor a file; give names "
+            "between commas, a file with a gene on each line, or a number of genes."
+        )
+    lines = (line.split() for line in read_text(genes, "the list of genes").splitlines())
     names = [words[0] for words in lines if words and not words[0].startswith("#")]
     if not names:
-        raise DataError(f"{path} names no gene; write one a line.")
+        raise DataError(f"{genes} names no gene; write one a line.")
     return names
 
 

@@ -22,7 +22,7 @@ from cisgram.core.artifact import (
     open_artifact,
     sha256,
 )
-from cisgram.core.checks import DataError, check_range, few, read_text
+from cisgram.core.checks import DataError, few
 from cisgram.core.executor import map_work
 from cisgram.core.progress import progress
 from cisgram.personal.cohort import Cohort
@@ -191,25 +191,6 @@ def select_genes(cohort: Cohort, genes: Sequence[str] | None) -> list[int]:
             f"the cohort has no gene {few(unknown)}; it has {few(cohort.genes['gene'])}."
         )
     return sorted({rows.get(name, bare.get(name, -1)) for name in genes})
-
-
-def read_gene_list(genes: str, known: pl.Series) -> list[str]:
-    """Read gene names from a file, a line each, or take the first N of those known.
-
-    Raises:
-        DataError: no such file, or an empty one.
-        ConfigError: a number below 1.
-    """
-    if genes.isdecimal():
-        check_range(int(genes), "--genes", low=1)
-        return known.head(int(genes)).to_list()
-    if not Path(genes).exists():
-        raise DataError(f"--genes {genes} is no file and no number; give one of the two.")
-    lines = read_text(genes, "the list of genes").splitlines()
-    names = [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
-    if not names:
-        raise DataError(f"{genes} names no gene; write one a line.")
-    return names
 
 
 def _partial(out: Path) -> Path:
