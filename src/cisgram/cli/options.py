@@ -79,11 +79,6 @@ class FigureOptions:
     """BED of known sites to mark in the figure."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be drawn, before anything long is computed.
-
-        Raises:
-            ConfigError: the figure ends in no known suffix, or there are sites and no figure.
-        """
         if self.figure is not None:
             check_suffix(self.figure, *_FIGURES)
         elif self.sites is not None:

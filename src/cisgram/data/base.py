@@ -83,9 +83,6 @@ def dataset(
         kind: what `kind` in `[data]` of a recipe calls it.
         config: frozen dataclass of the other fields of `[data]`.
         opens: opens what the function has made.
-
-    Raises:
-        ConfigError: there is such a kind already.
     """
 
     def register(build: Callable[..., Any]) -> Callable[..., Any]:
@@ -99,11 +96,7 @@ def dataset(
 
 
 def data_kind(name: str, where: str) -> DataKind:
-    """Return a registered kind; imports the modules of `cisgram.data`.
-
-    Raises:
-        ConfigError: there is none of that name.
-    """
+    """Return a registered kind; imports the modules of `cisgram.data`."""
     if name not in _REGISTERED:
         for module in pkgutil.iter_modules(cisgram.data.__path__, "cisgram.data."):
             import_module(module.name)

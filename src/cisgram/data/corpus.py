@@ -81,11 +81,7 @@ class Corpus(DataSet):
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """Open a corpus made by `build_corpus`.
-
-        Raises:
-            DataError: it is none, or not whole.
-        """
+        """Open a corpus made by `build_corpus`."""
         path = Path(path)
         manifest = open_artifact(path, kind=KIND, version=VERSION)
         with damage_errors(path):
@@ -97,11 +93,7 @@ class Corpus(DataSet):
             )
 
     def split(self, name: str) -> Int64[np.ndarray, "windows"]:
-        """Return the row numbers of the windows of `train`, `valid` or `test`.
-
-        Raises:
-            ConfigError: there is no such split.
-        """
+        """Return the row numbers of the windows of `train`, `valid` or `test`."""
         check_choice(name, SPLITS, "split")
         return np.flatnonzero(self.windows["split"] == name)
 

@@ -132,11 +132,7 @@ def _read(config: CorpusConfig, number: int, *, directory: Path, building: Path)
 
 
 def _splits(config: CorpusConfig, source: GenomeSource, reference: Reference) -> dict[str, str]:
-    """Say which split each contig is for.
-
-    Raises:
-        ConfigError: a contig is named that is not there, or for two splits.
-    """
+    """Say which split each contig is for."""
 
     def contig(name: str, setting: str) -> str:
         if (found := reference.names.resolve(name)) is None:
@@ -164,11 +160,7 @@ def _splits(config: CorpusConfig, source: GenomeSource, reference: Reference) ->
 
 
 def _check_lengths(config: CorpusConfig, genomes: list[_Genome]) -> None:
-    """Refuse genomes none of which has a contig that is long enough.
-
-    Raises:
-        DataError: with the longest contig.
-    """
+    """Refuse genomes none of which has a contig that is long enough."""
     length, chrom, name = max(
         (length, chrom, genome.source.name)
         for genome in genomes

@@ -28,7 +28,6 @@ class GenomeSource:
     """Contigs to leave out, such as the mitochondrion."""
 
     def __post_init__(self) -> None:
-        """Check the name."""
         if not _NAME.fullmatch(self.name):
             raise ConfigError(
                 "a genome's name must consist of letters, digits, '_', '.' and '-'; "
@@ -63,7 +62,6 @@ class HomologyConfig:
     kept whole, with the repeats and duplicated genes that they share with held-out ones."""
 
     def __post_init__(self) -> None:
-        """Check every field."""
         check_range(self.min_identity, "min_identity", low=0, high=1)
         check_range(self.max_matched, "max_matched", low=0, high=1)
         check_choice(self.preset, PRESETS, "preset")
@@ -113,7 +111,6 @@ class CorpusConfig:
     """Validation windows used, spread evenly; all by default."""
 
     def __post_init__(self) -> None:
-        """Check every field."""
         check_range(self.window, "window", low=1)
         check_range(self.training_stride, "stride", low=1)
         check_range(self.evaluation_stride, "held_out_stride", low=1)

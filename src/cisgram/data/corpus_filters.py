@@ -79,11 +79,7 @@ def drop_homologues(
 
 
 def check_splits(config: CorpusConfig, windows: pl.DataFrame) -> None:
-    """Refuse a corpus one of whose splits is empty.
-
-    Raises:
-        DataError: with the filter that took most of its windows.
-    """
+    """Refuse a corpus one of whose splits is empty."""
     for split in ("train", *config.held_out):
         own = windows.filter(pl.col("split") == split)
         if own["dropped"].is_null().any():

@@ -54,9 +54,6 @@ def homology_hits(
         One row an alignment, by query: query (its number), start, end (in the query), target,
         target_start, target_end, strand (1 or -1), matches (identical bases), columns (of
         the alignment, with gaps, without N).
-
-    Raises:
-        ConfigError: mappy is not installed, or there is no such preset.
     """
     check_choice(preset, PRESETS, "preset")
     if not len(queries) or not targets:
@@ -126,11 +123,7 @@ class _Aligner:
 
 
 def _index(fasta: Path, preset: str) -> Any:
-    """Index the sequences of a FASTA.
-
-    Raises:
-        ConfigError: mappy is not installed.
-    """
+    """Index the sequences of a FASTA."""
     try:
         import mappy
     except ImportError:

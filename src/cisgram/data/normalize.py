@@ -38,11 +38,7 @@ class InverseNormal:
 
     @classmethod
     def fit(cls, values: Float64[np.ndarray, "people"]) -> Self:
-        """Learn the map from training people; NaN is left out.
-
-        Raises:
-            DataError: no value is present.
-        """
+        """Learn the map from training people; NaN is left out."""
         observed = values[~np.isnan(values)]
         if observed.size == 0:
             raise DataError("no training person has a value; leave this gene out.")
@@ -68,11 +64,7 @@ class CovariateProjector:
         covariates: Float64[np.ndarray, "people covariates"],
         train: Bool[np.ndarray, "people"],
     ) -> None:
-        """Decompose the covariates of the training people.
-
-        Raises:
-            ConfigError: the covariates leave fewer than two degrees of freedom.
-        """
+        """Decompose the covariates of the training people."""
         self.train = train
         self._rows = np.flatnonzero(train)
         design = _design(covariates, train)
@@ -152,11 +144,7 @@ class TargetFit:
         *,
         transform: str,
     ) -> None:
-        """Prepare for many genes of the same people.
-
-        Raises:
-            ConfigError: an unknown transform, or too few training people.
-        """
+        """Prepare for many genes of the same people."""
         self.transform = check_choice(transform, TRANSFORMS, "transform")
         self.projector = CovariateProjector(covariates, train)
 
@@ -170,9 +158,6 @@ class TargetFit:
         Missing values stay NaN. A gene that does not vary among the training
         people is centred and left unscaled; one with too few training values is
         NaN throughout.
-
-        Raises:
-            ConfigError: a logarithm of values at or below -1.
         """
         train = self.projector.train
         ranks: InverseNormal | None = None
@@ -226,9 +211,6 @@ class ExpressionPCs:
 
         Missing values count as the gene's training mean. The sign makes each
         component's largest loading positive.
-
-        Raises:
-            ConfigError: more components than training people or genes allow.
         """
         seen = values[:, train]
         present = ~np.isnan(seen)

@@ -62,9 +62,6 @@ def find_relatives(genotypes: Genotypes, *, threshold: float, max_snps: int = 50
     SNPs of chromosome 22 put six above 0.125 and none above 0.17, and so none reaches
     first degree (0.177). It is too little to find every pair of siblings, who may
     share none of it.
-
-    Raises:
-        ConfigError: a threshold outside 0 to 0.5.
     """
     check_range(threshold, "kinship threshold", low=0.0, high=0.5)
     calls = _thinned_calls(genotypes, max_snps)
@@ -168,9 +165,6 @@ def person_folds(
 
     >>> person_folds(["a", "b", "c", "d"], np.array([0, 0, 1, 2]), n_folds=2, seed=1)
     array([0, 0, 1, 1], dtype=int8)
-
-    Raises:
-        ConfigError: fewer families than folds.
     """
     check_unique(people, "person", "the list of people")
     groups: dict[int, list[int]] = {}
@@ -229,11 +223,7 @@ def check_disjoint(
     test: Bool[np.ndarray, "people"],
     families: Int[np.ndarray, "people"],
 ) -> None:
-    """Refuse a split in which a person or a family is on both sides.
-
-    Raises:
-        ConfigError: on a leak, or when a side is empty.
-    """
+    """Refuse a split in which a person or a family is on both sides."""
     if not train.any() or not test.any():
         raise ConfigError("both the training and the test side need people; check the split.")
     if n_both := int((train & test).sum()):

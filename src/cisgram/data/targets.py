@@ -84,11 +84,7 @@ class Targets(DataSet):
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """Open targets.
-
-        Raises:
-            DataError: there are none, or they are not whole.
-        """
+        """Open targets."""
         path = Path(path)
         metadata = open_artifact(path, kind=KIND, version=VERSION).metadata
         with damage_errors(path):
@@ -125,11 +121,7 @@ class Targets(DataSet):
         return f"windows {few([str(self.interval(row, '.')) for row in rows])}"
 
     def split(self, name: str) -> Int64[np.ndarray, "windows"]:
-        """Return the row numbers of the windows of `train`, `valid` or `test`.
-
-        Raises:
-            ConfigError: there is no such split.
-        """
+        """Return the row numbers of the windows of `train`, `valid` or `test`."""
         check_choice(name, SPLITS, "split")
         return np.flatnonzero(self.windows["split"] == name)
 

@@ -45,7 +45,6 @@ class TargetsConfig:
     than a tenth of their bases with them."""
 
     def __post_init__(self) -> None:
-        """Check every field."""
         if not self.tracks:
             raise ConfigError("[data] must name at least one of tracks; got none.")
         names = [source.name for source in self.tracks]

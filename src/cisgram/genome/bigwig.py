@@ -80,9 +80,6 @@ class BigWig:
         """Return the value of each base, 0 where there is none and past the ends of the contig.
 
         On strand `-` they are in the order in which that strand is read.
-
-        Raises:
-            DataError: there is no such contig, or the file is damaged.
         """
         chrom = self.names.require(interval.chrom, f"bigWig {self.path}")
         with _speaking(f"bigWig {self.path} is damaged; copy or download it again."):
@@ -90,20 +87,12 @@ class BigWig:
         return (values[::-1] if interval.strand == "-" else values).astype(np.float32, order="C")
 
     def contig(self, chrom: str) -> Float32[np.ndarray, "length"]:
-        """Return the value of each base of a contig, 0 where there is none.
-
-        Raises:
-            DataError: there is no such contig, or the file is damaged.
-        """
+        """Return the value of each base of a contig, 0 where there is none."""
         name = self.names.require(chrom, f"bigWig {self.path}")
         return self.values(Interval(name, 0, self.contigs[name]))
 
     def match(self, contigs: Mapping[str, int]) -> dict[str, str]:
-        """Return what this file calls those contigs of a genome that it has.
-
-        Raises:
-            DataError: it has none of them, or one with another length.
-        """
+        """Return what this file calls those contigs of a genome that it has."""
         found = {name: own for name in contigs if (own := self.names.resolve(name)) is not None}
         if not found:
             raise DataError(
@@ -204,12 +193,7 @@ def _runs(
 def _check_bins(
     values: Float[np.ndarray, "bins"], chrom: str, length: int, *, resolution: int
 ) -> None:
-    """Refuse what does not suit a contig.
-
-    Raises:
-        ConfigError: the number of bins is another.
-        DataError: a value is not finite.
-    """
+    """Refuse what does not suit a contig."""
     expected = -(-length // resolution)
     if values.size != expected:
         raise ConfigError(
@@ -231,11 +215,7 @@ def _holds(path: Path, n_covered: int) -> bool:
 
 @contextmanager
 def _speaking(sentence: str) -> Generator[None]:
-    """Turn what pybigtools raises over a damaged file or a full disk into one sentence.
-
-    Raises:
-        DataError: in place of its error.
-    """
+    """Turn what pybigtools raises over a damaged file or a full disk into one sentence."""
     try:
         yield
     except BaseException as error:

@@ -129,11 +129,7 @@ class Genes:
     and genes on other contigs are left out."""
 
     def __init__(self, annotation: Path | str, reference: Reference) -> None:
-        """Read a GTF, a GFF3 or the annotation of a packaged genome, named `yeast-r64`.
-
-        Raises:
-            DataError: the file cannot be used, or none of its genes lies on the reference.
-        """
+        """Read a GTF, a GFF3 or the annotation of a packaged genome, named `yeast-r64`."""
         self.annotation, self.reference = annotation, reference
         rows = read_genes(annotation).genes.iter_rows(named=True)
         self._rows: dict[str, dict[str, Any]] = {row["gene"]: row for row in rows}
@@ -169,11 +165,7 @@ class Genes:
         return read_gene_list(genes, tuple(self.places), where, aliases=self._rows | self._named)
 
     def name(self, identifier: str) -> str:
-        """Return the name of a gene, its identifier where it has none.
-
-        Raises:
-            DataError: the annotation has no such identifier.
-        """
+        """Return the name of a gene, its identifier where it has none."""
         if identifier not in self._rows:
             raise DataError(
                 f"annotation {self.annotation} has no gene {identifier}; use its identifiers."
@@ -190,11 +182,7 @@ class Genes:
         return found
 
     def nearest(self, region: Interval) -> str:
-        """Return the identifier of the gene whose body starts nearest to a region's middle.
-
-        Raises:
-            ConfigError: no gene lies on the region's contig.
-        """
+        """Return the identifier of the gene whose body starts nearest to a region's middle."""
         chrom = self.reference.names.resolve(region.chrom)
         middle = (region.start + region.end) // 2
         distances = {

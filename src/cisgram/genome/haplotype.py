@@ -120,10 +120,6 @@ class HaplotypeWindows:
 
         `anchor` is a position in the interval that keeps its place. `out` is
         filled and returned when given, which spares the time to fetch fresh memory.
-
-        Raises:
-            DataError: the reference has no such chromosome.
-            ConfigError: `anchor`, `people` or `out` does not fit.
         """
         chosen = self._chosen(people)
         out = _output(out, (chosen.size, 2, interval.length), np.dtype(np.uint8))
@@ -179,10 +175,6 @@ class HaplotypeWindows:
         It is what `samtools faidx REF chrom:from-to | bcftools consensus -s NAME
         -H 1` writes for haplotype 0, and `-H 2` for haplotype 1, in capitals;
         reverse complemented on strand `-`.
-
-        Raises:
-            DataError: the reference has no such chromosome.
-            ConfigError: there is no such person or haplotype.
         """
         from cisgram.genome.haplotype_kernels import choose
 
@@ -203,12 +195,7 @@ class HaplotypeWindows:
     def coordinate_map(
         self, interval: Interval, person: int, haplotype: int, *, anchor: int | None = None
     ) -> CoordinateMap:
-        """Return where the bases of a window, as `tokens` makes it, come from.
-
-        Raises:
-            DataError: the reference has no such chromosome.
-            ConfigError: there is no such person or haplotype, or `anchor` does not fit.
-        """
+        """Return where the bases of a window, as `tokens` makes it, come from."""
         chosen = self._chosen(np.array([person]))
         _check_haplotype(haplotype)
         span = self._span(interval, anchor)

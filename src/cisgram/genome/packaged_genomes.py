@@ -41,11 +41,7 @@ def packaged_genome_names() -> tuple[str, ...]:
 
 
 def check_path_or_name(path: Path | str, what: str) -> Path:
-    """Return `path` when something lies there.
-
-    Raises:
-        DataError: there is nothing; it was to be a path, or the name of a packaged genome.
-    """
+    """Return `path` when something lies there."""
     path = Path(path)
     if not path.exists():
         names = ", ".join(packaged_genome_names())

@@ -58,11 +58,7 @@ class Reference:
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """Open a reference made by `from_fasta`.
-
-        Raises:
-            DataError: it is not one, or not whole.
-        """
+        """Open a reference made by `from_fasta`."""
         path = Path(path)
         open_artifact(path, kind=KIND, version=VERSION)
         with damage_errors(path / _CONTIGS):
@@ -100,21 +96,12 @@ class Reference:
         return cls.open(out)
 
     def contig(self, chrom: str) -> UInt8[np.ndarray, "length"]:
-        """Return a whole contig, read-only and mapped, under any usual spelling of its name.
-
-        Raises:
-            DataError: there is no such contig.
-        """
+        """Return a whole contig, read-only and mapped, under any usual spelling of its name."""
         start, end = self._bounds[self.names.require(chrom, f"reference {self.name}")]
         return self._tokens[start:end]
 
     def check_inside(self, interval: Interval) -> None:
-        """Refuse an interval that reaches past the ends of its contig.
-
-        Raises:
-            DataError: there is no such contig.
-            ConfigError: the interval is not within it.
-        """
+        """Refuse an interval that reaches past the ends of its contig."""
         size = self.contig(interval.chrom).size
         if not 0 <= interval.start < interval.end <= size:
             raise ConfigError(
@@ -126,9 +113,6 @@ class Reference:
         """Return the tokens of an interval, N past the ends of its contig.
 
         On strand `-` they are reverse complemented.
-
-        Raises:
-            DataError: there is no such contig.
         """
         contig = self.contig(interval.chrom)
         if interval.start >= 0 and interval.end <= contig.size:
@@ -141,12 +125,7 @@ class Reference:
     def windows(
         self, chrom: str, starts: Int[np.ndarray, "windows"], length: int
     ) -> UInt8[np.ndarray, "windows length"]:
-        """Return one row of `length` tokens from each start, N past the ends of the contig.
-
-        Raises:
-            DataError: there is no such contig.
-            ConfigError: `length` is not at least 1.
-        """
+        """Return one row of `length` tokens from each start, N past the ends of the contig."""
         if length < 1:
             raise ConfigError(f"length must be at least 1; got {length}.")
         contig = self.contig(chrom)

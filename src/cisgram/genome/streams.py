@@ -17,11 +17,7 @@ _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000
 
 
 def read_chunks(path: Path | str, what: str) -> Iterator[bytes]:
-    """Yield the text of a file in pieces of about 4 MiB, cut anywhere.
-
-    Raises:
-        DataError: the file is missing, empty, damaged or cut short.
-    """
+    """Yield the text of a file in pieces of about 4 MiB, cut anywhere."""
     path = check_file(path, what)
     size = path.stat().st_size
     with path.open("rb") as raw, progress(f"reading {path.name} (MiB)", size // _MIB) as ticker:
@@ -35,11 +31,7 @@ def read_chunks(path: Path | str, what: str) -> Iterator[bytes]:
 
 
 def read_lines(path: Path | str, what: str) -> Iterator[bytes]:
-    """Yield the same pieces, each cut after a whole line.
-
-    Raises:
-        DataError: the file is missing, empty, damaged or cut short.
-    """
+    """Yield the same pieces, each cut after a whole line."""
     rest: list[bytes] = []
     for chunk in read_chunks(path, what):
         cut = chunk.rfind(b"\n") + 1

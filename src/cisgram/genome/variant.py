@@ -42,11 +42,6 @@ class Variant:
     """Name in the file at hand, `.` where it has none."""
 
     def __post_init__(self) -> None:
-        """Check every field.
-
-        Raises:
-            DataError: the variant cannot exist.
-        """
         object.__setattr__(self, "start", whole_number(self.start, "start"))
         where = f"variant {self.chrom}:{self.start + 1}:{self.ref}:{self.alt}"
         if not self.chrom or self.start < 0:
@@ -63,9 +58,6 @@ class Variant:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `chr1:12345:A:G`, `chr1_12345_A_G_b37`, `1-12345-A-G` or `1:12345_A/G`.
-
-        Raises:
-            DataError: the text is none of these.
 
         >>> Variant.parse("chr1_12345_A_G_b37")
         Variant(chrom='chr1', start=12344, ref='A', alt='G', id='chr1_12345_A_G_b37')

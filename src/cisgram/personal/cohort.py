@@ -58,11 +58,7 @@ class Cohort:
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """Open a finished import.
-
-        Raises:
-            DataError: `path` is no cohort of this version, or is incomplete.
-        """
+        """Open a finished import."""
         path = Path(path)
         manifest = open_artifact(path, kind=KIND, version=VERSION)
         with damage_errors(path):
@@ -272,11 +268,7 @@ def _describe_sources(sources: dict[str, Path]) -> dict[str, Any]:
 
 @contextmanager
 def _only_import(out: Path) -> Generator[None, None, None]:
-    """Hold the place of `out`, and clear what a killed import left beside it.
-
-    Raises:
-        ConfigError: another import is writing to the same place.
-    """
+    """Hold the place of `out`, and clear what a killed import left beside it."""
     lock = out.parent / f".{out.name}.lock"
     with disk_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)

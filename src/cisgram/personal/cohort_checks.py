@@ -114,11 +114,7 @@ def place_genes(
 
 
 def check_windows(genes: pl.DataFrame, variants: pl.DataFrame, window: int) -> int:
-    """Return how many genes have a variant within `window` bases.
-
-    Raises:
-        DataError: none has.
-    """
+    """Return how many genes have a variant within `window` bases; raise DataError for none."""
     with_variants = 0
     for (chrom,), some in genes.group_by("chrom"):
         starts = variants.filter(pl.col("chrom") == chrom)["start"].to_numpy()

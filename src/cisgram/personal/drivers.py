@@ -65,11 +65,7 @@ class Drivers:
     """Share of drivers with the more frequent slope sign: what a constant guess would reach."""
 
     def write(self, path: Path | str) -> None:
-        """Write the drivers as TSV.
-
-        Raises:
-            DataError: the disk is full.
-        """
+        """Write the drivers as TSV."""
         with atomic_file(path) as temporary:
             self.snps.write_csv(temporary, separator="\t", null_value="NA")
 

@@ -53,7 +53,6 @@ class ElasticNetConfig:
     """Solve perfectly correlated SNPs as one."""
 
     def __post_init__(self) -> None:
-        """Check every field."""
         check_range(self.l1_ratio, "l1_ratio", low=1e-3, high=1)
         check_range(self.n_strengths, "n_strengths", low=2)
         check_range(self.strength_ratio, "strength_ratio", low=1e-6, high=0.99)
@@ -94,9 +93,6 @@ def elastic_net_cv(
         target: finite numbers.
         folds: held-out fold of each person, 0 to n_folds - 1.
         config: see `ElasticNetConfig`.
-
-    Raises:
-        ConfigError: fewer than two folds.
     """
     n_folds = int(folds.max(initial=-1)) + 1
     if n_folds < 2:

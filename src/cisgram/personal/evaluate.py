@@ -132,11 +132,7 @@ def evaluate_fits(fits: Sequence[Fit]) -> Evaluation:
 
 
 def _check_settings(fit: Fit, first: Fit) -> None:
-    """Refuse to compare models that had different targets or windows.
-
-    Raises:
-        DataError: the cohort or a setting other than the model differs.
-    """
+    """Refuse to compare models that had different targets or windows."""
     settings = [
         asdict(each.config) | {"cohort": each.manifest.metadata["run"]["cohort"]}
         for each in (fit, first)
@@ -184,11 +180,7 @@ def evaluate_across(
 
 
 def summarize(fit: Fit) -> ModelAccuracy:
-    """Summarise one fit over its genes.
-
-    Raises:
-        DataError: no gene was scored.
-    """
+    """Summarise one fit over its genes."""
     scored = fit.genes.filter(pl.col("pearson").is_not_null())
     if scored.is_empty():
         raise DataError(

@@ -62,11 +62,7 @@ class Fit:
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """Open a finished fit.
-
-        Raises:
-            DataError: not a fit, unfinished, or of another format version.
-        """
+        """Open a finished fit."""
         path = Path(path)
         if not path.exists() and _partial(path).exists():
             raise DataError(f"{path} is not finished; run the same `personal fit` again.")
@@ -176,11 +172,7 @@ def _fingerprint(cohort: Cohort) -> str:
 
 
 def select_genes(cohort: Cohort, genes: Sequence[str] | None) -> list[int]:
-    """Return the rows of genes by name, with or without version, or of all.
-
-    Raises:
-        DataError: a name that the cohort does not have.
-    """
+    """Return the rows of genes by name, with or without version, or of all."""
     if genes is None:
         return list(range(len(cohort.genes)))
     rows = {name: row for row, name in enumerate(cohort.genes["gene"])}
@@ -198,11 +190,7 @@ def _partial(out: Path) -> Path:
 
 
 def _same_run(out: Path, identity: dict[str, Any]) -> Fit:
-    """Return a finished fit when it is the one asked for.
-
-    Raises:
-        DataError: it is another one.
-    """
+    """Return a finished fit when it is the one asked for."""
     if not is_artifact(out, "fit"):
         raise DataError(f"{out} exists already and is no fit; choose another output.")
     fit = Fit.open(out)

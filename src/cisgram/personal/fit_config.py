@@ -47,7 +47,6 @@ class FitConfig:
     """Of the folds."""
 
     def __post_init__(self) -> None:
-        """Check every field; populations are split at commas and sorted."""
         for name in ("train_populations", "test_populations"):
             object.__setattr__(self, name, _split(getattr(self, name)))
         check_choice(self.model, MODELS, "model")

@@ -69,11 +69,7 @@ class GeneFitter:
 
     @cached_property
     def outer_folds(self) -> Int8[np.ndarray, "people"]:
-        """Held-out fold of each person, -1 for those never held out.
-
-        Raises:
-            ConfigError: populations the cohort does not have, or too few people.
-        """
+        """Held-out fold of each person, -1 for those never held out."""
         cohort, config = self._opened, self.config
         if config.train_populations:
             return np.where(self._population_split().test, 0, -1).astype(np.int8)

@@ -97,11 +97,7 @@ def harmonize(
 
 
 def comparable_build(weights: WeightSet, build: str) -> str:
-    """Return the usual name of a target's build, which the model's can be compared with.
-
-    Raises:
-        ConfigError: a build is given and the model names none.
-    """
+    """Return the usual name of a target's build, which the model's can be compared with."""
     if build and not weights.build:
         raise ConfigError(
             f"build {build} cannot be compared with {weights.source}, whose models name no "
@@ -235,11 +231,7 @@ def _account(snps: pl.DataFrame, genes: pl.Series) -> pl.DataFrame:
 
 
 def _suspicions(judged: pl.DataFrame, snps: pl.DataFrame, what: str) -> list[str]:
-    """Say when few SNPs are used, or when places or IDs agree and alleles do not.
-
-    Raises:
-        DataError: both, so that those used agree by chance.
-    """
+    """Say when few SNPs are used, or when places or IDs agree and alleles do not."""
     notes: list[str] = []
     found = judged.group_by("snp").agg(pl.col("code").min())
     n_wrong = int((found["code"] == _MISMATCH).sum())

@@ -43,9 +43,6 @@ def fit_linear(
         snps: dosages, no missing value.
         target: finite numbers.
         folds: for the strength of elastic net and lasso, 0 to n_folds - 1.
-
-    Raises:
-        ConfigError: unknown model, or fewer than two folds where they are needed.
     """
     check_choice(model, MODELS, "model")
     if model == "top-snp":

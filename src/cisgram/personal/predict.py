@@ -50,10 +50,6 @@ class PersonalPrediction:
 
         Returns:
             Where the account is: `NAME.account.tsv` beside `NAME.tsv`.
-
-        Raises:
-            ConfigError: the name ends in none of .tsv, .tsv.gz and .parquet.
-            DataError: the disk is full.
         """
         path = Path(path)
         suffix = next((s for s in _SUFFIXES if path.name.endswith(s)), None)
@@ -139,9 +135,6 @@ def predict_file(
         dosage_field: take imputed dosages (DS) instead of genotypes.
         ambiguous: see `predict_people`.
         build: assembly of the genotypes when known.
-
-    Raises:
-        ConfigError, DataError: the file cannot be used, or as `predict_people` says.
     """
     source, build = Path(source), comparable_build(weights, build)
     with TemporaryDirectory(prefix="cisgram-") as directory:

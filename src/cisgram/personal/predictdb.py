@@ -103,9 +103,6 @@ class WeightSet:
 
         Positions come from `varID`, or from `rsid` where that holds a variant ID. Genes of
         `extra` without weights are left out; genes known to `weights` alone are kept.
-
-        Raises:
-            DataError: no SQLite file, damaged, or without the tables and columns needed.
         """
         genes, weights, build = read_tables(path)
         return cls(_with_counts(genes, weights), _shaped(weights), build, str(path))
@@ -166,11 +163,7 @@ def export_predictdb(
 
 
 def check_real(fit: Fit) -> None:
-    """Refuse a null fit: it learnt other people's genotypes.
-
-    Raises:
-        DataError: the genotypes were permuted.
-    """
+    """Refuse a fit to permuted genotypes: it learnt other people's."""
     if fit.config.permutation is not None:
         raise DataError(f"{fit.path} was fitted to permuted genotypes; name a real fit.")
 
@@ -220,11 +213,7 @@ def _named(
 
 
 def locate_snps(snps: pl.DataFrame, genotypes: Genotypes, *, fit: Fit) -> pl.DataFrame:
-    """Add the column `row`: where each SNP of a fit is among its cohort's genotypes.
-
-    Raises:
-        DataError: a SNP is not there.
-    """
+    """Add the column `row`: where each SNP of a fit is among its cohort's genotypes."""
     place = ["chrom", "start", "ref", "alt"]
     sites = (
         genotypes.variants.lazy().with_row_index("row").select(*place, pl.col("row").cast(pl.Int64))

@@ -50,11 +50,7 @@ class Associations:
     """Sentences about what is missing or looks wrong."""
 
     def write(self, path: Path | str) -> None:
-        """Write the genes as TSV.
-
-        Raises:
-            DataError: the disk is full.
-        """
+        """Write the genes as TSV."""
         with atomic_file(path) as temporary:
             self.genes.write_csv(temporary, separator="\t", null_value="NA")
 
@@ -136,9 +132,6 @@ def read_covariances(
         path: text with the header `GENE RSID1 RSID2 VALUE`, plain or gzipped, the lines of
             a gene together.
         genes: genes wanted; all when None.
-
-    Raises:
-        DataError: another header, a line that is none, or a gene in two places.
     """
     waiting: pl.DataFrame | None = None
     seen: set[str] = set()
