@@ -84,11 +84,12 @@ def evaluate(
     """
     from cisgram.core.artifact import write_json
     from cisgram.core.checks import ConfigError
-    from cisgram.personal.evaluate import evaluate_across, evaluate_fits, read_fits
+    from cisgram.personal.evaluate import evaluate_across, evaluate_fits
+    from cisgram.personal.fit import Fit
 
     if (train_populations is None) != (test_populations is None):
         raise ConfigError("--train-populations and --test-populations go together; name both.")
-    opened = read_fits(fits)
+    opened = [Fit.open(path) for path in fits]
     if train_populations is None or test_populations is None:
         result = evaluate_fits(opened)
     else:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from cisgram.core.metrics import (
 )
 from cisgram.personal.fit import Fit, fit_cohort
 
-PER_PERSON = "per person, across genes"
 _SEED = 1
 _FEWEST_PEOPLE = 10
 
@@ -275,8 +273,3 @@ def _difference(fit: Fit, baseline: Fit) -> ModelDifference:
         ci95=(difference.low, difference.high),
         share_better=float((ours > theirs).mean()),
     )
-
-
-def read_fits(paths: Sequence[Path]) -> list[Fit]:
-    """Open several fits."""
-    return [Fit.open(path) for path in paths]

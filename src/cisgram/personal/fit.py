@@ -23,6 +23,7 @@ from cisgram.core.artifact import (
     sha256,
 )
 from cisgram.core.checks import DataError, few
+from cisgram.core.config import from_plain
 from cisgram.core.executor import map_work
 from cisgram.core.progress import progress
 from cisgram.personal.cohort import Cohort
@@ -68,24 +69,20 @@ class Fit:
             raise DataError(f"{path} is not finished; run the same `personal fit` again.")
         manifest = open_artifact(path, kind="fit", version=VERSION)
         with damage_errors(path):
-            return cls._read(path, manifest)
-
-    @classmethod
-    def _read(cls, path: Path, manifest: Manifest) -> Self:
-        people = pl.read_parquet(path / "people.parquet")
-        return cls(
-            path=path,
-            config=FitConfig.from_plain(manifest.metadata["config"]),
-            cohort=Path(manifest.metadata["cohort"]),
-            people=tuple(people["person"]),
-            populations=tuple(people["population"]),
-            folds=people["fold"].to_numpy(),
-            genes=pl.read_parquet(path / "genes.parquet"),
-            weights=pl.read_parquet(path / "weights.parquet"),
-            predictions=np.load(path / "predictions.npy", mmap_mode="r"),
-            measured=np.load(path / "measured.npy", mmap_mode="r"),
-            manifest=manifest,
-        )
+            people = pl.read_parquet(path / "people.parquet")
+            return cls(
+                path=path,
+                config=from_plain(FitConfig, manifest.metadata["config"], str(path)),
+                cohort=Path(manifest.metadata["cohort"]),
+                people=tuple(people["person"]),
+                populations=tuple(people["population"]),
+                folds=people["fold"].to_numpy(),
+                genes=pl.read_parquet(path / "genes.parquet"),
+                weights=pl.read_parquet(path / "weights.parquet"),
+                predictions=np.load(path / "predictions.npy", mmap_mode="r"),
+                measured=np.load(path / "measured.npy", mmap_mode="r"),
+                manifest=manifest,
+            )
 
     def open_cohort(self) -> Cohort:
         """Open the cohort that was fitted.
@@ -148,7 +145,8 @@ def fit_cohort(
         metadata = {"cohort": path, "config": asdict(config), "task": config.task, "run": identity}
         with create_artifact(out, kind="fit", version=VERSION, metadata=metadata) as building:
             _assemble(building, opened, journal, len(indices))
-            _write_people(building, opened, folds)
+            people = {"person": opened.people, "population": opened.populations, "fold": folds}
+            pl.DataFrame(people).write_parquet(building / "people.parquet")
     finally:
         journal.close()
     shutil.rmtree(_partial(out), ignore_errors=True)
@@ -223,21 +221,12 @@ def _assemble(building: Path, cohort: Cohort, journal: Journal, n_genes: int) ->
     pl.concat(weights).write_parquet(building / "weights.parquet")
 
 
-def _write_people(building: Path, cohort: Cohort, folds: Int8[np.ndarray, "people"]) -> None:
-    people = {"person": cohort.people, "population": cohort.populations, "fold": folds}
-    pl.DataFrame(people).write_parquet(building / "people.parquet")
-
-
 def _weight_rows(cohort: Cohort, gene: int, record: GeneRecord) -> pl.DataFrame:
     arrays = record.arrays
     variants = cohort.genotypes.variants[arrays["snps"]]
     return variants.select(
         pl.lit(cohort.genes["gene"][gene]).alias("gene"),
-        "chrom",
-        "start",
-        "id",
-        "ref",
-        "alt",
+        *("chrom", "start", "id", "ref", "alt"),
         weight=pl.Series(arrays["weights"], dtype=pl.Float64),
         mean=pl.Series(arrays["means"], dtype=pl.Float64),
         frequency=pl.Series(arrays["means"] / 2, dtype=pl.Float64),
