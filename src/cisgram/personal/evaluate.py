@@ -9,14 +9,7 @@ import polars as pl
 from jaxtyping import Float64
 
 from cisgram.core.checks import DataError, few
-from cisgram.core.metrics import (
-    Estimate,
-    Statistic,
-    binomial_ci,
-    bootstrap_ci,
-    bootstrap_difference,
-    pearson,
-)
+from cisgram.core.metrics import binomial_ci, bootstrap_ci, bootstrap_difference, pearson
 from cisgram.personal.fit import Fit, fit_cohort
 
 _SEED = 1
@@ -123,24 +116,17 @@ def evaluate_fits(fits: Sequence[Fit]) -> Evaluation:
                 f"{fits[0].genes.height:,}, or others; fit the same --genes to compare."
             )
         _check_settings(fit, fits[0])
-    return Evaluation(
-        tuple(summarize(fit) for fit in fits),
-        tuple(_difference(fit, fits[0]) for fit in fits[1:]),
-    )
+    models = tuple(summarize(fit) for fit in fits)
+    return Evaluation(models, tuple(_difference(fit, fits[0]) for fit in fits[1:]))
 
 
 def _check_settings(fit: Fit, first: Fit) -> None:
     """Refuse to compare models that had different targets or windows."""
-    settings = [
-        asdict(each.config) | {"cohort": each.manifest.metadata["run"]["cohort"]}
+    ours, theirs = (
+        asdict(each.config) | {"cohort": each.manifest.metadata["run"]["cohort"], "model": ""}
         for each in (fit, first)
-    ]
-    differing = [
-        name
-        for name, value in settings[0].items()
-        if value != settings[1][name] and name != "model"
-    ]
-    if differing:
+    )
+    if differing := [name for name, value in ours.items() if value != theirs[name]]:
         raise DataError(
             f"{fit.path} and {first.path} were fitted with different {few(differing)}; "
             "compare fits that differ in the model only."
@@ -186,8 +172,8 @@ def summarize(fit: Fit) -> ModelAccuracy:
             "expression that varies in every fold."
         )
     r = scored["pearson"].to_numpy()
-    mean, median = _interval(r, "mean"), _interval(r, "median")
-    explained = _interval(scored["r2"].to_numpy(), "mean")
+    mean, median = bootstrap_ci(r, seed=_SEED), bootstrap_ci(r, seed=_SEED, statistic="median")
+    explained = bootstrap_ci(scored["r2"].to_numpy(), seed=_SEED)
     n_accepted = int(scored["accepted"].sum())
     rate = binomial_ci(n_accepted, len(scored))
     cv_r2 = scored["cv_r2"].drop_nulls()
@@ -227,10 +213,6 @@ def population_pearson(fit: Fit, population: str) -> Float64[np.ndarray, "genes"
     return pearson(fit.predictions[:, member], fit.measured[:, member])
 
 
-def _interval(values: Float64[np.ndarray, "genes"], statistic: Statistic) -> Estimate:
-    return bootstrap_ci(values, seed=_SEED, statistic=statistic)
-
-
 def _smallest_training(fit: Fit) -> int:
     """Count the people learnt from in the fold that has fewest."""
     if fit.config.train_populations:
@@ -254,7 +236,7 @@ def _by_population(fit: Fit) -> tuple[PopulationAccuracy, ...]:
         n_people = int((labels == population).sum())
         if n_people < _FEWEST_PEOPLE:
             continue
-        mean = _interval(population_pearson(fit, population), "mean")
+        mean = bootstrap_ci(population_pearson(fit, population), seed=_SEED)
         rows.append(PopulationAccuracy(population, n_people, mean.value, (mean.low, mean.high)))
     return tuple(rows)
 

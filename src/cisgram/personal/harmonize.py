@@ -133,18 +133,14 @@ def _candidates(
         for key in ("rsid", "var_id")
     ]
     wanted = ["snp", "row", "ref", "eff", "their_ref", "their_alt"]
-    found = pl.concat(
-        [
-            by_position.select(*wanted, moved=pl.lit(None, pl.Boolean), way=pl.lit(0)),
-            *(frame.select(*wanted, "moved", way=pl.lit(1)) for frame in by_id),
-        ]
-    ).collect()
+    placed = by_position.select(*wanted, moved=pl.lit(None, pl.Boolean), way=pl.lit(0))
+    named = [frame.select(*wanted, "moved", way=pl.lit(1)) for frame in by_id]
+    found = pl.concat([placed, *named]).collect()
     notes = _other_build(found, build, weights=weights, what=what)
     if notes:
         found = found.filter(pl.col("way") == 1)
-    found = found.sort("snp", "row", "way").unique(
-        ["snp", "row"], keep="first", maintain_order=True
-    )
+    found = found.sort("snp", "row", "way")
+    found = found.unique(["snp", "row"], keep="first", maintain_order=True)
     return found.with_columns(pl.col("their_ref", "their_alt").str.to_uppercase()), notes
 
 
@@ -180,19 +176,11 @@ def _allele_code(ambiguous: str) -> pl.Expr:
     if ambiguous == "same-strand":
         return pl.when(same).then(_USED).when(swapped).then(_SWAPPED).otherwise(_MISMATCH)
     unclear = (other_ref == eff) & (same | swapped) & (ambiguous == "drop")
-    return (
-        pl.when(unclear)
-        .then(_AMBIGUOUS)
-        .when(same)
-        .then(_USED)
-        .when(swapped)
-        .then(_SWAPPED)
-        .when(flipped)
-        .then(_FLIPPED)
-        .when(both)
-        .then(_BOTH)
-        .otherwise(_MISMATCH)
-    )
+    cases = {
+        _AMBIGUOUS: unclear, _USED: same, _SWAPPED: swapped, _FLIPPED: flipped, _BOTH: both
+    }  # fmt: skip
+    codes = [pl.when(case).then(code) for code, case in cases.items()]
+    return pl.coalesce(*codes, _MISMATCH)
 
 
 def _best(model: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:

@@ -32,14 +32,9 @@ class Journal:
     """A SQLite file with one transaction a gene; only the parent process writes."""
 
     def __init__(self, directory: Path, identity: Mapping[str, Any]) -> None:
-        """Open the journal of a run, or start one.
+        """Open the journal of an unfinished run, or start one.
 
-        Args:
-            directory: of the unfinished run.
-            identity: what a record depends on; a journal of anything else is refused.
-
-        Raises:
-            DataError: the directory holds a different run, or cannot be written.
+        `identity` is what a record depends on; a journal of anything else is refused.
         """
         self._directory = directory
         wanted = json.dumps(identity, sort_keys=True, default=str)
