@@ -2,9 +2,9 @@
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -33,11 +33,7 @@ class BigWig:
     """A bigWig file, open for reading; as a context manager it closes itself."""
 
     def __init__(self, path: Path | str) -> None:
-        """Open the file, whatever its name ends in.
-
-        Raises:
-            DataError: it is missing, cut short or not a bigWig.
-        """
+        """Open the file, whatever its name ends in; a DataError says that it is no bigWig."""
         self.path = check_file(path, "bigWig")
         # Through a stream, because by its path a file is judged by the end of its name.
         self._stream = self.path.open("rb")
@@ -58,12 +54,7 @@ class BigWig:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -150,26 +141,23 @@ def write_bigwig(
             raise DataError(failed)
 
 
+@dataclass
 class _Rows:
     """Rows for pybigtools, which takes an error among them for their end and says nothing."""
 
-    def __init__(
-        self,
-        columns: Mapping[str, Float[np.ndarray, "_"]],
-        contigs: Mapping[str, int],
-        resolution: int,
-    ) -> None:
-        self._columns, self._contigs, self._resolution = columns, contigs, resolution
-        self.n_covered = 0
-        self.error: BaseException | None = None
+    columns: Mapping[str, Float[np.ndarray, "_"]]
+    contigs: Mapping[str, int]
+    resolution: int
+    n_covered: int = 0
+    error: BaseException | None = None
 
     def __iter__(self) -> Iterator[tuple[str, int, int, float]]:
         try:
-            for chrom, length in self._contigs.items():
-                values = self._columns.get(chrom, np.zeros(-(-length // self._resolution)))
+            for chrom, length in self.contigs.items():
+                values = self.columns.get(chrom, np.zeros(-(-length // self.resolution)))
                 starts, ends, levels = _runs(values.astype(np.float32))
-                starts, ends = starts * self._resolution, ends * self._resolution
-                ends = np.minimum(ends, length)
+                starts = starts * self.resolution
+                ends = np.minimum(ends * self.resolution, length)
                 self.n_covered += int((ends - starts).sum())
                 yield from zip(
                     repeat(chrom), starts.tolist(), ends.tolist(), levels.tolist(), strict=False

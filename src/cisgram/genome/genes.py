@@ -65,8 +65,8 @@ def read_genes(path: Path | str) -> Annotation:
     table = _positions(lines, path)
     annotation = _read_gff3(table) if is_gff3 else _read_gtf(table)
     genes = annotation.genes
-    if genes["gene"].null_count():
-        chrom, start = genes.filter(pl.col("gene").is_null()).select("chrom", "start").row(0)
+    if (unnamed := genes.filter(pl.col("gene").is_null())).height:
+        chrom, start = unnamed.select("chrom", "start").row(0)
         raise DataError(
             f"annotation {path} has a gene without a name at {chrom}:{start + 1:,}; "
             "give every gene a gene_id (GTF) or ID (GFF3)."
@@ -153,10 +153,12 @@ class Genes:
             DataError: a gene is not in the annotation, or its contig not in the reference, or
                 several genes have the name.
         """
-        known, source = self._rows.keys() | self._named, self.annotation
         names = [names] if isinstance(names, str) else names
-        if missing := [name for name in names if name not in known]:
-            raise DataError(f"annotation {source} has no gene {few(missing)}; use its names.")
+        missing = [name for name in names if name not in self._rows and name not in self._named]
+        if missing:
+            raise DataError(
+                f"annotation {self.annotation} has no gene {few(missing)}; use its names."
+            )
         return {gene: self.places[gene] for gene in map(self._identifier, names)}
 
     def read_names(self, genes: str) -> list[str]:
@@ -306,15 +308,13 @@ def _is_gff3(lines: pl.DataFrame) -> bool:
     return bool(lines.height) and re.match(r"\s*[^\s;=]+=", lines["attributes"][0]) is not None
 
 
-def _gtf_says(*names: str) -> pl.Expr:
+def _gtf_says(*names: str, pattern: str = r'(?:^|;)\s*{}\s+"?([^";]+)') -> pl.Expr:
     """Return the first attribute of these that a line has."""
-    pattern = r'(?:^|;)\s*{}\s+"?([^";]+)'
     return pl.coalesce(pl.col("attributes").str.extract(pattern.format(name)) for name in names)
 
 
 def _gff3_says(*names: str) -> pl.Expr:
-    pattern = r"(?:^|;)\s*{}=([^;]+)"
-    return pl.coalesce(pl.col("attributes").str.extract(pattern.format(name)) for name in names)
+    return _gtf_says(*names, pattern=r"(?:^|;)\s*{}=([^;]+)")
 
 
 def _annotation(genes: pl.DataFrame, transcripts: pl.DataFrame, exons: pl.DataFrame) -> Annotation:
@@ -358,29 +358,17 @@ def _read_gff3(lines: pl.DataFrame) -> Annotation:
         name=pl.coalesce(_gff3_says("gene_name", "gene", "Name"), label),
     )
     feature = pl.col("feature")
-    genes = (
-        _whole(table.filter(feature.str.contains(_GFF3_GENE)))
-        .rename({"label": "gene"})
-        .with_columns(_decoded("gene"), _decoded("name"))
-    )
-    transcripts = (
-        table.filter(feature.str.contains(_TRANSCRIPT))
-        .explode("parent")
-        .join(genes.select("gene", parent="id"), on="parent", maintain_order="left")
-        .rename({"label": "transcript"})
-        .with_columns(
-            _decoded("transcript"), biotype=pl.coalesce(_gff3_says("transcript_type"), "biotype")
-        )
-    )
-    exons = (
-        table.filter(feature.str.contains(_EXON))
-        .explode("parent")
-        .join(
-            transcripts.select("transcript", "gene", parent="id"),
-            on="parent",
-            maintain_order="left",
-        )
-    )
+    genes = _whole(table.filter(feature.str.contains(_GFF3_GENE))).rename({"label": "gene"})
+    genes = genes.with_columns(_decoded("gene"), _decoded("name"))
+
+    def children(kind: str, *names: str, of: pl.DataFrame) -> pl.DataFrame:
+        lines = table.filter(feature.str.contains(kind)).explode("parent")
+        return lines.join(of.select(*names, parent="id"), on="parent", maintain_order="left")
+
+    transcripts = children(_TRANSCRIPT, "gene", of=genes).rename({"label": "transcript"})
+    biotype = pl.coalesce(_gff3_says("transcript_type"), "biotype")
+    transcripts = transcripts.with_columns(_decoded("transcript"), biotype=biotype)
+    exons = children(_EXON, "transcript", "gene", of=transcripts)
     return _annotation(genes, transcripts, exons)
 
 
@@ -409,6 +397,5 @@ def _with_version(name: pl.Expr, version: pl.Expr) -> pl.Expr:
 
 def _decoded(column: str) -> pl.Expr:
     """Undo GFF3's percent codes, which few names have."""
-    coded = pl.col(column).str.contains("%", literal=True)
     plain = pl.col(column).map_elements(unquote, return_dtype=pl.String)
-    return pl.when(coded).then(plain).otherwise(pl.col(column))
+    return pl.when(pl.col(column).str.contains("%", literal=True)).then(plain).otherwise(column)

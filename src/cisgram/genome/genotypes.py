@@ -35,15 +35,6 @@ from cisgram.genome.store import (
 )
 from cisgram.genome.vcf import read_vcf, vcf_people
 
-__all__ = [
-    "Genotypes",
-    "ImportCounts",
-    "allele_frequency",
-    "genotype_people",
-    "import_genotypes",
-    "missing_rate",
-]
-
 _VCF_SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
 _PGEN_SUFFIX = ".pgen"
 
@@ -67,9 +58,8 @@ class Genotypes:
             self.variants = pl.read_parquet(directory / VARIANTS_FILE)
             account = json.loads((directory / ACCOUNT_FILE).read_text())
         except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-            raise DataError(
-                f"{directory} holds no genotypes ({error}); import them again."
-            ) from error
+            message = f"{directory} holds no genotypes ({error}); import them again."
+            raise DataError(message) from error
         self.phased = account["n_unphased"] == 0
         self.names = ChromosomeNames(self.variants["chrom"].unique(maintain_order=True))
         self.calls = self._map(CALLS_FILE, np.uint8)

@@ -75,17 +75,6 @@ class Interval:
             )
         return cls(chrom, start - 1, end, strand or ".")
 
-    def centred(self, position: int, length: int) -> Self:
-        """Return the window of `length` bases around `position`, same chromosome and strand.
-
-        Read along the strand, `position` is always base `length // 2` of the window.
-
-        >>> Interval("chr1", 500, 900, "-").centred(899, 4)
-        Interval(chrom='chr1', start=898, end=902, strand='-')
-        """
-        before = length // 2 if self.strand != "-" else length - 1 - length // 2
-        return type(self)(self.chrom, position - before, position - before + length, self.strand)
-
     def overlaps(self, other: "Interval") -> bool:
         """Say whether the two share a base, on whatever strand.
 

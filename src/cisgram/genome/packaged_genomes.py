@@ -14,9 +14,7 @@ class PackagedGenome:
     """The files of a genome in the package."""
 
     name: str
-    """What people call it, `yeast-r64`."""
     fasta: Path
-    """Its sequence."""
     annotation: Path
     """GFF3 of its genes."""
 
@@ -29,10 +27,8 @@ def packaged_genome(name: Path | str) -> PackagedGenome | None:
     """
     if str(name) not in packaged_genome_names():
         return None
-    place = _PLACE / name
-    return PackagedGenome(
-        name=str(name), fasta=place / "genome.fa.gz", annotation=place / "genes.gff3.gz"
-    )
+    fasta, annotation = (_PLACE / name / file for file in ("genome.fa.gz", "genes.gff3.gz"))
+    return PackagedGenome(name=str(name), fasta=fasta, annotation=annotation)
 
 
 def packaged_genome_names() -> tuple[str, ...]:

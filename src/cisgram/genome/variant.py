@@ -26,8 +26,8 @@ class Variant:
     """A replacement of reference bases, as one biallelic VCF row gives it.
 
     >>> variant = Variant.parse("chr1:12,345:AT:A")
-    >>> variant.start, variant.end, str(variant), variant.is_snv
-    (12344, 12346, 'chr1:12345:AT:A', False)
+    >>> variant.start, variant.end, str(variant)
+    (12344, 12346, 'chr1:12345:AT:A')
     """
 
     chrom: str
@@ -73,11 +73,6 @@ class Variant:
     def end(self) -> int:
         """One past the last base of `ref`."""
         return self.start + len(self.ref)
-
-    @property
-    def is_snv(self) -> bool:
-        """Whether one base stands for one base."""
-        return len(self.ref) == len(self.alt) == 1
 
 
 def normalize(variant: Variant, reference: Reference) -> Variant:
