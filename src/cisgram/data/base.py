@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
-from jaxtyping import Int
+import polars as pl
+from jaxtyping import Int, Int64
 
 import cisgram.data
 from cisgram.core.checks import ConfigError, check_choice
 from cisgram.data.outputs import Geometry, Outputs
 
-SPLITS = ("train", "valid", "test")
+SPLITS, WINDOWS = ("train", "valid", "test"), "windows.parquet"
 
 
 class DataConfig(Protocol):
@@ -59,6 +60,28 @@ class DataSet(ABC):
     @abstractmethod
     def describe(self, examples: Int[np.ndarray, "batch"]) -> str:
         """Name training examples for a message."""
+
+
+class WindowSet(DataSet):
+    """A data set of windows, mapped from its directory."""
+
+    path: Path
+    windows: pl.DataFrame
+    """A row a window: chrom, start, split and more."""
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        """Travel to other processes as a path."""
+        return type(self).open, (self.path,)
+
+    @classmethod
+    @abstractmethod
+    def open(cls, path: Path | str) -> Self:
+        """Open a finished directory."""
+
+    def split(self, name: str) -> Int64[np.ndarray, "windows"]:
+        """Return the row numbers of the windows of `train`, `valid` or `test`."""
+        check_choice(name, SPLITS, "split")
+        return np.flatnonzero(self.windows["split"] == name)
 
 
 class DataKind(NamedTuple):

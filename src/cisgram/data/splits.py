@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int, Int8
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from cisgram.core.checks import ConfigError, check_range, check_unique, few
 from cisgram.core.progress import progress
@@ -133,20 +135,9 @@ def families(relatives: Relatives, n_people: int) -> Int[np.ndarray, "people"]:
     >>> families(pair, 4)
     array([0, 1, 0, 2])
     """
-    parent = list(range(n_people))
-
-    def root(person: int) -> int:
-        while parent[person] != person:
-            parent[person] = parent[parent[person]]
-            person = parent[person]
-        return person
-
-    for one, other in zip(relatives.first.tolist(), relatives.second.tolist(), strict=True):
-        low, high = sorted((root(one), root(other)))
-        parent[high] = low
-    roots = [root(person) for person in range(n_people)]
-    number = {person: i for i, person in enumerate(dict.fromkeys(roots))}
-    return np.array([number[person] for person in roots], dtype=np.int64)
+    links = (np.ones(len(relatives.first), bool), (relatives.first, relatives.second))
+    linked = coo_array(links, shape=(n_people, n_people))
+    return connected_components(linked, directed=False)[1].astype(np.int64)
 
 
 def person_folds(

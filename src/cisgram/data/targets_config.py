@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from cisgram.core.artifact import sha256
 from cisgram.core.checks import ConfigError, check_range
-from cisgram.data.corpus_config import HomologyConfig
+from cisgram.data.homology import HomologyConfig
 from cisgram.data.outputs import Geometry, Outputs, Scale
 from cisgram.genome.tracks import TrackSource
 

@@ -182,7 +182,7 @@ class BpeTokenizer:
         self._words = [alphabet.encode(word) for word in words]
         model = library.models.BPE(
             vocab={word: FIRST_LETTER + number for number, word in enumerate(words)},
-            merges=[_pair(merge) for merge in config.merges],
+            merges=[tuple(merge.split(" ")) for merge in config.merges],
         )
         self._tokenizer = library.Tokenizer(model)
         self._tokenizer.pre_tokenizer = library.pre_tokenizers.Split("N", "isolated")
@@ -287,11 +287,6 @@ def _words(merges: tuple[str, ...]) -> list[str]:
             )
         words["".join(parts)] = None
     return list(words)
-
-
-def _pair(merge: str) -> tuple[str, str]:
-    left, right = merge.split(" ")
-    return left, right
 
 
 def _library() -> Any:
