@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+
 from cisgram.core.progress import progress
 
-Items = TypeVar("Items", bound=Sequence[Any])
+Items = TypeVar("Items", bound=Sequence[Any] | np.ndarray)
 
 
 def in_batches(items: Items, size: int, description: str) -> Iterator[Items]:
