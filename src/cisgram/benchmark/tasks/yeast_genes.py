@@ -25,7 +25,9 @@ from cisgram.prediction.session import Session
 CODONS, BOTH = "ridge, codons and length", "ridge, promoter and codons"
 SAME = (("segregants", "rnaseq_wt"),)
 """Levels in growing cells that two laboratories measured, in other strains."""
-Levels = dict[str, Float64[np.ndarray, "genes"]]
+N_NULL = 300
+"""Genes that the network with random weights reads."""
+Levels = dict[str, Float64[np.ndarray, "_genes"]]
 
 
 @evaluation(
@@ -73,8 +75,10 @@ def _predicted(fold: Fold, names: list[str], measured: Levels) -> dict[str, Leve
     found: dict[str, Levels] = {}
     for who, session in fold.sessions.items():
         readout = choose_readout(session, "gene")
-        kept = predict_genes(session, fold.genes, readout).values
-        levels = readout.effect(kept, np.zeros_like(kept)).astype(np.float64)
+        n = N_NULL if who == UNTRAINED else len(fold.genes)
+        kept = predict_genes(session, dict(list(fold.genes.items())[:n]), readout).values
+        levels = np.full((len(fold.genes), kept.shape[1]), np.nan)
+        levels[:n] = readout.effect(kept, np.zeros_like(kept))
         found[who] = {name: levels[:, readout.outputs.index(name)] for name in names}
     reference = fold.targets.reference
     bodies = list(gene_bodies(fold.targets, np.ones(fold.held_out.size, dtype=np.bool_)).values())

@@ -7,7 +7,14 @@ import numpy as np
 from jaxtyping import Float64
 
 from cisgram.benchmark.base import Context, Rows, evaluation
-from cisgram.benchmark.folds import Fold, gene_bodies, gene_outputs, measured_levels, read_folds
+from cisgram.benchmark.folds import (
+    UNTRAINED,
+    Fold,
+    gene_bodies,
+    gene_outputs,
+    measured_levels,
+    read_folds,
+)
 from cisgram.benchmark.kmers import PROMOTER, RIDGE, promoter_of, promoter_ridge
 from cisgram.core.metrics import bootstrap_ci, bootstrap_difference
 from cisgram.explain.insert import Insertions, insert
@@ -75,6 +82,8 @@ def _insertions(fold: Fold, motifs: list[Motif], outputs: list[str]) -> dict[str
     genes, config = [name for name in fold.genes if name in known], CONFIG
     found: dict[str, Insertions] = {}
     for who, session in fold.sessions.items():
+        if who == UNTRAINED:  # the null of an insertion is the motif's letters in other orders
+            continue
         found[who] = insert(session, motifs, genes=genes, readout="gene", config=config)
         genes = list(found[who].subjects)
     places = [promoter_of(fold.genes[name]) for name in genes]

@@ -9,7 +9,14 @@ import polars as pl
 from jaxtyping import Float32, Float64
 
 from cisgram.benchmark.base import Context, Rows, evaluation
-from cisgram.benchmark.folds import Fold, gene_bodies, gene_outputs, measured_levels, read_folds
+from cisgram.benchmark.folds import (
+    UNTRAINED,
+    Fold,
+    gene_bodies,
+    gene_outputs,
+    measured_levels,
+    read_folds,
+)
 from cisgram.benchmark.kmers import (
     PROMOTER,
     RIDGE,
@@ -140,7 +147,8 @@ def _zero_shot(
     reference = fold.targets.reference
     for who, session in fold.sessions.items():
         readout, total = choose_readout(session, "gene"), np.zeros((len(library.inserts), 1))
-        for host in hosts:
+        chosen = hosts[:1] if who == UNTRAINED else hosts
+        for host in chosen:
             variants, numbers = replacements(library, reference, host.site)
             pairs = np.stack([np.arange(variants.height), np.zeros(variants.height)], axis=1)
             effects = score_pairs(
@@ -149,7 +157,7 @@ def _zero_shot(
             )  # fmt: skip
             total = total + np.vstack([effects, np.zeros_like(effects[:1])])[numbers]
         for output in outputs:
-            found[who, output] = total[:, readout.outputs.index(output)] / len(hosts)
+            found[who, output] = total[:, readout.outputs.index(output)] / len(chosen)
     linear = [_with_inserts(library, host, reference) for host in hosts]
     spans = np.tile([0, PROMOTER], (len(library.inserts), 1))
     kept = [choose_readout(ridge).read(ridge.model, Windows(own, spans))[:, 0] for own in linear]

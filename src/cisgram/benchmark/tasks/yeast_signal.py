@@ -16,13 +16,13 @@ from cisgram.genome.alphabet import reverse_complement
 from cisgram.genome.interval import Interval
 from cisgram.prediction.signal import predict_signal
 
-GENES, RIDGE = "mean by place in genes", f"ridge, {K}-mers around"
+GENES, RIDGE = "mean by place of genes", f"ridge, {K}-mers around"
 BLOCK = 8_192
 """Bases that are drawn together."""
 AROUND = 256
 """Bases around a bin whose k-mers are counted."""
-BEFORE, AFTER = 1_000, 3_000
-"""Bases before and after a gene's start that a bin's place is told apart in."""
+UPSTREAM, N_PLACES = 1_008, 50
+"""Bases before a gene, and parts of its body, in which the place of a bin is told apart."""
 N_FITTED = 20_000
 """Bins that ridge regressions are fitted to."""
 FEWEST_BINS = 10
@@ -94,47 +94,42 @@ def _used(targets: Targets, contig: str) -> bool:
 
 
 def _by_gene_place(targets: Targets, fitted: Sequence[str], asked: Sequence[str]) -> Along:
-    """Return the mean of other contigs' bins as far from the start of a gene of their strand."""
-    size, n = targets.geometry.resolution, (BEFORE + AFTER) // targets.geometry.resolution
-    strands = [s for source in targets.config.tracks for s in source.strands]
-    sums, counts = np.zeros((n + 1, len(strands))), np.zeros((n + 1, len(strands)))
-    places = {
-        contig: {strand: _places(targets, contig, strand, n, size) for strand in set(strands)}
-        for contig in (*fitted, *asked)
-    }
+    """Return the mean of other contigs' bins at the same place of a gene of their strand."""
+    strands = [own for source in targets.config.tracks for own in source.strands]
+    columns = list(enumerate(strands))
+    n = N_PLACES + UPSTREAM // targets.geometry.resolution + 1
+    sums, counts = np.zeros((n, len(strands))), np.zeros((n, len(strands)))
     for contig in fitted:
         signal = _measured(targets, contig)
-        for column, strand in enumerate(strands):
-            place = places[contig][strand]
-            sums[:, column] += np.bincount(place, signal[:, column], n + 1)
-            counts[:, column] += np.bincount(place, minlength=n + 1)
+        places = {strand: _places(targets, contig, strand) for strand in set(strands)}
+        for column, strand in columns:
+            sums[:, column] += np.bincount(places[strand], signal[:, column], n)
+            counts[:, column] += np.bincount(places[strand], minlength=n)
     means = sums / np.maximum(counts, 1)
     return {
         contig: np.stack(
-            [means[places[contig][strand], column] for column, strand in enumerate(strands)], axis=1
+            [means[_places(targets, contig, strand), column] for column, strand in columns], axis=1
         )
         for contig in asked
     }
 
 
-def _places(
-    targets: Targets, contig: str, strand: str, n: int, size: int
-) -> Int64[np.ndarray, "bins"]:
-    """Return the place of every bin in the nearest gene of a strand; `n` where there is none."""
-    found = np.full(len(targets.tracks.contig(contig)), n, dtype=np.int64)
+def _places(targets: Targets, contig: str, strand: str) -> Int64[np.ndarray, "bins"]:
+    """Return which part of a gene's body a bin lies in, or else how far before one; last, none."""
+    size = targets.geometry.resolution
+    none = N_PLACES + UPSTREAM // size
+    found = np.full(len(targets.tracks.contig(contig)), none, dtype=np.int64)
     genes = targets.genes.filter(targets.genes["chrom"] == contig)
-    start_at = BEFORE // size
-    for start, end, own in genes.select("start", "end", "strand").iter_rows():
-        if strand not in (own, "."):
-            continue
-        first = (end - AFTER if own == "-" else start - BEFORE) // size
-        bins, place = np.arange(first, first + n), np.arange(n)
-        place = place[::-1] if own == "-" else place
+    rows = genes.select("start", "end", "strand").rows()
+    own = [(start // size, -(-end // size), s) for start, end, s in rows if strand in (s, ".")]
+    for first, past, turned in own:
+        before = np.arange(UPSTREAM // size)
+        bins = past + before if turned == "-" else first - 1 - before
         inside = (bins >= 0) & (bins < len(found))
-        bins, place = bins[inside], place[inside]
-        nearer = np.abs(place - start_at) < np.abs(found[bins] - start_at)
-        chosen = nearer | (found[bins] == n)
-        found[bins[chosen]] = place[chosen]
+        found[bins[inside]] = np.minimum(found[bins[inside]], N_PLACES + before[inside])
+    for first, past, turned in own:
+        place = N_PLACES * np.arange(past - first) // (past - first)
+        found[first:past] = place[::-1] if turned == "-" else place
     return found
 
 
@@ -147,7 +142,7 @@ def _by_kmers(targets: Targets, fitted: Sequence[str], asked: Sequence[str]) -> 
     for contig in fitted:
         signal = _measured(targets, contig)
         rows = np.sort(
-            rng.choice(len(signal), N_FITTED * len(signal) // (2 * total), replace=False)
+            rng.choice(len(signal), min(N_FITTED // 2, total) * len(signal) // total, replace=False)
         )
         for strand, own in zip("+-", columns, strict=True):
             x.append(_kmers_around(targets, contig, strand)[rows])
