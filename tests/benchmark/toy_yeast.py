@@ -64,9 +64,8 @@ def write_targets(directory: Path, yeast: Yeast) -> Targets:
     with gzip.open(annotation, "wt") as stream:
         stream.write("##gff-version 3\n" + "\n".join(rows) + "\n")
     lines = ["\t".join(("gene", *TARGETS))]
-    lines += [
-        "\t".join((gene, *(f"{v:.3f}" for v in yeast.rng.normal(size=4)))) for gene in yeast.genes
-    ]
+    for gene in yeast.genes:
+        lines.append("\t".join((gene, *(f"{v:.3f}" for v in yeast.rng.normal(size=4)))))
     (directory / "genes.tsv").write_text("\n".join(lines) + "\n")
     tracks: list[dict[str, object]] = []
     for name in ("tss_ypd", "tss_diamide"):
@@ -114,10 +113,9 @@ def write_variants(directory: Path, yeast: Yeast) -> None:
             leads.append({"gene": gene, "pmarker": marker, "r": float(yeast.rng.normal())})
     _gzip(folder / "renganaath2020_MPRA_variant_effects.tsv.gz", pl.DataFrame(effects), "\t")
     _gzip(folder / "albert2018_local_eQTL.tsv.gz", pl.DataFrame(leads), "\t")
-    head = "##fileformat=VCFv4.2\n" + "".join(
-        f"##contig=<ID={c},length={LENGTH}>\n" for c in CONTIGS
-    )
-    lines = []
+    lines = ["##fileformat=VCFv4.2"]
+    lines += [f"##contig=<ID={chrom},length={LENGTH}>" for chrom in CONTIGS]
+    lines.append("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO")
     for chrom in CONTIGS:
         for at in range(10, LENGTH, 30):
             ref, alt = yeast.snv(chrom, at)
@@ -153,7 +151,8 @@ def write_reporters(directory: Path, yeast: Yeast) -> None:
             letter = "ACGT"[("ACGT".index(base[17 + place]) + 1) % 4]
             sequence = base[: 17 + place] + letter + base[18 + place :]
             mutants.append({
-                "baseSeq": f"rand{number}", "seq110": sequence, "mutDesc": f"{place}{letter}", "meanEL.mut": float(yeast.rng.normal()),
+                "baseSeq": f"rand{number}", "seq110": sequence, "mutDesc": f"{place}{letter}",
+                "meanEL.mut": float(yeast.rng.normal()),
                 "meanEL.base": 1.0, "proTotal": 200,
             })  # fmt: skip
     _gzip(folder / "vaishnav_Drift_complex.csv.gz", pl.DataFrame(mutants), ",")

@@ -5,21 +5,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float64
 
 from cisgram.benchmark.base import Context
+from cisgram.benchmark.language import untrained
 from cisgram.core.checks import ConfigError
 from cisgram.data.targets import GENOME, Targets
 from cisgram.genome.interval import Interval
-from cisgram.models.registry import build_model
 from cisgram.prediction.choose import choose_readout
 from cisgram.prediction.session import Session
 
 ANNOTATION = ("genome", "Saccharomyces_cerevisiae.R64-1-1.99.gff3.gz")
 UNTRAINED = "untrained"
 """The first network with random weights, the null of what its architecture knows."""
-_SEED = 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,19 +70,10 @@ def read_folds(context: Context) -> list[Fold]:
             for predictor, n in zip(context.predictors, holders, strict=True)
         }
         first = context.predictors[0].parts[holders[0]][0]
-        sessions[UNTRAINED] = untrained(first).with_genome(genome, annotation)
+        fresh = Session(untrained(first.model), name=UNTRAINED, species=first.species)
+        sessions[UNTRAINED] = fresh.with_genome(genome, annotation)
         found.append(Fold(tuple(contigs), sessions, targets))
     return found
-
-
-def untrained(session: Session) -> Session:
-    """Return the same network with random weights."""
-    model = session.model
-    with torch.random.fork_rng():
-        torch.manual_seed(_SEED)
-        fresh = build_model(model.kind, model.config, model.outputs)
-    device = next(model.parameters()).device
-    return Session(fresh.to(device).eval(), name=UNTRAINED, species=session.species)
 
 
 def gene_bodies(targets: Targets, chosen: Bool[np.ndarray, "genes"]) -> dict[str, Interval]:

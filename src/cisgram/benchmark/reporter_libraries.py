@@ -32,7 +32,7 @@ class Library:
     """Mean level of fluorescence in sorted bins, 0 to 17, in YPD."""
     group: Int64[np.ndarray, "inserts"]
     """What is drawn together, such as fragments of one place."""
-    base: Int64[np.ndarray, "inserts"] = field(default_factory=lambda: np.empty(0, np.int64))
+    base: Int64[np.ndarray, "_mutants"] = field(default_factory=lambda: np.empty(0, np.int64))
     """Of mutants, the row of the insert that they come from, -1 of these; else empty."""
 
     def take(self, rows: Int64[np.ndarray, "rows"]) -> "Library":
@@ -122,7 +122,8 @@ def replacements(
     table = pl.DataFrame({"alt": list(rows)}).with_columns(
         pl.lit(value).alias(name) for name, value in place.items()
     )
-    return table.select("chrom", "start", "ref", "alt"), np.array(numbers, dtype=np.int64)
+    start = pl.col("start").cast(pl.Int64)
+    return table.select("chrom", start, "ref", "alt"), np.array(numbers, dtype=np.int64)
 
 
 def _of(inserts: list[str], measured: list[float]) -> Library:
