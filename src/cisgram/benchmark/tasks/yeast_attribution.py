@@ -26,7 +26,7 @@ from cisgram.prediction.sequences import window_of
 from cisgram.prediction.session import Session
 
 OUTPUTS = ("segregants",)
-N_GENES, N_NULL, N_MUTATED = 300, 60, 8
+N_GENES, N_NULL, N_MUTATED = 240, 60, 6
 """Genes that are read, those that the untrained network reads, and those that are mutated."""
 MUTATED = 40
 """Bases before a gene that in-silico mutagenesis changes."""

@@ -55,9 +55,9 @@ PUBLISHED_HOSTS = (
     "YOL007C", "YJL121C", "YBL105C", "YER093C-A", "YKL029C", "YDR116C",
 )  # fmt: skip
 """Genes before which Chao et al. 2025 put inserts."""
-UPSTREAM, N_HOSTS = 180, 3
+UPSTREAM, N_HOSTS = 180, 2
 """Bases from an insert's middle to the TSS; genes that inserts are put before."""
-N, N_MUTANT_BASES, N_TRAINED = 400, 100, 2_000
+N, N_MUTANT_BASES, N_TRAINED = 200, 50, 1_000
 """Inserts of each library, and those that heads are trained on."""
 GC = "share of A and T"
 

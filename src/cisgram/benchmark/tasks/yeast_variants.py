@@ -7,7 +7,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 
 from cisgram.benchmark.base import Context, Rows, evaluation
-from cisgram.benchmark.folds import Fold, gene_bodies, gene_outputs, measured_levels, read_folds
+from cisgram.benchmark.folds import (
+    UNTRAINED,
+    Fold,
+    gene_bodies,
+    gene_outputs,
+    measured_levels,
+    read_folds,
+)
 from cisgram.benchmark.kmers import RIDGE, promoter_of, promoter_ridge
 from cisgram.benchmark.statistics import auprc, auroc, resampled
 from cisgram.benchmark.variant_sets import VARIANT_SETS, VariantSet, pooled
@@ -24,6 +31,8 @@ OUTPUTS = ("segregants", "rnaseq_wt", "tss_ypd+", "tif_ypd+")
 """The first was chosen before any score was computed: expression in the variants' own cross."""
 LANGUAGE_MODEL = "cisgram/yeast-lm"
 DISTANCES = ((0, 100), (100, 200), (200, 400), (400, 1_500))
+N_NULL = 300
+"""Pairs of each set that the untrained network reads."""
 FEWEST = 5
 """Positives of a class of distance."""
 NEARER = "nearer to the gene"
@@ -80,14 +89,16 @@ def _ridge(fold: Fold, outputs: list[str]) -> Session:
 
 def _scores(fold: Fold, chosen: VariantSet, outputs: list[str], ridge: Session) -> Scores:
     found: Scores = {}
+    drawn = np.random.default_rng(0).permutation(np.flatnonzero(chosen.positive | chosen.negative))
     for who, session in fold.sessions.items():
         readout = choose_readout(session, "gene")
-        effects = score_pairs(
-            session, chosen.variants, genes=fold.genes, pairs=chosen.pairs, readout=readout
+        rows = np.sort(drawn[:N_NULL]) if who == UNTRAINED else np.arange(len(chosen.pairs))
+        effects = np.full((len(chosen.pairs), len(readout.outputs)), np.nan)
+        effects[rows] = score_pairs(
+            session, chosen.variants, genes=fold.genes, pairs=chosen.pairs[rows], readout=readout
         )
         for output in outputs:
-            column = effects[:, readout.outputs.index(output)]
-            found[who, output] = column.astype(np.float64)
+            found[who, output] = effects[:, readout.outputs.index(output)]
     before, after = _promoters(fold, chosen)
     readout = choose_readout(ridge)
     kept = [readout.read(ridge.model, windows) for windows in (after, before)]
