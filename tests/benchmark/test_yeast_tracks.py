@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from benchmark.toy_yeast import toy_context
+from benchmark.toy_tracks import toy_context
 from cisgram.benchmark.base import Context, Predictor, Row, Rows, evaluations
 from cisgram.benchmark.folds import UNTRAINED, read_folds
 from cisgram.benchmark.kmers import PROMOTER, RIDGE, KmerRidge, count_kmers, ridge_predict

@@ -31,7 +31,7 @@ OUTPUTS = ("segregants", "rnaseq_wt", "tss_ypd+", "tif_ypd+")
 """The first was chosen before any score was computed: expression in the variants' own cross."""
 LANGUAGE_MODEL = "cisgram/yeast-lm"
 DISTANCES = ((0, 100), (100, 200), (200, 400), (400, 1_500))
-N_NULL = 300
+N_NULL = 200
 """Pairs of each set that the untrained network reads."""
 FEWEST = 5
 """Positives of a class of distance."""
