@@ -13,10 +13,9 @@ import numpy as np
 from jaxtyping import Float, Float32, Int64
 
 from cisgram.benchmark.base import Context, Rows, evaluation
-from cisgram.benchmark.language import FLANKS, HeldOut
+from cisgram.benchmark.language import FLANKS, SEED, HeldOut
 from cisgram.benchmark.matched import (
     DISTANCE,
-    SEED,
     Places,
     backgrounds,
     same_distance,
