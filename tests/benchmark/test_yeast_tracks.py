@@ -1,11 +1,12 @@
 """Tasks of models of tracks on a small yeast: rows with baselines, nulls and intervals."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmark.toy_tracks import toy_context
+from benchmark.toy_tracks import toy_context, toy_sites_context
 from cisgram.benchmark.base import Context, Predictor, Row, Rows, evaluations
 from cisgram.benchmark.folds import UNTRAINED, read_folds
 from cisgram.benchmark.kmers import PROMOTER, RIDGE, KmerRidge, count_kmers, ridge_predict
@@ -60,6 +61,27 @@ def test_every_task_has_its_numbers_beside_a_baseline_and_a_null(
             assert row.value <= row.high + 1e-9
             assert row.n
     assert all(row.baseline == (row.predictor != "toy") for row in rows)
+
+
+def test_gradients_at_known_sites_stand_beside_two_backgrounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cisgram.benchmark.tasks import yeast_attribution
+
+    monkeypatch.setattr(yeast_attribution, "N_MUTATED", 2)
+    monkeypatch.setattr(yeast_attribution, "MUTATED", 4)
+    rows = rows_of("yeast-attribution", toy_sites_context(tmp_path))
+    for who in ("toy", UNTRAINED):
+        own = {row.metric for row in rows if row.predictor == who and row.subset == "TATA box"}
+        assert own == {
+            f"{what}, auroc, same {background}"
+            for what in ("importance", "match")
+            for background in ("distance", "sequence")
+        }
+        (agreement,) = [row for row in rows if row.predictor == who and not row.subset]
+        assert agreement.metric == "r with mutagenesis"
+        assert agreement.n == 2
+    assert all(row.low <= row.value <= row.high for row in rows)
 
 
 def test_folds_hold_out_what_every_predictor_held_out(context: Context) -> None:

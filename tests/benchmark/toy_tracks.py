@@ -1,11 +1,13 @@
 """A small yeast: targets, a model that held out `chr4`, and files of the suite in their shapes."""
 
 import gzip
+import re
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from benchmark.toy_yeast import LENGTHS, write_toy_yeast
 from cisgram.benchmark.base import Context, Predictor
 from cisgram.benchmark.folds import ANNOTATION
 from cisgram.core.config import from_plain
@@ -16,6 +18,7 @@ from cisgram.data.targets_config import TargetsConfig
 from cisgram.genome.alphabet import decode
 from cisgram.genome.bigwig import write_bigwig
 from cisgram.models.hub import load_model, save_model
+from cisgram.prediction.session import Session
 from models.tiny import tiny
 
 LENGTH, STEP = 6_000, 1_000
@@ -185,6 +188,36 @@ def toy_context(directory: Path) -> Context:
     write_reporters(directory, yeast)
     write_motifs(directory, yeast)
     predictor = Predictor.open("toy", [str(model)])
+    return Context((predictor,), directory, targets.path)
+
+
+def toy_sites_context(directory: Path) -> Context:
+    """Return targets of the genome with planted sites, and a model that held out `chrII`."""
+    write_toy_yeast(directory)
+    annotation = directory.joinpath(*ANNOTATION)
+    annotation.parent.mkdir()
+    text = (directory / "toy.gff3").read_text()
+    annotation.write_bytes(gzip.compress(text.encode()))
+    rng = np.random.default_rng(0)
+    names = re.findall(r"ID=gene:(\w+)", text)
+    rows = [f"{name}\t{rng.normal():.3f}" for name in names]
+    (directory / "genes.tsv").write_text("\n".join(["gene\tsegregants", *rows]) + "\n")
+    signal = {name: rng.poisson(1.0, n).astype(np.float32) for name, n in LENGTHS.items()}
+    write_bigwig(directory / "signal.bw", signal, contigs=LENGTHS)
+    held_out = {"valid": ["chrIII"], "test": ["chrII"]}
+    plain = {
+        "fasta": str(directory / "toy.fa"), "annotation": str(annotation),
+        "genes": str(directory / "genes.tsv"), "homology": {"enabled": False},
+        "tracks": [{"name": "signal", "file": str(directory / "signal.bw")}], **held_out,
+    }  # fmt: skip
+    config = from_plain(TargetsConfig, plain, "[data]")
+    targets = build_targets(config, directory / "targets", geometry=GEOMETRY)
+    sizes = {"window": GEOMETRY.window, "resolution": GEOMETRY.resolution}
+    session = Session(
+        tiny("dilated", targets.outputs, **sizes), name="toy", card={"held_out": held_out},
+        genome=targets.path / "genome", annotation=annotation,
+    )  # fmt: skip
+    predictor = Predictor("toy", ((session, ("chrII",)),))
     return Context((predictor,), directory, targets.path)
 
 

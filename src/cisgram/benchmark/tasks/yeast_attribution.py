@@ -26,9 +26,9 @@ from cisgram.prediction.sequences import window_of
 from cisgram.prediction.session import Session
 
 OUTPUTS = ("segregants",)
-N_GENES, N_NULL, N_MUTATED = 150, 40, 5
+N_GENES, N_NULL, N_MUTATED = 240, 60, 6
 """Genes that are read, those that the untrained network reads, and those that are mutated."""
-MUTATED = 30
+MUTATED = 40
 """Bases before a gene that in-silico mutagenesis changes."""
 _PSEUDO, _TINY = 1e-2, 1e-12
 
