@@ -251,18 +251,9 @@ def _ranks(
     values: Float64[np.ndarray, "... people"], used: Bool[np.ndarray, "... people"]
 ) -> Float64[np.ndarray, "... people"]:
     """Rank each row from 1; ties share their mean rank, values not used rank last."""
-    rows = np.where(used, values, np.inf)
-    rows = rows.reshape(math.prod(values.shape[:-1]), values.shape[-1])
-    order = np.argsort(rows, axis=-1)
-    ordered = np.take_along_axis(rows, order, axis=-1)
-    first = np.ones(rows.shape, dtype=bool)  # of each run of ties; every row starts one
-    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    starts = np.flatnonzero(first)
-    lengths = np.diff(np.append(starts, first.size))
-    mean = np.repeat(starts % max(1, rows.shape[-1]) + (lengths + 1) / 2, lengths)
-    ranks = np.empty(rows.shape)
-    np.put_along_axis(ranks, order, mean.reshape(rows.shape), axis=-1)
-    return np.where(used, ranks.reshape(values.shape), 0.0)
+    from scipy.stats import rankdata  # takes a third of a second to import
+
+    return np.where(used, rankdata(np.where(used, values, np.inf), axis=-1), 0.0)
 
 
 def _ratio(
