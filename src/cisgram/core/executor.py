@@ -61,12 +61,10 @@ def map_work(
         workers: How many at once; all CPUs when None.
 
     Raises:
-        ConfigError: an unknown executor, no worker, or Ray is not installed.
         CisgramError: an item lost its worker three times, or no worker could start.
 
-    Examples:
-        >>> dict(map_work(abs, [-1, 2, -3], executor="serial"))
-        {0: 1, 1: 2, 2: 3}
+    >>> dict(map_work(abs, [-1, 2, -3], executor="serial"))
+    {0: 1, 1: 2, 2: 3}
     """
     check_choice(executor, EXECUTORS, "executor")
     if workers is not None:

@@ -37,10 +37,8 @@ def pearson(
     A constant prediction tells people apart no better than chance and gets 0; constant
     measurements, or fewer than two people with both values, give NaN.
 
-    Examples:
-        >>> import numpy as np
-        >>> pearson(np.array([[1.0, 2.0, 4.0], [5.0, 5.0, 5.0]]), np.array([1.0, 2.0, 4.0]))
-        array([1., 0.])
+    >>> pearson(np.array([[1.0, 2.0, 4.0], [5.0, 5.0, 5.0]]), np.array([1.0, 2.0, 4.0]))
+    array([1., 0.])
     """
     predicted, measured, used = _pairs(predicted, measured)
     r = _correlation(predicted, measured, used)
@@ -124,15 +122,9 @@ def bootstrap_ci(
 ) -> Estimate:
     """Return a mean or median and its percentile bootstrap interval (Efron 1979).
 
-    Args:
-        values: Resampled with replacement; NaN are left out.
-        seed: Of the resampling.
-        statistic: `mean` or `median`.
-        n: Resamples.
-        level: Probability the interval covers, between 0 and 1.
+    NaN are left out of the `n` resamples. `level` is the probability that the interval covers.
 
     Raises:
-        ConfigError: an option outside its range.
         DataError: no value is left.
     """
     kept = np.asarray(values, dtype=np.float64)

@@ -170,11 +170,6 @@ def import_genotypes(
 
     Returns:
         The people stored, and the account.
-
-    Raises:
-        DataError: the source cannot be used, has only missing calls, or does not
-            have all of `people`.
-        ConfigError: `dosage_field` is asked for and a VCF declares no DS.
     """
     source, directory = Path(source), Path(directory)
     available = genotype_people(source)

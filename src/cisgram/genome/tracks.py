@@ -183,16 +183,11 @@ def import_tracks(
 
     Args:
         sources: the signals, at least one.
-        out: a directory that does not exist yet.
+        out: a directory that does not exist yet, unless `overwrite` is true.
         contigs: length of every contig of the genome, such as `Reference.contigs`.
         resolution: bases of a bin.
         directory: where relative paths of the sources start.
         overwrite: replace tracks that are there.
-
-    Raises:
-        ConfigError: there is no source, or the resolution is less than 1.
-        DataError: two columns have one name, a file cannot be used or is of another genome, or
-            `out` exists.
     """
     check_range(resolution, "resolution", low=1)
     if not sources:

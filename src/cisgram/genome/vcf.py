@@ -140,13 +140,9 @@ def annotate_vcf(
 ) -> None:
     """Write a VCF or BCF again with one more INFO field.
 
-    Args:
-        source: what to copy.
-        out: what to write.
-        mode: `w` writes VCF, `wz` compressed VCF, `wb` BCF.
-        info: key and description of the field.
-        values: entries by chrom, position from 1, ref and alt, alleles in capitals; those of a
-            record's alternate alleles come one after the other, and one without any has no field.
+    Mode `w` writes VCF, `wz` compressed VCF, `wb` BCF. `info` is key and description of the field;
+    `values` has entries by chrom, position from 1, ref and alt, alleles in capitals. Those of a
+    record's alternate alleles come one after the other, and one without any has no field.
     """
     key, what = info
     with _quiet():

@@ -84,15 +84,10 @@ def elastic_net_cv(
     *,
     config: ElasticNetConfig,
 ) -> ElasticNetFit:
-    """Choose a strength by cross-validation and fit everybody with it.
+    """Choose a penalty by cross-validation and fit everybody with it.
 
-    SNPs are standardised over all people given and centred within each fold.
-
-    Args:
-        snps: finite numbers, any scale; a constant row gets weight 0.
-        target: finite numbers.
-        folds: held-out fold of each person, 0 to n_folds - 1.
-        config: see `ElasticNetConfig`.
+    SNPs are finite, on any scale; they are standardised over all people given and centred within
+    each fold, and a constant one gets weight 0. Held-out folds count from 0.
     """
     n_folds = int(folds.max(initial=-1)) + 1
     if n_folds < 2:

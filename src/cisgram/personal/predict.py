@@ -85,12 +85,10 @@ def predict_people(
         genotypes: store with the people.
         people: whom to predict, in this order; all when None.
         ambiguous: what becomes of A/T and C/G SNPs, see `cisgram.personal.harmonize.Ambiguous`.
-        build: assembly of the genotypes when known.
+        build: assembly of the genotypes when known; the models must then name theirs.
 
     Raises:
-        ConfigError: a build is given and the models name none.
-        DataError: unknown people, or no more SNPs of the models than by chance are among the
-            genotypes.
+        DataError: no more SNPs of the models than by chance are among the genotypes.
     """
     chosen = None
     if people is not None:
