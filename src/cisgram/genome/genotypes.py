@@ -184,7 +184,7 @@ def import_genotypes(
             with closing(blocks):
                 for block in blocks:
                     writer.add(block)
-                    ticker.advance(block.n_records)
+                    ticker.advance(block.counts["n_read"])
             counts = writer.finish()
         except BaseException:
             writer.discard()

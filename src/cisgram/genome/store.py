@@ -129,13 +129,7 @@ class StoreWriter:
 
     def add(self, block: VariantBlock) -> None:
         """Take in the next block; write the rows that no later one can come before."""
-        self._counts += Counter(
-            n_read=block.n_records,
-            n_multiallelic_split=block.n_split,
-            n_symbolic_skipped=block.n_symbolic,
-            n_no_alternate=block.n_no_alternate,
-            n_not_passed=block.n_not_passed,
-        )
+        self._counts.update(block.counts)
         if block.variants.is_empty():
             return
         for chrom in block.variants["chrom"].unique(maintain_order=True):

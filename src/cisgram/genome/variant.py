@@ -85,7 +85,8 @@ def normalize(variant: Variant, reference: Reference) -> Variant:
         DataError: `ref` is not what the reference holds there.
     """
     contig = reference.contig(variant.chrom)
-    if not _fits(variant.ref, contig[variant.start : variant.end]):
+    inside, match = _compare(contig, np.array([variant.start]), pl.Series([variant.ref]))
+    if not (inside & match).all():
         raise DataError(
             f"variant {variant} does not have the reference's bases; "
             "use the reference it was called on."
@@ -246,14 +247,6 @@ def _wrong_build(check: ReferenceCheck, counts: pl.DataFrame, reference: Referen
         f"{some} {reference.name}, on chromosome {chrom} {wrong:,} of {total:,}"
         f"{beyond or '; wrong build'}? Give the whole reference these variants were called on."
     )
-
-
-def _fits(allele: str, held: UInt8[np.ndarray, "bases"]) -> bool:
-    """Say whether an allele is what the reference holds, N standing for anything."""
-    if held.size != len(allele):
-        return False
-    tokens = encode(allele)
-    return bool(((tokens == held) | (tokens == N) | (held == N)).all())
 
 
 def _normal_form(
