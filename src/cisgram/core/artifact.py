@@ -51,9 +51,7 @@ class Manifest:
     kind: str
     """What the directory holds: `cohort`, `fit`, `reference` ..."""
     version: int
-    """Format version of that kind."""
     cisgram: str
-    """Version of the package that wrote it."""
     metadata: dict[str, Any]
     """Settings, sources and counts, as the writer gave them."""
     files: dict[str, dict[str, Any]]

@@ -46,7 +46,6 @@ class Record(NamedTuple):
 
     chrom: str
     start: int
-    """0-based."""
     id: str
     ref: str
     alts: Sequence[str]

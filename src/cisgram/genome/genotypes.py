@@ -50,7 +50,6 @@ class Genotypes:
     """Whether every heterozygous call is phased, and each person's on a chromosome together."""
     directory: Path
     calls: UInt8[np.ndarray, "snps people"]
-    """Call bytes, mapped and read-only."""
 
     def __init__(self, directory: Path, people: Sequence[str]) -> None:
         self.directory, self.people = directory, tuple(people)

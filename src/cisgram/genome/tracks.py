@@ -40,7 +40,6 @@ class TrackSource:
     """
 
     name: str
-    """What the signal is called."""
     _: KW_ONLY
     file: Path | str | None = None
     """bigWig of a signal without strand; relative paths start at `directory` of the import."""
@@ -101,11 +100,8 @@ class Tracks:
         """Join contig lengths with the values that hold the contigs one after the other."""
         self.path = path
         self.contigs = contigs
-        """Length of each contig in bases, by name."""
         self.resolution: int = metadata["resolution"]
-        """Bases of a bin."""
         self.names: tuple[str, ...] = tuple(metadata["names"])
-        """Name of each column."""
         self.strands: tuple[str, ...] = tuple(metadata["strands"])
         """Strand of each column, `.` for one without."""
         self.partner: Int64[np.ndarray, "tracks"] = np.array(metadata["partner"], dtype=np.int64)

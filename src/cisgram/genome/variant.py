@@ -23,7 +23,7 @@ _FIRST_REACH = 64
 
 @dataclass(frozen=True)
 class Variant:
-    """A replacement of reference bases, as one biallelic VCF row gives it.
+    """A replacement of reference bases from `start` on, counted from 0, as one biallelic VCF row.
 
     >>> variant = Variant.parse("chr1:12,345:AT:A")
     >>> variant.start, variant.end, str(variant)
@@ -31,9 +31,7 @@ class Variant:
     """
 
     chrom: str
-    """Name as in the file at hand."""
     start: int
-    """First base of `ref`, counted from 0."""
     ref: str
     """The replaced bases: A C G T N, at least one."""
     alt: str
@@ -130,7 +128,6 @@ class ReferenceCheck:
     """How the REF alleles of a table fit a reference; the last four add up to the first."""
 
     n_checked: int
-    """Variants looked at."""
     n_match: int
     """REF is what the reference holds; N fits everything."""
     n_swapped: int

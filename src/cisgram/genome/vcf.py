@@ -171,7 +171,6 @@ class _Block:
     order: Int64[np.ndarray, "people"]
     """Where each person asked for stands among those read."""
     fields: set[str]
-    """Which of GT, DS and PS the header declares."""
     keeps_dosages: bool
     chrom: str = ""
     phase_sets: dict[int, int | str | None] = field(default_factory=dict[int, int | str | None])

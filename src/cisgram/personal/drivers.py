@@ -43,7 +43,6 @@ class DriverSet:
     correlation: Float64[np.ndarray, "drivers"]
     """Pearson correlation of the SNP's own contribution with the prediction."""
     p_value: Float64[np.ndarray, "drivers"]
-    """Of that correlation, two-sided."""
     total: float
     """Pearson correlation of the sum over all SNPs with the prediction."""
 

@@ -69,11 +69,9 @@ class ElasticNetFit:
     cv_mse: Float64[np.ndarray, "strengths"]
     """Squared error over held-out people, a mean over people."""
     best: int
-    """Index of the strength with the smallest `cv_mse`."""
     coefficients: Float64[np.ndarray, "snps"]
     """Weights at the best strength, refitted on everybody, per unit of the input."""
     intercept: float
-    """Value at all-zero input."""
     cv_r2: float
     """1 - cv_mse / variance of the target, at the best strength."""
 
@@ -304,11 +302,9 @@ class DistinctSnps:
     representatives: Int64[np.ndarray, "distinct"]
     """Row of the SNP that stands for each group."""
     group: Int64[np.ndarray, "snps"]
-    """Group of every SNP."""
     sign: Float32[np.ndarray, "snps"]
     """1 where a SNP equals its representative, -1 where it mirrors it."""
     copies: Int64[np.ndarray, "distinct"]
-    """Size of each group."""
 
     def give_back(
         self, coefficients: Float64[np.ndarray, "distinct"]

@@ -43,7 +43,6 @@ class PersonalPrediction:
     centred: bool
     """Whether the training means are known, so that 0 is the mean training person."""
     notes: tuple[str, ...]
-    """Sentences about what looks wrong."""
 
     def write(self, path: Path | str) -> Path:
         """Write genes x people as TSV or Parquet; return the account's `NAME.account.tsv`."""

@@ -60,7 +60,6 @@ class Covariance:
     """Covariances of the dosages of one gene's SNPs."""
 
     rows: dict[str, int]
-    """SNP name -> row."""
     values: Float64[np.ndarray, "snps snps"]
     """Symmetric; 0 for a pair that the file does not have, NaN on the diagonal likewise."""
 
