@@ -83,11 +83,7 @@ def homology_hits(
 ) -> pl.DataFrame:
     """Align stretches of DNA with named sequences, on both strands.
 
-    Args:
-        queries: tokens of each stretch.
-        targets: tokens of each sequence.
-        preset: one of `PRESETS`; `asm20` finds what is 80% identical or more.
-        executor: as of `core.executor.map_work`.
+    Preset `asm20` finds what is 80% identical or more.
 
     Returns:
         One row an alignment, by query: query (its number), start, end (in the query), target,

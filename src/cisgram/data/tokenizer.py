@@ -34,7 +34,7 @@ class Special(IntEnum):
     PAD = 0
     """Fills up windows of fewer tokens than others of their batch."""
     MASK = 1
-    """A token hidden from the model."""
+    """A masked token."""
     CLS = 2
     """Before a window."""
     SEP = 3
@@ -98,7 +98,6 @@ class Tokenizer(Protocol):
 
     config: TokenizerConfig
     vocabulary_size: int
-    """Ids are below this."""
 
     def encode(self, tokens: UInt8[np.ndarray, "bases"]) -> Encoded:
         """Return the tokens of bases A C G T N = 0 1 2 3 4, left to right."""

@@ -23,7 +23,7 @@ _FIRST_REACH = 64
 
 @dataclass(frozen=True)
 class Variant:
-    """A replacement of reference bases, as one biallelic VCF row gives it.
+    """A replacement of reference bases from `start` on, counted from 0, as one biallelic VCF row.
 
     >>> variant = Variant.parse("chr1:12,345:AT:A")
     >>> variant.start, variant.end, str(variant)
@@ -31,9 +31,7 @@ class Variant:
     """
 
     chrom: str
-    """Name as in the file at hand."""
     start: int
-    """First base of `ref`, counted from 0."""
     ref: str
     """The replaced bases: A C G T N, at least one."""
     alt: str
@@ -85,7 +83,8 @@ def normalize(variant: Variant, reference: Reference) -> Variant:
         DataError: `ref` is not what the reference holds there.
     """
     contig = reference.contig(variant.chrom)
-    if not _fits(variant.ref, contig[variant.start : variant.end]):
+    inside, match = _compare(contig, np.array([variant.start]), pl.Series([variant.ref]))
+    if not (inside & match).all():
         raise DataError(
             f"variant {variant} does not have the reference's bases; "
             "use the reference it was called on."
@@ -129,7 +128,6 @@ class ReferenceCheck:
     """How the REF alleles of a table fit a reference; the last four add up to the first."""
 
     n_checked: int
-    """Variants looked at."""
     n_match: int
     """REF is what the reference holds; N fits everything."""
     n_swapped: int
@@ -246,14 +244,6 @@ def _wrong_build(check: ReferenceCheck, counts: pl.DataFrame, reference: Referen
         f"{some} {reference.name}, on chromosome {chrom} {wrong:,} of {total:,}"
         f"{beyond or '; wrong build'}? Give the whole reference these variants were called on."
     )
-
-
-def _fits(allele: str, held: UInt8[np.ndarray, "bases"]) -> bool:
-    """Say whether an allele is what the reference holds, N standing for anything."""
-    if held.size != len(allele):
-        return False
-    tokens = encode(allele)
-    return bool(((tokens == held) | (tokens == N) | (held == N)).all())
 
 
 def _normal_form(
