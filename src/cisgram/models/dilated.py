@@ -30,7 +30,7 @@ class DilatedConfig:
     window: int = 512
     """Bases the model is made for; it takes any number."""
     channels: int = 512
-    """Of every hidden base."""
+    """Of every base."""
     n_layers: int = 25
     """Residual blocks."""
     first_width: int = 9
@@ -152,7 +152,7 @@ class Dilated(SplitModel):
     ) -> tuple[Float[Tensor, "batch rows channels"], ...]:
         """Return what each row is predicted from."""
         seen = _after_unknown(tokens[:, :-1]) if self.causal else tokens
-        return (mean_of_bins(self._hidden(seen, species), self.config.resolution),)
+        return (mean_of_bins(self._encoded(seen, species), self.config.resolution),)
 
     def mix(
         self, features: tuple[Float[Tensor, "batch rows channels"], ...]
@@ -174,11 +174,11 @@ class Dilated(SplitModel):
         length = tokens.shape[1]
         if self.layer(layer) != self.embedding_layer:
             raise ConfigError(f"a causal {self.kind} is embedded by {self.embedding_layer} alone.")
-        values = self._hidden(_after_unknown(tokens), species)[:, -length:]
+        values = self._encoded(_after_unknown(tokens), species)[:, -length:]
         spans = self.spans_of(values, length, self.embedding_layer).to(tokens.device)
         return Embedding(values, spans.expand(len(tokens), -1, -1))
 
-    def _hidden(
+    def _encoded(
         self, seen: Bases, species: Int[Tensor, "batch"] | None
     ) -> Float[Tensor, "batch length channels"]:
         x = rows_of(seen, self.letters.weight)

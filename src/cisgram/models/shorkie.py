@@ -135,7 +135,11 @@ class ShorkieTrunk(nn.Module):
         self, tokens: Bases, species: Int[Tensor, "batch"] | None
     ) -> tuple[Float[Tensor, "batch _bins _channels"], ...]:
         """Return the positions before attention, then what each U-Net block adds to them."""
-        x, skips = self._convolve(tokens, species)
+        x = self.stem(tokens, species)
+        skips: list[Tensor] = []
+        for block in self.encoder:
+            skips.append(block(x))
+            x = max_pool(skips[-1])
         blocks = cast(Iterable[UpBlock], self.decoder)
         pairs = zip(blocks, reversed(skips), strict=False)
         return x, *(block.lift(skip) for block, skip in pairs)
@@ -144,27 +148,11 @@ class ShorkieTrunk(nn.Module):
         self, features: tuple[Float[Tensor, "batch _bins _channels"], ...]
     ) -> Float[Tensor, "batch bins channels"]:
         """Return features at the resolution of the last U-Net block."""
-        x = self._attend(features[0])
-        for block, lifted in zip(self.decoder, features[1:], strict=True):
-            x = block(x, lifted)
-        return x
-
-    def _convolve(
-        self, tokens: Bases, species: Int[Tensor, "batch"] | None
-    ) -> tuple[Float[Tensor, "batch positions channels"], list[Tensor]]:
-        """Return the positions before attention, and each block's output before its pooling."""
-        x = self.stem(tokens, species)
-        skips: list[Tensor] = []
-        for block in self.encoder:
-            skips.append(block(x))
-            x = max_pool(skips[-1])
-        return x, skips
-
-    def _attend(
-        self, x: Float[Tensor, "batch positions channels"]
-    ) -> Float[Tensor, "batch positions channels"]:
+        x = features[0]
         for block in self.transformer:
             x = block(x)
+        for block, lifted in zip(self.decoder, features[1:], strict=True):
+            x = block(x, lifted)
         return x
 
 
