@@ -14,7 +14,8 @@ import polars as pl
 import pytest
 
 from cisgram.core.checks import ConfigError, DataError
-from cisgram.personal.fit import Fit, FitConfig, fit_cohort, fit_models, read_gene_list
+from cisgram.genome.genes import read_gene_list
+from cisgram.personal.fit import Fit, FitConfig, fit_cohort, fit_models
 from cisgram.personal.gene_fit import GeneFitter
 
 QUICK = FitConfig(model="top-snp")
@@ -229,13 +230,13 @@ def test_unknown_population_and_gene_are_named(cohort, tmp_path):
 
 def test_gene_lists(cohort, tmp_path):
     names = cohort.genes["gene"].to_list()
-    assert read_gene_list("3", cohort.genes["gene"]) == names[:3]
+    assert read_gene_list("3", names, "cohort") == names[:3]
     listed = Path(tmp_path / "genes.txt")
     listed.write_text(f"# mine\n{names[5]}\tsymbol\n\n{names[2].split('.')[0]}\n")
-    assert read_gene_list(str(listed), cohort.genes["gene"]) == [names[5], names[2].split(".")[0]]
+    assert read_gene_list(str(listed), names, "cohort") == [names[5], names[2].split(".")[0]]
     listed.write_text("# none\n")
     with pytest.raises(DataError, match="names no gene; write one a line"):
-        read_gene_list(str(listed), cohort.genes["gene"])
+        read_gene_list(str(listed), names, "cohort")
 
 
 def test_models_fitted_together_are_those_fitted_alone(cohort, some_genes, tmp_path):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from cisgram.cli.options import say
+from cisgram.cli.options import Plugins, say
 from cisgram.core.checks import ConfigError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def run(
     model: tuple[str, ...],
     data: Path,
     targets: Path | None = None,
+    plugins: Plugins = (),
     out: Path,
 ) -> None:
     """Run tasks on models, each on the chromosomes that it was not trained on.
@@ -55,13 +56,17 @@ def run(
             NAME=RUN,RUN for the runs of several folds. Several --model may be given.
         data: Directory with the public files of the suite.
         targets: Measured tracks and gene targets, the directory data of a run of `cisgram train`.
+        plugins: Python file with an architecture of your own, imported before a model is read.
+            Several --plugins may be given.
         out: Directory for results.json and report.html; tasks that it holds are not run again.
     """
     from cisgram.benchmark.run import run_evaluations, table_of
+    from cisgram.core.plugins import import_plugins
     from cisgram.report.evaluation import write_evaluation_page
 
     if not tasks:
         raise ConfigError("name a task or a suite, such as yeast; cisgram bench list shows them.")
+    import_plugins(plugins)
     named = dict(_named(text) for text in model)
     result = run_evaluations(tasks, named, data=data, targets=targets, out=out / "results.json")
     page = write_evaluation_page(result, out / "report.html")
@@ -74,8 +79,8 @@ def compare(first: Path, second: Path, /, *, out: Path | None = None) -> None:
     """Compare two results row by row.
 
     Args:
-        first: results.json of `cisgram bench run`.
-        second: Another one; differences are the second less the first.
+        first: File results.json of `cisgram bench run`.
+        second: Another one; differences are the second minus the first.
         out: Table to write, tab-separated or .parquet.
     """
     from cisgram.benchmark.run import compare as compared

@@ -165,9 +165,11 @@ def insert(
     from cisgram.explain.insert import carry_out, plan_insertions
     from cisgram.explain.sections import insertion_section
 
-    drawing, insertion = FigureOptions(figure=figure), chosen.read()
+    drawing = FigureOptions(figure=figure)
+    session = asked.open()
+    insertion = chosen.read(session)
     plan = plan_insertions(
-        asked.open(),
+        session,
         insertion.motifs,
         None,
         readout="gene",
@@ -285,9 +287,9 @@ def report(
             "there are options of motif insertion and no motifs; add --motifs, --motif or both."
         )
     check_directory(out)
-    insertion = chosen.read() if chosen.named else None
     scanned = () if scan is None else read_motifs(scan)
     session = asked.open()
+    insertion = chosen.read(session) if chosen.named else None
     other = None
     if language_model is not None:
         other = Session.open(language_model, genome=asked.genome)

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from cisgram.core.checks import ConfigError, check_suffix
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from cisgram.prediction.reuse import ReuseConfig
     from cisgram.prediction.session import Session
 
+Plugins = Annotated[tuple[Path, ...], Parameter(negative=())]
 ALL, _FEW_GENES = "all", 20
 _FIGURES = (".png", ".pdf", ".svg")
 
@@ -37,11 +40,16 @@ class ModelOptions:
     species: str | None = None
     """Genome in the training data that the model should take this DNA for; the first by default.
     `cisgram models show` lists them."""
+    plugins: Plugins = ()
+    """Python file with an architecture of your own, imported before the model is read. Several
+    --plugins may be given."""
 
     def open(self) -> "Session":
-        """Open the model."""
+        """Import the plugins and open the model."""
+        from cisgram.core.plugins import import_plugins
         from cisgram.prediction.session import Session
 
+        import_plugins(self.plugins)
         return Session.open(
             self.model, genome=self.genome, annotation=self.annotation, species=self.species
         )
@@ -71,11 +79,6 @@ class FigureOptions:
     """BED of known sites to mark in the figure."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be drawn, before anything long is computed.
-
-        Raises:
-            ConfigError: the figure ends in no known suffix, or there are sites and no figure.
-        """
         if self.figure is not None:
             check_suffix(self.figure, *_FIGURES)
         elif self.sites is not None:
@@ -115,11 +118,9 @@ class CacheOptions:
 NO_FIGURE, NO_CACHE = FigureOptions(), CacheOptions()
 
 
-def read_genes(genes: str | None) -> "list[str] | None":
-    """Return names of genes from a file with one a line; None for all of them."""
-    from cisgram.genome.genes import read_gene_list
-
-    return None if genes is None or genes == ALL else read_gene_list(genes)
+def read_genes(genes: str, session: "Session") -> "list[str] | None":
+    """Return the genes that are named; None for all of them."""
+    return None if genes == ALL else session.genes.read_names(genes)
 
 
 def say(text: str) -> None:
@@ -159,9 +160,10 @@ class InsertOptions:
     distances: str = "50,100,150,200"
     """Distances in bases from the motif's middle to the TSS, between commas."""
     genes: str = ALL
-    """`all`, or a file with the identifier or name of a gene on each line."""
+    """`all`, identifiers or names of genes between commas, a file with one on each line, or a
+    number of genes."""
     n_genes: int | None = None
-    """Number of genes drawn at random; 20 of `all`, and all of a file, by default."""
+    """Number of genes drawn at random; 20 of `all`, and every gene that is named, by default."""
     n_backgrounds: int = 5
     """Number of shuffled promoters of each gene that a motif is inserted into."""
     n_nulls: int = 10
@@ -178,8 +180,8 @@ class InsertOptions:
         """Whether there are motifs."""
         return self.motifs is not None or bool(self.motif)
 
-    def read(self) -> "Insertion":
-        """Return what is to be inserted.
+    def read(self, session: "Session") -> "Insertion":
+        """Return what is to be inserted before genes of a session.
 
         Raises:
             ConfigError: no motif is named, or a distance is no number.
@@ -194,7 +196,7 @@ class InsertOptions:
             raise ConfigError("there are no motifs to insert; add --motifs, --motif or both.")
         found = () if self.motifs is None else read_motifs(self.motifs)
         found += tuple(Motif.parse(text) for text in self.motif)
-        names = read_genes(self.genes)
+        names = read_genes(self.genes, session)
         config = InsertConfig(
             distances=self._distances(),
             n_backgrounds=self.n_backgrounds,

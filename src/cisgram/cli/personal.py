@@ -8,6 +8,8 @@ from cyclopts import App, Parameter
 from cisgram.personal.fit_config import CROSS_POPULATION, FitConfig
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from cisgram.personal.evaluate import Evaluation
     from cisgram.personal.fit import Fit
     from cisgram.personal.predictdb import WeightSet
@@ -41,19 +43,17 @@ def fit(
     Args:
         cohort: Directory made by `cisgram cohort import`.
         out: Directory to make.
-        genes: A file with a gene a line, or the number of genes to take from the
-            start of the cohort; all when left out.
+        genes: Genes between commas, a file with one on each line, or the number of genes to take
+            from the start of the cohort; all by default.
         executor: Where genes are fitted: here, on local processes, or on Ray.
         workers: Genes fitted at once; all CPUs when left out.
         json: Also write a row a gene to this file.
     """
     from cisgram.core.artifact import write_json
     from cisgram.personal.cohort import Cohort
-    from cisgram.personal.fit import fit_cohort, read_gene_list
+    from cisgram.personal.fit import fit_cohort
 
-    chosen = None
-    if genes is not None:
-        chosen = read_gene_list(genes, Cohort.open(cohort).genes["gene"])
+    chosen = None if genes is None else _named(genes, Cohort.open(cohort).genes, cohort)
     result = fit_cohort(cohort, config, out, genes=chosen, executor=executor, workers=workers)
     if json is not None:
         write_json(json, {"task": result.task, "genes": result.genes.to_dicts()})
@@ -84,11 +84,12 @@ def evaluate(
     """
     from cisgram.core.artifact import write_json
     from cisgram.core.checks import ConfigError
-    from cisgram.personal.evaluate import evaluate_across, evaluate_fits, read_fits
+    from cisgram.personal.evaluate import evaluate_across, evaluate_fits
+    from cisgram.personal.fit import Fit
 
     if (train_populations is None) != (test_populations is None):
         raise ConfigError("--train-populations and --test-populations go together; name both.")
-    opened = read_fits(fits)
+    opened = [Fit.open(path) for path in fits]
     if train_populations is None or test_populations is None:
         result = evaluate_fits(opened)
     else:
@@ -188,15 +189,15 @@ def drivers(
     Args:
         fit: A directory made by `cisgram personal fit`.
         out: TSV to write, a row a driver.
-        genes: A file with a gene a line, or a number of genes of the fit; all accepted ones
-            when left out.
+        genes: Genes between commas, a file with one on each line, or a number of genes of the fit;
+            all accepted ones by default.
         direction: Add SNPs one by one, or take them out of the whole.
     """
     from cisgram.personal.drivers import find_drivers
-    from cisgram.personal.fit import Fit, read_gene_list
+    from cisgram.personal.fit import Fit
 
     opened = Fit.open(fit)
-    chosen = read_gene_list(genes, opened.genes["gene"]) if genes is not None else None
+    chosen = None if genes is None else _named(genes, opened.genes, fit)
     found = find_drivers(opened, opened.open_cohort(), genes=chosen, direction=direction)
     found.write(out)
     _say(
@@ -247,6 +248,15 @@ def associate(
     )
     found.write(out)
     _say(*found.notes, f"{len(found.genes):,} genes are in {out}")
+
+
+def _named(genes: str, table: "pl.DataFrame", where: Path) -> list[str]:
+    """Return genes of a cohort or a fit, which may be named without their versions."""
+    from cisgram.genome.genes import read_gene_list
+
+    known = table["gene"].to_list()
+    bare = {name.partition(".")[0] for name in known}
+    return read_gene_list(genes, known, str(where), aliases=bare)
 
 
 def _read_models(path: Path, *, accepted_only: bool) -> "WeightSet":

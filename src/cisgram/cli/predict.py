@@ -30,7 +30,8 @@ def predict(
 
     Args:
         asked: Model.
-        genes: `all`, or a file with the identifier or name of a gene on each line.
+        genes: `all`, identifiers or names of genes between commas, a file with one on each line, or
+            a number of genes.
         bed: Regions of the genome.
         fasta: Sequences that are predicted whole, such as edited ones.
         readout: What is read of the model, such as gene, tracks, mean or masked; by default the
@@ -48,7 +49,7 @@ def predict(
     if genes is not None:
         if out_bigwig is not None:
             raise ConfigError("--out-bigwig goes with --bed or --fasta; leave it out with --genes.")
-        names = read_genes(genes)
+        names = read_genes(genes, session)
         chosen = list(session.genes.places) if names is None else names
         found = run(session, readout=readout, genes=chosen, config=config)
     else:

@@ -26,10 +26,11 @@ def report(
     """
     from rich.console import Console
 
-    from cisgram.personal.evaluate import read_fits
+    from cisgram.personal.fit import Fit
     from cisgram.report.data import read_evaluations
     from cisgram.report.html import build_report
 
-    build_report(read_fits(fits), read_evaluations(evaluation), out, title=title, notes=note)
+    opened = [Fit.open(path) for path in fits]
+    build_report(opened, read_evaluations(evaluation), out, title=title, notes=note)
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"The report is {out} ({out.stat().st_size / 1e6:.1f} MB); open it in a browser.")

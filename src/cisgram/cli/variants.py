@@ -32,7 +32,8 @@ def score(
         readout: What is read of the model. Models of tracks: gene (the default where genes are
             known), tracks, mean. Language models: masked (log-ratio of a substitution's alleles,
             the default), pseudo-likelihood. Any model: embedding-distance.
-        genes: `all`, or a file with the identifier or name of a gene on each line.
+        genes: `all`, identifiers or names of genes between commas, a file with one on each line, or
+            a number of genes.
         reach: Largest distance in bases between a variant and the body of a gene.
         out: Tab-separated table with columns chrom pos ref alt gene output effect; .parquet for the
             same in parquet; .vcf, .vcf.gz or .bcf for the input with INFO/CISGRAM.
@@ -46,7 +47,7 @@ def score(
     session = asked.open()
     chosen = choose_readout(session, readout)
     config = VariantConfig(reach=reach, reuse=cache.config())
-    named = read_genes(genes) if chosen.of_genes else None
+    named = read_genes(genes, session) if chosen.of_genes else None
     found = score_variants(session, vcf, chosen, genes=named, config=config)
     found.write(out)
     _say(found, out, config.reach)

@@ -121,11 +121,7 @@ def open_artifact(path: Path | str, *, kind: str, version: int) -> Manifest:
 
 @contextmanager
 def damage_errors(path: Path) -> Generator[None]:
-    """Turn whatever readers of a damaged artifact raise into one sentence.
-
-    Raises:
-        DataError: in place of the reader's error.
-    """
+    """Turn whatever readers of a damaged artifact raise into one DataError."""
     try:
         yield
     except (CisgramError, MemoryError):
@@ -136,11 +132,7 @@ def damage_errors(path: Path) -> Generator[None]:
 
 
 def verify_artifact(path: Path | str, manifest: Manifest) -> None:
-    """Compare every file with its SHA-256.
-
-    Raises:
-        DataError: a file has changed since it was written.
-    """
+    """Compare every file with its SHA-256; raise DataError where one has changed."""
     for name, facts in manifest.files.items():
         file = Path(path) / name
         if not file.is_file() or sha256(file) != facts["sha256"]:
@@ -182,31 +174,19 @@ def atomic_file(path: Path | str) -> Generator[Path]:
 
 
 def write_json(path: Path | str, content: Any) -> None:
-    """Write JSON atomically; NaN and infinity become null.
-
-    Raises:
-        DataError: the disk is full or the place cannot be written.
-    """
+    """Write JSON atomically; NaN and infinity become null."""
     with atomic_file(path) as temporary:
         temporary.write_text(json.dumps(_plain(content), indent=2, allow_nan=False) + "\n")
 
 
 def write_arrays(path: Path | str, arrays: Mapping[str, ArrayLike]) -> None:
-    """Write named arrays as compressed .npz, atomically.
-
-    Raises:
-        DataError: the disk is full or the place cannot be written.
-    """
+    """Write named arrays as compressed .npz, atomically."""
     with atomic_file(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
 
 
 def read_json(path: Path | str) -> Any:
-    """Return what `write_json` wrote.
-
-    Raises:
-        DataError: the file is missing or damaged.
-    """
+    """Return what `write_json` wrote."""
     with damage_errors(Path(path)):
         return json.loads(Path(path).read_text())
 
@@ -224,9 +204,6 @@ def disk_errors(path: Path) -> Generator[None]:
     """Turn a full or read-only disk into one sentence.
 
     Of places inside each other, the outermost is named: it is the one that was asked for.
-
-    Raises:
-        DataError: in place of the operating system's error.
     """
     reasons = {
         errno.ENOSPC: "the disk is full; free some space and run it again",

@@ -201,11 +201,7 @@ def _start(function: Callable[[Any], Any], initializer: Initializer | None) -> _
 
 
 def _bury(worker: _Worker, schedule: Schedule, failed_starts: int) -> None:
-    """Return the item of a dead worker to the schedule.
-
-    Raises:
-        CisgramError: it died before its first item, of a defect or time and again.
-    """
+    """Return the item of a dead worker to the schedule."""
     cause = worker.cause_of_death()
     worker.pipe.close()
     if worker.index is not None:

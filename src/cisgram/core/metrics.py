@@ -169,11 +169,7 @@ def bootstrap_difference(
 
 
 def binomial_ci(successes: int, n: int, *, level: float = 0.95) -> Estimate:
-    """Return a proportion and its Wilson score interval (Wilson 1927).
-
-    Raises:
-        ConfigError: not 0 <= successes <= n with n at least 1, or a level outside 0 to 1.
-    """
+    """Return a proportion and its Wilson score interval (Wilson 1927)."""
     check_range(n, "n", low=1)
     check_range(successes, "successes", low=0, high=n)
     z = NormalDist().inv_cdf(0.5 + _check_level(level) / 2)

@@ -109,11 +109,7 @@ def _cluster(ray: Any, workers: int | None) -> Generator[None]:
 
 
 def _check_address(address: str) -> None:
-    """Find out in seconds what Ray finds out in minutes.
-
-    Raises:
-        ConfigError: nothing listens at `host:port`.
-    """
+    """Find out in seconds what Ray finds out in minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
         return

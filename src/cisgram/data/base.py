@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
-from jaxtyping import Int
+import polars as pl
+from jaxtyping import Int, Int64
 
 import cisgram.data
 from cisgram.core.checks import ConfigError, check_choice
 from cisgram.data.outputs import Geometry, Outputs
 
-SPLITS = ("train", "valid", "test")
+SPLITS, WINDOWS = ("train", "valid", "test"), "windows.parquet"
 
 
 class DataConfig(Protocol):
@@ -61,6 +62,28 @@ class DataSet(ABC):
         """Name training examples for a message."""
 
 
+class WindowSet(DataSet):
+    """A data set of windows, mapped from its directory."""
+
+    path: Path
+    windows: pl.DataFrame
+    """A row a window: chrom, start, split and more."""
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        """Travel to other processes as a path."""
+        return type(self).open, (self.path,)
+
+    @classmethod
+    @abstractmethod
+    def open(cls, path: Path | str) -> Self:
+        """Open a finished directory."""
+
+    def split(self, name: str) -> Int64[np.ndarray, "windows"]:
+        """Return the row numbers of the windows of `train`, `valid` or `test`."""
+        check_choice(name, SPLITS, "split")
+        return np.flatnonzero(self.windows["split"] == name)
+
+
 class DataKind(NamedTuple):
     """What is registered."""
 
@@ -83,9 +106,6 @@ def dataset(
         kind: what `kind` in `[data]` of a recipe calls it.
         config: frozen dataclass of the other fields of `[data]`.
         opens: opens what the function has made.
-
-    Raises:
-        ConfigError: there is such a kind already.
     """
 
     def register(build: Callable[..., Any]) -> Callable[..., Any]:
@@ -99,11 +119,7 @@ def dataset(
 
 
 def data_kind(name: str, where: str) -> DataKind:
-    """Return a registered kind; imports the modules of `cisgram.data`.
-
-    Raises:
-        ConfigError: there is none of that name.
-    """
+    """Return a registered kind; imports the modules of `cisgram.data`."""
     if name not in _REGISTERED:
         for module in pkgutil.iter_modules(cisgram.data.__path__, "cisgram.data."):
             import_module(module.name)

@@ -83,11 +83,7 @@ def _beside(path: Path, suffix: str) -> Path:
 
 
 def _receive_all(url: str, path: Path) -> None:
-    """Try until the part is whole, and while there is hope of more.
-
-    Raises:
-        UnreachableError: it cannot be had now.
-    """
+    """Try until the part is whole, and while there is hope of more."""
     part, in_vain, why = _beside(path, ".part"), 0, ""
     while in_vain < _TRIES:
         before = part.stat().st_size if part.exists() else 0

@@ -24,9 +24,6 @@ def dust_mask(
         level: ten times the score above which an interval is of low complexity, at least 1.
         window: the longest interval, in bases, at least 4.
 
-    Raises:
-        ConfigError: `level` or `window` is too small.
-
     >>> from cisgram.genome.alphabet import encode
     >>> dust_mask(encode("CAGTTGCA" + "AT" * 9 + "GGCTACAG")).nonzero()[0]
     array([ 8,  9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,

@@ -24,7 +24,6 @@ class MaskConfig:
     """Of the bases to be guessed, the share shown as they are (0.1 in BERT's split)."""
 
     def __post_init__(self) -> None:
-        """Check every field."""
         check_range(self.rate, "rate", low=0, high=1)
         check_range(self.random, "random", low=0, high=1)
         check_range(self.unchanged, "unchanged", low=0, high=1)
@@ -75,9 +74,6 @@ def mask_once(
     length: int, n_passes: int, rng: np.random.Generator
 ) -> Bool[np.ndarray, "passes length"]:
     """Deal every position to exactly one of `n_passes` masks of equal size, at random.
-
-    Raises:
-        ConfigError: there are fewer positions than passes.
 
     >>> masks = mask_once(10, 5, np.random.default_rng(0))
     >>> masks.sum(axis=0).tolist(), masks.sum(axis=1).tolist()

@@ -62,9 +62,6 @@ def list_datasets() -> tuple[Dataset, ...]:
 def find_dataset(name: str) -> Dataset:
     """Return the data set of that name, in any case.
 
-    Raises:
-        ConfigError: there is none; names the nearest.
-
     Examples:
         >>> find_dataset("hg38").files[0].name
         'hg38.fa.gz'

@@ -72,7 +72,6 @@ class TokenizerConfig:
     """A file of `save_tokenizer` to take the merges from; they are kept and the path is not."""
 
     def __post_init__(self) -> None:
-        """Check every field; read the merges where they lie in a file."""
         check_choice(self.kind, ("base", "kmer", "bpe"), "kind of the tokenizer")
         check_range(self.k, "k", low=2, high=8)
         if self.stride is not None:
@@ -183,7 +182,7 @@ class BpeTokenizer:
         self._words = [alphabet.encode(word) for word in words]
         model = library.models.BPE(
             vocab={word: FIRST_LETTER + number for number, word in enumerate(words)},
-            merges=[_pair(merge) for merge in config.merges],
+            merges=[tuple(merge.split(" ")) for merge in config.merges],
         )
         self._tokenizer = library.Tokenizer(model)
         self._tokenizer.pre_tokenizer = library.pre_tokenizers.Split("N", "isolated")
@@ -202,11 +201,7 @@ class BpeTokenizer:
 
 
 def build_tokenizer(config: TokenizerConfig) -> Tokenizer:
-    """Return the tokenizer of a configuration.
-
-    Raises:
-        ConfigError: it is one of byte pairs and `tokenizers` is not installed.
-    """
+    """Return the tokenizer of a configuration."""
     kinds = {"base": BaseTokenizer, "kmer": KmerTokenizer, "bpe": BpeTokenizer}
     return kinds[config.kind](config)
 
@@ -250,22 +245,13 @@ def train_bpe(
 
 
 def save_tokenizer(path: Path | str, tokenizer: Tokenizer) -> None:
-    """Write a tokenizer as JSON.
-
-    Raises:
-        DataError: the place cannot be written.
-    """
+    """Write a tokenizer as JSON."""
     head = {"format": _FORMAT, "version": _VERSION}
     write_json(path, head | {"tokenizer": to_plain(tokenizer.config)})
 
 
 def load_tokenizer(path: Path | str) -> Tokenizer:
-    """Return a tokenizer that `save_tokenizer` wrote.
-
-    Raises:
-        DataError: the file is missing, or holds something else.
-        ConfigError: it is one of byte pairs and `tokenizers` is not installed.
-    """
+    """Return a tokenizer that `save_tokenizer` wrote."""
     return build_tokenizer(_read(path))
 
 
@@ -291,11 +277,7 @@ def _pieces(contig: UInt8[np.ndarray, "bases"], length: int) -> list[str]:
 
 
 def _words(merges: tuple[str, ...]) -> list[str]:
-    """Return the letters and what the merges make of them, in the order of their ids.
-
-    Raises:
-        ConfigError: a merge joins what no merge before it has made.
-    """
+    """Return the letters and what the merges make of them, in the order of their ids."""
     words = dict.fromkeys(LETTERS)
     for merge in merges:
         parts = merge.split(" ")
@@ -305,11 +287,6 @@ def _words(merges: tuple[str, ...]) -> list[str]:
             )
         words["".join(parts)] = None
     return list(words)
-
-
-def _pair(merge: str) -> tuple[str, str]:
-    left, right = merge.split(" ")
-    return left, right
 
 
 def _library() -> Any:

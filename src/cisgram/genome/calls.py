@@ -90,13 +90,8 @@ def variant_block(
             "ref": [record.ref.upper() for record, _ in rows],
             "alt": [record.alts[alternate].upper() for record, alternate in rows],
         },
-        schema={
-            "chrom": pl.String,
-            "start": pl.Int64,
-            "id": pl.String,
-            "ref": pl.String,
-            "alt": pl.String,
-        },
+        schema=dict.fromkeys(("chrom", "start", "id", "ref", "alt"), pl.String)
+        | {"start": pl.Int64},
     )
     n_alternates = [len(record.alts) for record in records]
     return VariantBlock(

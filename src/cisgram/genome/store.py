@@ -128,11 +128,7 @@ class StoreWriter:
         self._dosages: BinaryIO | None = None
 
     def add(self, block: VariantBlock) -> None:
-        """Take in the next block; write the rows that no later one can come before.
-
-        Raises:
-            DataError: too many of the rows do not fit the reference.
-        """
+        """Take in the next block; write the rows that no later one can come before."""
         self._counts += Counter(
             n_read=block.n_records,
             n_multiallelic_split=block.n_split,
@@ -158,12 +154,7 @@ class StoreWriter:
         self._held = rows.take(slice(n_settled, None))
 
     def finish(self) -> ImportCounts:
-        """Write what is held and the tables.
-
-        Raises:
-            DataError: nothing was stored, every call is missing, or too many rows
-                do not fit the reference.
-        """
+        """Write what is held and the tables."""
         if self._held is not None:
             self._write(self._held)
         self.close()

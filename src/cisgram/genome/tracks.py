@@ -53,11 +53,6 @@ class TrackSource:
     before the start codon."""
 
     def __post_init__(self) -> None:
-        """Check that the files go together.
-
-        Raises:
-            ConfigError: they do not, or the name is blank.
-        """
         if not self.name or self.name.split() != [self.name]:
             raise ConfigError(f"a track's name must be a word without blanks; got {self.name!r}.")
         given = {field for field in ("file", "plus", "minus") if getattr(self, field) is not None}
@@ -129,11 +124,7 @@ class Tracks:
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """Open tracks made by `import_tracks`.
-
-        Raises:
-            DataError: they are none, or not whole.
-        """
+        """Open tracks made by `import_tracks`."""
         path = Path(path)
         manifest = open_artifact(path, kind=KIND, version=VERSION)
         with damage_errors(path):
@@ -145,11 +136,7 @@ class Tracks:
             return cls(path, values, contigs=contigs, metadata=manifest.metadata)
 
     def contig(self, chrom: str) -> Float32[np.ndarray, "bins tracks"]:
-        """Return all bins of a contig, read-only and mapped, under any usual spelling of its name.
-
-        Raises:
-            DataError: there is no such contig.
-        """
+        """Return all bins of a contig, mapped and read-only, under any usual spelling."""
         start, end = self._bounds[self._chromosomes.require(chrom, f"tracks {self.path}")]
         return self._values[start:end]
 
@@ -314,11 +301,7 @@ def _write_bins(
 
 
 def _read(file: Path, interval: Interval) -> Float32[np.ndarray, "length"]:
-    """Return values that can be summed.
-
-    Raises:
-        DataError: one is infinite.
-    """
+    """Return values that can be summed."""
     with BigWig(file) as bigwig:
         values = bigwig.values(interval)
     if not np.isfinite(values).all():
@@ -329,11 +312,7 @@ def _read(file: Path, interval: Interval) -> Float32[np.ndarray, "length"]:
 
 
 def _check_signs(sources: Sequence[TrackSource], sums: Float64[np.ndarray, "tracks"]) -> None:
-    """Refuse what is written for display, with one strand below zero.
-
-    Raises:
-        DataError: the two strands of a signal differ in sign.
-    """
+    """Refuse what is written for display, with one strand below zero."""
     column = 0
     for source in sources:
         if source.is_stranded and sums[column] * sums[column + 1] < 0:

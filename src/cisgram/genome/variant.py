@@ -26,8 +26,8 @@ class Variant:
     """A replacement of reference bases, as one biallelic VCF row gives it.
 
     >>> variant = Variant.parse("chr1:12,345:AT:A")
-    >>> variant.start, variant.end, str(variant), variant.is_snv
-    (12344, 12346, 'chr1:12345:AT:A', False)
+    >>> variant.start, variant.end, str(variant)
+    (12344, 12346, 'chr1:12345:AT:A')
     """
 
     chrom: str
@@ -42,11 +42,6 @@ class Variant:
     """Name in the file at hand, `.` where it has none."""
 
     def __post_init__(self) -> None:
-        """Check every field.
-
-        Raises:
-            DataError: the variant cannot exist.
-        """
         object.__setattr__(self, "start", whole_number(self.start, "start"))
         where = f"variant {self.chrom}:{self.start + 1}:{self.ref}:{self.alt}"
         if not self.chrom or self.start < 0:
@@ -64,9 +59,6 @@ class Variant:
     def parse(cls, text: str) -> Self:
         """Read `chr1:12345:A:G`, `chr1_12345_A_G_b37`, `1-12345-A-G` or `1:12345_A/G`.
 
-        Raises:
-            DataError: the text is none of these.
-
         >>> Variant.parse("chr1_12345_A_G_b37")
         Variant(chrom='chr1', start=12344, ref='A', alt='G', id='chr1_12345_A_G_b37')
         """
@@ -81,11 +73,6 @@ class Variant:
     def end(self) -> int:
         """One past the last base of `ref`."""
         return self.start + len(self.ref)
-
-    @property
-    def is_snv(self) -> bool:
-        """Whether one base stands for one base."""
-        return len(self.ref) == len(self.alt) == 1
 
 
 def normalize(variant: Variant, reference: Reference) -> Variant:

@@ -53,7 +53,6 @@ class ElasticNetConfig:
     """Solve perfectly correlated SNPs as one."""
 
     def __post_init__(self) -> None:
-        """Check every field."""
         check_range(self.l1_ratio, "l1_ratio", low=1e-3, high=1)
         check_range(self.n_strengths, "n_strengths", low=2)
         check_range(self.strength_ratio, "strength_ratio", low=1e-6, high=0.99)
@@ -94,9 +93,6 @@ def elastic_net_cv(
         target: finite numbers.
         folds: held-out fold of each person, 0 to n_folds - 1.
         config: see `ElasticNetConfig`.
-
-    Raises:
-        ConfigError: fewer than two folds.
     """
     n_folds = int(folds.max(initial=-1)) + 1
     if n_folds < 2:
@@ -104,27 +100,14 @@ def elastic_net_cv(
     mean, scale = snps.mean(axis=1), snps.std(axis=1)
     varying = scale > 1e-6
     standardized = (snps[varying] - mean[varying, None]) / scale[varying, None]
-    path = _walk(standardized, target, folds, config)
-
+    strengths, cv_mse, weights = _walk(standardized, target, folds, config)
+    best = int(cv_mse.argmin())
     coefficients = np.zeros(len(snps))
-    coefficients[varying] = path.coefficients / scale[varying]
+    coefficients[varying] = weights / scale[varying]
+    intercept = float(target.mean() - mean @ coefficients)
     variance = float(np.var(target))
-    return ElasticNetFit(
-        strengths=path.strengths,
-        cv_mse=path.cv_mse,
-        best=path.best,
-        coefficients=coefficients,
-        intercept=float(target.mean() - mean @ coefficients),
-        cv_r2=1 - float(path.cv_mse[path.best]) / variance if variance > 0 else 0.0,
-    )
-
-
-@dataclass(frozen=True)
-class _Path:
-    strengths: np.ndarray
-    cv_mse: np.ndarray
-    best: int
-    coefficients: np.ndarray
+    cv_r2 = 1 - float(cv_mse[best]) / variance if variance > 0 else 0.0
+    return ElasticNetFit(strengths, cv_mse, best, coefficients, intercept, cv_r2)
 
 
 def _walk(
@@ -132,8 +115,8 @@ def _walk(
     target: Float64[np.ndarray, "people"],
     folds: Int64[np.ndarray, "people"],
     config: ElasticNetConfig,
-) -> _Path:
-    """Walk the path on standardised SNPs."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Walk the path on standardised SNPs; return strengths, errors and the best weights."""
     n_folds = int(folds.max()) + 1
     distinct = find_distinct(snps) if config.collapse and len(snps) else None
     if distinct is not None:
@@ -159,7 +142,7 @@ def _walk(
     coefficients[kept[best][0]] = kept[best][1]
     if distinct is not None:
         coefficients = distinct.give_back(coefficients)
-    return _Path(lockstep.strengths[:n_steps], cv_mse, best, coefficients)
+    return lockstep.strengths[:n_steps], cv_mse, coefficients
 
 
 def _has_turned_up(errors: Float64[np.ndarray, "steps folds"]) -> bool:
@@ -184,32 +167,28 @@ class _Problem:
         self.null_error = float(((target[train] - self.mean) ** 2).sum())
         self.inside = np.zeros(n_snps, bool)
         self.members = np.empty(0, np.int64)
-        self._allocate(128, len(train))
-
-    def _allocate(self, capacity: int, n_people: int) -> None:
-        old, n = (self.__dict__, len(self.members))
-        arrays = {
-            "snps": np.empty((capacity, n_people), np.float32),
-            "centred": np.empty((capacity, n_people), np.float32),
-            "coefficients": np.zeros(capacity, np.float32),
-            "ridge": np.ones(capacity, np.float32),
-        }
-        for name, array in arrays.items():
-            if n:
-                array[:n] = old[name][:n]
-        gram = np.zeros((capacity, capacity), np.float32)
-        if n:
-            gram[:n, :n] = self.gram[:n, :n]
-        self.snps, self.centred = arrays["snps"], arrays["centred"]
-        self.coefficients, self.ridge = arrays["coefficients"], arrays["ridge"]
-        self.gram = gram
+        capacity = 128
+        self.snps, self.centred = (np.empty((capacity, len(train)), np.float32) for _ in range(2))
+        self.coefficients, self.ridge = np.zeros((2, capacity), np.float32)
+        self.gram = np.zeros((capacity, capacity), np.float32)
         self.active = np.empty(capacity, np.int64)
+
+    def _grow(self, n: int) -> None:
+        """Make room for `n` more SNPs."""
+        self.snps, self.centred = (
+            np.pad(rows, ((0, n), (0, 0))) for rows in (self.snps, self.centred)
+        )
+        self.coefficients, self.ridge = (
+            np.pad(values, (0, n)) for values in (self.coefficients, self.ridge)
+        )
+        self.gram = np.pad(self.gram, (0, n))
+        self.active = np.empty(len(self.gram), np.int64)
 
     def admit(self, new: Int64[np.ndarray, "new"], snps: np.ndarray, ridge: np.ndarray) -> None:
         """Let SNPs into the working set."""
         n, end = len(self.members), len(self.members) + len(new)
         if end > len(self.gram):
-            self._allocate(max(2 * len(self.gram), end), snps.shape[1])
+            self._grow(max(len(self.gram), end - len(self.gram)))
         rows = snps[new]
         self.snps[n:end] = rows
         self.ridge[n:end] = ridge[new]

@@ -22,7 +22,8 @@ from cisgram.core.artifact import (
     open_artifact,
     sha256,
 )
-from cisgram.core.checks import DataError, check_range, few, read_text
+from cisgram.core.checks import DataError, few
+from cisgram.core.config import from_plain
 from cisgram.core.executor import map_work
 from cisgram.core.progress import progress
 from cisgram.personal.cohort import Cohort
@@ -62,34 +63,26 @@ class Fit:
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """Open a finished fit.
-
-        Raises:
-            DataError: not a fit, unfinished, or of another format version.
-        """
+        """Open a finished fit."""
         path = Path(path)
         if not path.exists() and _partial(path).exists():
             raise DataError(f"{path} is not finished; run the same `personal fit` again.")
         manifest = open_artifact(path, kind="fit", version=VERSION)
         with damage_errors(path):
-            return cls._read(path, manifest)
-
-    @classmethod
-    def _read(cls, path: Path, manifest: Manifest) -> Self:
-        people = pl.read_parquet(path / "people.parquet")
-        return cls(
-            path=path,
-            config=FitConfig.from_plain(manifest.metadata["config"]),
-            cohort=Path(manifest.metadata["cohort"]),
-            people=tuple(people["person"]),
-            populations=tuple(people["population"]),
-            folds=people["fold"].to_numpy(),
-            genes=pl.read_parquet(path / "genes.parquet"),
-            weights=pl.read_parquet(path / "weights.parquet"),
-            predictions=np.load(path / "predictions.npy", mmap_mode="r"),
-            measured=np.load(path / "measured.npy", mmap_mode="r"),
-            manifest=manifest,
-        )
+            people = pl.read_parquet(path / "people.parquet")
+            return cls(
+                path=path,
+                config=from_plain(FitConfig, manifest.metadata["config"], str(path)),
+                cohort=Path(manifest.metadata["cohort"]),
+                people=tuple(people["person"]),
+                populations=tuple(people["population"]),
+                folds=people["fold"].to_numpy(),
+                genes=pl.read_parquet(path / "genes.parquet"),
+                weights=pl.read_parquet(path / "weights.parquet"),
+                predictions=np.load(path / "predictions.npy", mmap_mode="r"),
+                measured=np.load(path / "measured.npy", mmap_mode="r"),
+                manifest=manifest,
+            )
 
     def open_cohort(self) -> Cohort:
         """Open the cohort that was fitted.
@@ -257,7 +250,12 @@ class _Run:
         }
         with create_artifact(self.out, kind="fit", version=VERSION, metadata=metadata) as building:
             _assemble(building, self.cohort, self.journal, self.n_genes)
-            _write_people(building, self.cohort, self.fitter.outer_folds)
+            people = {
+                "person": self.cohort.people,
+                "population": self.cohort.populations,
+                "fold": self.fitter.outer_folds,
+            }
+            pl.DataFrame(people).write_parquet(building / "people.parquet")
 
 
 def _identity(cohort: Cohort, config: FitConfig, indices: Sequence[int]) -> dict[str, Any]:
@@ -277,11 +275,7 @@ def _fingerprint(cohort: Cohort) -> str:
 
 
 def select_genes(cohort: Cohort, genes: Sequence[str] | None) -> list[int]:
-    """Return the rows of genes by name, with or without version, or of all.
-
-    Raises:
-        DataError: a name that the cohort does not have.
-    """
+    """Return the rows of genes by name, with or without version, or of all."""
     if genes is None:
         return list(range(len(cohort.genes)))
     rows = {name: row for row, name in enumerate(cohort.genes["gene"])}
@@ -292,25 +286,6 @@ def select_genes(cohort: Cohort, genes: Sequence[str] | None) -> list[int]:
             f"the cohort has no gene {few(unknown)}; it has {few(cohort.genes['gene'])}."
         )
     return sorted({rows.get(name, bare.get(name, -1)) for name in genes})
-
-
-def read_gene_list(genes: str, known: pl.Series) -> list[str]:
-    """Read gene names from a file, a line each, or take the first N of those known.
-
-    Raises:
-        DataError: no such file, or an empty one.
-        ConfigError: a number below 1.
-    """
-    if genes.isdecimal():
-        check_range(int(genes), "--genes", low=1)
-        return known.head(int(genes)).to_list()
-    if not Path(genes).exists():
-        raise DataError(f"--genes {genes} is no file and no number; give one of the two.")
-    lines = read_text(genes, "the list of genes").splitlines()
-    names = [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
-    if not names:
-        raise DataError(f"{genes} names no gene; write one a line.")
-    return names
 
 
 def _partial(out: Path) -> Path:
@@ -356,21 +331,12 @@ def _assemble(building: Path, cohort: Cohort, journal: Journal, n_genes: int) ->
     pl.concat(weights).write_parquet(building / "weights.parquet")
 
 
-def _write_people(building: Path, cohort: Cohort, folds: Int8[np.ndarray, "people"]) -> None:
-    people = {"person": cohort.people, "population": cohort.populations, "fold": folds}
-    pl.DataFrame(people).write_parquet(building / "people.parquet")
-
-
 def _weight_rows(cohort: Cohort, gene: int, record: GeneRecord) -> pl.DataFrame:
     arrays = record.arrays
     variants = cohort.genotypes.variants[arrays["snps"]]
     return variants.select(
         pl.lit(cohort.genes["gene"][gene]).alias("gene"),
-        "chrom",
-        "start",
-        "id",
-        "ref",
-        "alt",
+        *("chrom", "start", "id", "ref", "alt"),
         weight=pl.Series(arrays["weights"], dtype=pl.Float64),
         mean=pl.Series(arrays["means"], dtype=pl.Float64),
         frequency=pl.Series(arrays["means"] / 2, dtype=pl.Float64),
