@@ -37,10 +37,8 @@ def pearson(
     A constant prediction tells people apart no better than chance and gets 0; constant
     measurements, or fewer than two people with both values, give NaN.
 
-    Examples:
-        >>> import numpy as np
-        >>> pearson(np.array([[1.0, 2.0, 4.0], [5.0, 5.0, 5.0]]), np.array([1.0, 2.0, 4.0]))
-        array([1., 0.])
+    >>> pearson(np.array([[1.0, 2.0, 4.0], [5.0, 5.0, 5.0]]), np.array([1.0, 2.0, 4.0]))
+    array([1., 0.])
     """
     predicted, measured, used = _pairs(predicted, measured)
     r = _correlation(predicted, measured, used)
@@ -124,15 +122,9 @@ def bootstrap_ci(
 ) -> Estimate:
     """Return a mean or median and its percentile bootstrap interval (Efron 1979).
 
-    Args:
-        values: Resampled with replacement; NaN are left out.
-        seed: Of the resampling.
-        statistic: `mean` or `median`.
-        n: Resamples.
-        level: Probability the interval covers, between 0 and 1.
+    NaN are left out of the `n` resamples. `level` is the probability that the interval covers.
 
     Raises:
-        ConfigError: an option outside its range.
         DataError: no value is left.
     """
     kept = np.asarray(values, dtype=np.float64)
@@ -169,11 +161,7 @@ def bootstrap_difference(
 
 
 def binomial_ci(successes: int, n: int, *, level: float = 0.95) -> Estimate:
-    """Return a proportion and its Wilson score interval (Wilson 1927).
-
-    Raises:
-        ConfigError: not 0 <= successes <= n with n at least 1, or a level outside 0 to 1.
-    """
+    """Return a proportion and its Wilson score interval (Wilson 1927)."""
     check_range(n, "n", low=1)
     check_range(successes, "successes", low=0, high=n)
     z = NormalDist().inv_cdf(0.5 + _check_level(level) / 2)
@@ -255,18 +243,9 @@ def _ranks(
     values: Float64[np.ndarray, "... people"], used: Bool[np.ndarray, "... people"]
 ) -> Float64[np.ndarray, "... people"]:
     """Rank each row from 1; ties share their mean rank, values not used rank last."""
-    rows = np.where(used, values, np.inf)
-    rows = rows.reshape(math.prod(values.shape[:-1]), values.shape[-1])
-    order = np.argsort(rows, axis=-1)
-    ordered = np.take_along_axis(rows, order, axis=-1)
-    first = np.ones(rows.shape, dtype=bool)  # of each run of ties; every row starts one
-    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    starts = np.flatnonzero(first)
-    lengths = np.diff(np.append(starts, first.size))
-    mean = np.repeat(starts % max(1, rows.shape[-1]) + (lengths + 1) / 2, lengths)
-    ranks = np.empty(rows.shape)
-    np.put_along_axis(ranks, order, mean.reshape(rows.shape), axis=-1)
-    return np.where(used, ranks.reshape(values.shape), 0.0)
+    from scipy.stats import rankdata  # takes a third of a second to import
+
+    return np.where(used, rankdata(np.where(used, values, np.inf), axis=-1), 0.0)
 
 
 def _ratio(

@@ -34,7 +34,7 @@ class Special(IntEnum):
     PAD = 0
     """Fills up windows of fewer tokens than others of their batch."""
     MASK = 1
-    """A token hidden from the model."""
+    """A masked token."""
     CLS = 2
     """Before a window."""
     SEP = 3
@@ -72,7 +72,6 @@ class TokenizerConfig:
     """A file of `save_tokenizer` to take the merges from; they are kept and the path is not."""
 
     def __post_init__(self) -> None:
-        """Check every field; read the merges where they lie in a file."""
         check_choice(self.kind, ("base", "kmer", "bpe"), "kind of the tokenizer")
         check_range(self.k, "k", low=2, high=8)
         if self.stride is not None:
@@ -99,7 +98,6 @@ class Tokenizer(Protocol):
 
     config: TokenizerConfig
     vocabulary_size: int
-    """Ids are below this."""
 
     def encode(self, tokens: UInt8[np.ndarray, "bases"]) -> Encoded:
         """Return the tokens of bases A C G T N = 0 1 2 3 4, left to right."""
@@ -183,7 +181,7 @@ class BpeTokenizer:
         self._words = [alphabet.encode(word) for word in words]
         model = library.models.BPE(
             vocab={word: FIRST_LETTER + number for number, word in enumerate(words)},
-            merges=[_pair(merge) for merge in config.merges],
+            merges=[tuple(merge.split(" ")) for merge in config.merges],
         )
         self._tokenizer = library.Tokenizer(model)
         self._tokenizer.pre_tokenizer = library.pre_tokenizers.Split("N", "isolated")
@@ -202,11 +200,7 @@ class BpeTokenizer:
 
 
 def build_tokenizer(config: TokenizerConfig) -> Tokenizer:
-    """Return the tokenizer of a configuration.
-
-    Raises:
-        ConfigError: it is one of byte pairs and `tokenizers` is not installed.
-    """
+    """Return the tokenizer of a configuration."""
     kinds = {"base": BaseTokenizer, "kmer": KmerTokenizer, "bpe": BpeTokenizer}
     return kinds[config.kind](config)
 
@@ -250,22 +244,13 @@ def train_bpe(
 
 
 def save_tokenizer(path: Path | str, tokenizer: Tokenizer) -> None:
-    """Write a tokenizer as JSON.
-
-    Raises:
-        DataError: the place cannot be written.
-    """
+    """Write a tokenizer as JSON."""
     head = {"format": _FORMAT, "version": _VERSION}
     write_json(path, head | {"tokenizer": to_plain(tokenizer.config)})
 
 
 def load_tokenizer(path: Path | str) -> Tokenizer:
-    """Return a tokenizer that `save_tokenizer` wrote.
-
-    Raises:
-        DataError: the file is missing, or holds something else.
-        ConfigError: it is one of byte pairs and `tokenizers` is not installed.
-    """
+    """Return a tokenizer that `save_tokenizer` wrote."""
     return build_tokenizer(_read(path))
 
 
@@ -291,11 +276,7 @@ def _pieces(contig: UInt8[np.ndarray, "bases"], length: int) -> list[str]:
 
 
 def _words(merges: tuple[str, ...]) -> list[str]:
-    """Return the letters and what the merges make of them, in the order of their ids.
-
-    Raises:
-        ConfigError: a merge joins what no merge before it has made.
-    """
+    """Return the letters and what the merges make of them, in the order of their ids."""
     words = dict.fromkeys(LETTERS)
     for merge in merges:
         parts = merge.split(" ")
@@ -305,11 +286,6 @@ def _words(merges: tuple[str, ...]) -> list[str]:
             )
         words["".join(parts)] = None
     return list(words)
-
-
-def _pair(merge: str) -> tuple[str, str]:
-    left, right = merge.split(" ")
-    return left, right
 
 
 def _library() -> Any:

@@ -23,17 +23,15 @@ _FIRST_REACH = 64
 
 @dataclass(frozen=True)
 class Variant:
-    """A replacement of reference bases, as one biallelic VCF row gives it.
+    """A replacement of reference bases from `start` on, counted from 0, as one biallelic VCF row.
 
     >>> variant = Variant.parse("chr1:12,345:AT:A")
-    >>> variant.start, variant.end, str(variant), variant.is_snv
-    (12344, 12346, 'chr1:12345:AT:A', False)
+    >>> variant.start, variant.end, str(variant)
+    (12344, 12346, 'chr1:12345:AT:A')
     """
 
     chrom: str
-    """Name as in the file at hand."""
     start: int
-    """First base of `ref`, counted from 0."""
     ref: str
     """The replaced bases: A C G T N, at least one."""
     alt: str
@@ -42,11 +40,6 @@ class Variant:
     """Name in the file at hand, `.` where it has none."""
 
     def __post_init__(self) -> None:
-        """Check every field.
-
-        Raises:
-            DataError: the variant cannot exist.
-        """
         object.__setattr__(self, "start", whole_number(self.start, "start"))
         where = f"variant {self.chrom}:{self.start + 1}:{self.ref}:{self.alt}"
         if not self.chrom or self.start < 0:
@@ -64,9 +57,6 @@ class Variant:
     def parse(cls, text: str) -> Self:
         """Read `chr1:12345:A:G`, `chr1_12345_A_G_b37`, `1-12345-A-G` or `1:12345_A/G`.
 
-        Raises:
-            DataError: the text is none of these.
-
         >>> Variant.parse("chr1_12345_A_G_b37")
         Variant(chrom='chr1', start=12344, ref='A', alt='G', id='chr1_12345_A_G_b37')
         """
@@ -82,11 +72,6 @@ class Variant:
         """One past the last base of `ref`."""
         return self.start + len(self.ref)
 
-    @property
-    def is_snv(self) -> bool:
-        """Whether one base stands for one base."""
-        return len(self.ref) == len(self.alt) == 1
-
 
 def normalize(variant: Variant, reference: Reference) -> Variant:
     """Trim shared bases and move the variant as far left as it goes.
@@ -98,7 +83,8 @@ def normalize(variant: Variant, reference: Reference) -> Variant:
         DataError: `ref` is not what the reference holds there.
     """
     contig = reference.contig(variant.chrom)
-    if not _fits(variant.ref, contig[variant.start : variant.end]):
+    inside, match = _compare(contig, np.array([variant.start]), pl.Series([variant.ref]))
+    if not (inside & match).all():
         raise DataError(
             f"variant {variant} does not have the reference's bases; "
             "use the reference it was called on."
@@ -142,7 +128,6 @@ class ReferenceCheck:
     """How the REF alleles of a table fit a reference; the last four add up to the first."""
 
     n_checked: int
-    """Variants looked at."""
     n_match: int
     """REF is what the reference holds; N fits everything."""
     n_swapped: int
@@ -259,14 +244,6 @@ def _wrong_build(check: ReferenceCheck, counts: pl.DataFrame, reference: Referen
         f"{some} {reference.name}, on chromosome {chrom} {wrong:,} of {total:,}"
         f"{beyond or '; wrong build'}? Give the whole reference these variants were called on."
     )
-
-
-def _fits(allele: str, held: UInt8[np.ndarray, "bases"]) -> bool:
-    """Say whether an allele is what the reference holds, N standing for anything."""
-    if held.size != len(allele):
-        return False
-    tokens = encode(allele)
-    return bool(((tokens == held) | (tokens == N) | (held == N)).all())
 
 
 def _normal_form(
