@@ -70,7 +70,7 @@ def compare(first: Path, second: Path, /, *, out: Path | None = None) -> None:
 
     Args:
         first: File results.json of `cisgram bench run`.
-        second: Another one; differences are the second less the first.
+        second: Another one; differences are the second minus the first.
         out: Table to write, tab-separated or .parquet.
     """
     from cisgram.benchmark.run import compare as compared

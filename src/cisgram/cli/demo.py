@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 _DEMO = files("cisgram") / "demo"
 _SITES = _DEMO / "promoter" / "sites.bed"
 _LANGUAGE_MODEL, _MODEL = "cisgram/yeast-lm", "cisgram/yeast-expression"
-_GENE, _BEFORE = "SLA2", "chrXIV:187,851-188,050"
-"""A gene, and the 200 bases before it."""
+_GENE, _PROMOTER = "SLA2", "chrXIV:187,871-187,970"
+"""A gene, and the 100 bases of its promoter with a site of Abf1 and the TATA box."""
 
 
 def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> None:
@@ -22,7 +22,7 @@ def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> 
 
     The demo imports a packaged slice of Geuvadis, fits four linear models with nested
     cross-validation, and compares them. Then the packaged model of yeast expression predicts a gene
-    from its DNA, and the 200 bases before the gene are explained: by in-silico mutagenesis, by
+    from its DNA, and 100 bases of the gene's promoter are explained: by in-silico mutagenesis, by
     gradients, and by what the packaged language model expects there. One report shows it all. Run
     again, the demo continues where it stopped.
 
@@ -36,7 +36,7 @@ def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> 
     from cisgram.core.artifact import is_artifact
     from cisgram.personal.cohort import import_cohort
     from cisgram.personal.evaluate import evaluate_fits
-    from cisgram.personal.fit import fit_cohort
+    from cisgram.personal.fit import fit_models
     from cisgram.personal.fit_config import MODELS, FitConfig
     from cisgram.report.html import build_report, write_gene_page
 
@@ -52,9 +52,8 @@ def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> 
                 populations=packaged / "populations.tsv",
                 out=cohort,
             )
-    fits = [
-        fit_cohort(cohort, FitConfig(model=model), out / model, workers=workers) for model in MODELS
-    ]
+    runs = {out / model: FitConfig(model=model) for model in MODELS}
+    fits = fit_models(cohort, runs, workers=workers)
     evaluation = evaluate_fits(fits)
     show_evaluation(evaluation)
     say(
@@ -71,7 +70,7 @@ def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> 
 
 
 def _gene() -> "GeneExplanation":
-    """Predict the gene, and explain every base before it."""
+    """Predict the gene, and explain every base of its promoter."""
     from cisgram.explain.gene import explain_gene
     from cisgram.plot.sites import known_sites
     from cisgram.prediction.session import Session
@@ -81,7 +80,7 @@ def _gene() -> "GeneExplanation":
         known = known_sites(sites, session.reference)
     return explain_gene(
         session,
-        _BEFORE,
+        _PROMOTER,
         gene=_GENE,
         sites=known,
         language_model=Session.open(_LANGUAGE_MODEL, genome="yeast-r64"),
