@@ -28,7 +28,7 @@ from cisgram.models.registry import build_model, is_registered
 from cisgram.prediction.masked import masked_probabilities
 from cisgram.prediction.session import Session
 
-FLANKS, MARKOV, UNTRAINED = "two-sided k-mer", "Markov", "random weights"
+FLANKS, MARKOV, UNTRAINED = "two-sided k-mer", "Markov", "untrained"
 SEED = 20261121
 
 Maps = dict[str, Float32[np.ndarray, "_ 4"]]
