@@ -45,7 +45,7 @@ CHROMOSOME, TILE = "chrIV", 2_048
 
 
 def forget(place: str) -> None:
-    for path in Path(place).glob("*/*/*"):
+    for path in Path(place).glob("*"):
         with path.open("rb") as stream:
             os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 

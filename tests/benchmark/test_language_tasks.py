@@ -28,7 +28,7 @@ def context(tmp_path_factory) -> Context:
     write_toy_yeast(place)
     Reference.from_fasta(place / "toy.fa", place / "reference")
     session = Session(
-        tiny_lm(),
+        tiny_lm(window=512),
         name="toy",
         card={"held_out": {"test": list(HELD_OUT)}},
         genome=place / "reference",

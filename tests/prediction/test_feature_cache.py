@@ -1,9 +1,11 @@
 """What is kept on disk changes no prediction, and survives whatever becomes of its writers."""
 
-import json
 import multiprocessing
+import os
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,6 @@ from cisgram.genome.alphabet import decode
 from cisgram.models.base import SplitModel
 from cisgram.prediction import feature_cache
 from cisgram.prediction.feature_cache import FeatureCache, model_hash
-from cisgram.prediction.feature_rows import INDEX, META
 from cisgram.prediction.reuse import Predictions, ReuseConfig, predict_sequences
 from cisgram.prediction.tiles import DIGEST_BYTES, Tile
 from models.tiny import tiny, tiny_enformer, tiny_lm, tiny_tracks
@@ -50,15 +51,13 @@ def predict(
     return predict_sequences(model, windows, species=species, config=config)
 
 
-def files(place: Path) -> dict[str, Path]:
-    """The files of the only model, species and size of tiles."""
-    found = {path.name: path for path in place.glob("*/*/*")}
-    assert len(found) == len(list(place.glob("*/*/*")))
-    return found
+def file_of(place: Path) -> Path:
+    return place / "features.sqlite"
 
 
 def n_kept(place: Path) -> int:
-    return files(place)[INDEX].stat().st_size // DIGEST_BYTES
+    with closing(sqlite3.connect(file_of(place))) as database:
+        return database.execute("SELECT count(*) FROM tiles").fetchone()[0]
 
 
 @pytest.mark.parametrize("make", [tiny_tracks, tiny_lm, tiny_enformer])
@@ -143,31 +142,6 @@ def test_a_model_without_a_local_part_keeps_nothing(place: Path) -> None:
     assert not place.exists()
 
 
-@pytest.mark.parametrize("half", [b"", b"x" * (DIGEST_BYTES // 2)])
-def test_what_a_killed_writer_leaves_is_written_over(
-    half: bytes, model: SplitModel, place: Path
-) -> None:
-    n_first = predict(model, FeatureCache(place), WINDOWS[:2]).account.n_distinct_tiles
-    for name, path in files(place).items():
-        left = b"" if name == META else half if name == INDEX else b"x" * 100_000
-        path.write_bytes(path.read_bytes() + left)
-    after, again = (predict(model, FeatureCache(place)) for _ in range(2))
-    assert after.account.n_cached_tiles == n_first
-    assert again.account.n_distinct_tiles == 0
-    assert n_kept(place) == again.account.n_cached_tiles
-    np.testing.assert_array_equal(again.values, after.values)
-    assert relative(after.values, predict(model, None).values) < TOLERANCE
-
-
-def test_a_writer_killed_before_its_first_digest_is_no_damage(
-    model: SplitModel, place: Path
-) -> None:
-    predict(model, FeatureCache(place))
-    files(place)[INDEX].unlink()
-    assert predict(model, FeatureCache(place)).account.n_cached_tiles == 0
-    assert predict(model, FeatureCache(place)).account.n_distinct_tiles == 0
-
-
 def rows_of(tiles: list[Tile]) -> tuple[torch.Tensor, ...]:
     """Features that say whose they are."""
     numbers = torch.tensor([float(sum(tile.tokens)) for tile in tiles])
@@ -220,78 +194,70 @@ def test_processes_that_write_at_once_corrupt_nothing(model: SplitModel, place: 
     assert n_kept(place) == 33
 
 
+def die_while_writing(place: Path) -> None:
+    """Leave a transaction behind, its journal and some of its pages on disk."""
+    database = sqlite3.connect(file_of(place), isolation_level=None)
+    database.execute("PRAGMA cache_size = 1")
+    database.execute("BEGIN")
+    for number in range(100):
+        database.execute("INSERT INTO tiles VALUES (?, '', ?)", (bytes([number]), bytes(10_000)))
+    os._exit(0)
+
+
+def test_a_writer_that_is_killed_leaves_nothing(model: SplitModel, place: Path) -> None:
+    keep(FeatureCache(place), model, [0, 1, 2])
+    process = multiprocessing.get_context("fork").Process(target=die_while_writing, args=(place,))
+    process.start()
+    process.join(60)
+    assert file_of(place).with_name("features.sqlite-journal").exists()
+    check_kept(FeatureCache(place), model, range(3))
+    keep(FeatureCache(place), model, [3])
+    assert n_kept(place) == 4
+
+
 def test_a_full_cache_grows_no_further_and_predicts_right(
     model: SplitModel, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     n_all = predict(model, FeatureCache(place)).account.n_distinct_tiles
-    whole = sum(path.stat().st_size for path in files(place).values())
-    bound = whole // 2
+    bound = file_of(place).stat().st_size // 2
     monkeypatch.setattr(feature_cache, "_MIB", bound)
     place = place.with_name("small")
     cache = FeatureCache(place, most_mib=1)
     predict(model, cache)
-    sizes = {name: path.stat().st_size for name, path in files(place).items()}
-    assert 0.8 * bound < sum(sizes.values()) <= bound
+    size = file_of(place).stat().st_size
+    assert 0.7 * bound < size <= bound
     assert 0 < n_kept(place) == n_all - cache.n_refused
     assert cache.account.endswith(f"and {cache.n_refused:,} more did not fit.")
     for _ in range(2):
         again = predict(model, FeatureCache(place, most_mib=1))
         assert again.account.n_cached_tiles == n_kept(place)
         assert relative(again.values, predict(model, None).values) < TOLERANCE
-    assert sizes == {name: path.stat().st_size for name, path in files(place).items()}
+    assert size == file_of(place).stat().st_size
 
 
 def test_other_models_count_for_the_bound(
     model: SplitModel, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     predict(model, FeatureCache(place))
-    used = sum(path.stat().st_size for path in files(place).values())
-    monkeypatch.setattr(feature_cache, "_MIB", used)
+    n_first = n_kept(place)
+    monkeypatch.setattr(feature_cache, "_MIB", file_of(place).stat().st_size)
     cache = FeatureCache(place, most_mib=1)
     found = predict(tiny_enformer(), cache)
     assert cache.n_refused == found.account.n_distinct_tiles
-    assert n_kept(place)  # of one model still
+    assert n_kept(place) == n_first
 
 
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-10])
-
-
-def of_another_size(path: Path) -> None:
-    meta = json.loads(path.read_text())
-    path.write_text(json.dumps(meta | {"tile": 2 * TILE}))
-
-
-@pytest.mark.parametrize(
-    ("name", "spoil"),
-    [
-        ("level0", cut),
-        ("level1", Path.unlink),
-        (META, cut),
-        (META, of_another_size),
-        (META, Path.unlink),
-    ],
-)
-def test_damage_is_said_in_one_sentence(name, spoil, model: SplitModel, place: Path) -> None:
+@pytest.mark.parametrize("kept", [0.5, 0])
+def test_damage_is_said_in_one_sentence(kept: float, model: SplitModel, place: Path) -> None:
     predict(model, FeatureCache(place))
-    path = files(place)[name]
-    spoil(path)
+    path = file_of(place)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole))] or b"x" * len(whole))
     with pytest.raises(DataError) as caught:
         predict(model, FeatureCache(place))
     said = str(caught.value)
-    assert said.startswith(f"the features kept in {path.parent} are damaged ({name}")
-    assert said.endswith("; delete that directory.")
-
-
-def test_an_index_that_loses_rows_while_it_is_used_is_damage(
-    model: SplitModel, place: Path
-) -> None:
-    cache = FeatureCache(place)
-    predict(model, cache)
-    predict(model, cache)
-    cut(files(place)[INDEX])
-    with pytest.raises(DataError, match="index lost rows"):
-        predict(model, cache)
+    assert said.startswith(f"the features kept in {path} are damaged (")
+    assert said.endswith("; delete that file.")
 
 
 def test_a_directory_that_is_deleted_is_made_anew(model: SplitModel, place: Path) -> None:

@@ -28,9 +28,7 @@ class RidgeFit:
     """Weights of every SNP and the variance they were shrunk by."""
 
     coefficients: Float64[np.ndarray, "snps"]
-    """Weights per unit of the input."""
     intercept: float
-    """Value at all-zero input."""
     heritability: float
     """Share of the target's variance given to the SNPs by REML, 0 to 1."""
 

@@ -1,4 +1,4 @@
-"""Attribution by gradients: what every base adds to an output, at the cost of one pass or a few."""
+"""Attribution by gradients: contributions of all bases, at the cost of one pass or a few."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Attributions(Result):
-    """What the bases of a region add to an output, by gradients."""
+    """Contributions of the bases of a region to an output, by gradients."""
 
     contributions: Contributions
     """Of the region, along its strand. What is explained is the level on which effects are
@@ -41,10 +41,7 @@ class Attributions(Result):
 
     @property
     def completeness_gap(self) -> float | None:
-        """Contributions of the whole window less the difference from the baseline.
-
-        It is None of plain gradients, which need not add up.
-        """
+        """Contributions of the window less the difference from the baseline; None of plain ones."""
         return self.window.completeness_gap
 
     @property
@@ -65,10 +62,6 @@ class Attributions(Result):
 
         `reference` is the number that is explained; `n_steps` and `completeness_gap` are those of
         integrated gradients.
-
-        Raises:
-            ConfigError: `out` does not end in .npz.
-            DataError: the place cannot be written.
         """
         gap = self.completeness_gap
         own = {
@@ -99,7 +92,7 @@ def attribute(
     n_steps: int | None = None,
     batch: int = 2,
 ) -> Attributions:
-    """Return what every base of a region adds to an output, by gradients times input.
+    """Return the contribution of every base of a region to an output, by gradients times input.
 
     Both strands are read where outputs say so, and what is explained is their mean, as predicted.
 

@@ -40,24 +40,15 @@ def dinucleotide_shuffle(
 
 
 def _final_steps(followers: list[list[int]], last: int, rng: np.random.Generator) -> dict[int, int]:
-    """Draw for each letter but the last one the step that leaves it for good.
-
-    They are drawn again until every letter leads to the last one, as a sequence that uses up
-    all steps needs.
-    """
+    """Draw for each letter but the last the step that leaves it for good, all leading there."""
     leaving = [letter for letter, rest in enumerate(followers) if rest and letter != last]
     while True:
         final = {letter: int(rng.choice(followers[letter])) for letter in leaving}
-        if all(_leads_to(final, letter, last) for letter in leaving):
+        reached = {last}
+        for _ in leaving:
+            reached |= {letter for letter, step in final.items() if step in reached}
+        if reached.issuperset(leaving):
             return final
-
-
-def _leads_to(final: dict[int, int], letter: int, last: int) -> bool:
-    for _ in LETTERS:
-        if letter == last:
-            return True
-        letter = final[letter]
-    return letter == last
 
 
 def matched(
@@ -68,14 +59,7 @@ def matched(
     tolerance: float,
     rng: np.random.Generator,
 ) -> Int64[np.ndarray, "sites n"]:
-    """Draw for each site `n` different candidates whose value is like its own.
-
-    Args:
-        values: of the sites, such as the distance from a start codon.
-        candidates: values of what may stand for chance.
-        n: candidates a site.
-        tolerance: largest difference of value.
-        rng: draws among those within the tolerance.
+    """Draw for each site `n` different candidates whose value is within a tolerance of the site's.
 
     Returns:
         numbers of candidates; a row of -1 where fewer than `n` are within the tolerance.
@@ -137,8 +121,8 @@ def share_ratio(
 ) -> Estimate:
     """Return how much commoner an event is at sites than at their matched background.
 
-    The 95 % interval is a bootstrap over sites, each with its own background. Infinite where
-    the background has no event, NaN where the sites have none either.
+    The 95 % interval is a bootstrap over sites, each with its background. Infinite where the
+    background has no event, NaN where the sites have none either.
 
     Raises:
         DataError: there are no sites.
@@ -192,7 +176,7 @@ def put_in(
     backgrounds: UInt8[np.ndarray, "backgrounds length"],
     position: int,
 ) -> UInt8[np.ndarray, "backgrounds length"]:
-    """Return backgrounds with letters in the place of the bases there; N change nothing.
+    """Return backgrounds with letters in place of their bases from `position` on; N change nothing.
 
     >>> put_in(np.array([1, 4, 1], np.uint8), np.full((1, 5), 3, np.uint8), 1).tolist()
     [[3, 1, 3, 1, 3]]

@@ -1,4 +1,4 @@
-"""What layered models say of mutants of one window, followed from layer to layer.
+"""Layered models on mutants of one window, followed from layer to layer.
 
 What a mutation changes is a cone: one base, then in every layer some rows more on either side.
 """

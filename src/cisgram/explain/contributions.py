@@ -1,4 +1,4 @@
-"""What each base of a region contributes to an output, whatever method said so."""
+"""Contributions of the bases of a region to an output, by whatever method."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,6 @@ from jaxtyping import Float32, UInt8
 from cisgram.core.artifact import write_arrays
 from cisgram.core.checks import ConfigError, DataError, check_suffix
 from cisgram.core.results import Result
-from cisgram.explain.subject import Subject
 from cisgram.genome.alphabet import LETTERS, N
 from cisgram.genome.interval import Interval
 
@@ -59,35 +58,26 @@ class Contributions(Result):
         colours: "Float32[np.ndarray, 'positions 4'] | None" = None,
         colours_are: str = "",
     ) -> "Figure":
-        """Draw the bases as high as they contribute, over numbers of all four in each place.
+        """Draw the bases as high as they contribute, over numbers of all four at each position.
 
-        Args:
-            sites: known sites to mark.
-            colours: numbers of A, C, G and T; hypothetical contributions by default.
-            colours_are: what they are, for the scale.
+        These are `colours`, of A, C, G and T, which `colours_are` names in the scale; hypothetical
+        contributions by default. Known sites are marked.
         """
-        from cisgram.plot.bases import BasePicture, draw_bases
+        from cisgram.plot.bases import draw_bases
 
         return draw_bases(
-            BasePicture(
-                region=self.region,
-                tokens=np.minimum(self.tokens, np.uint8(N)),
-                heights=self.contributions,
-                heights_are="contribution",
-                effects=self.hypothetical if colours is None else colours,
-                effects_are=colours_are or f"contribution to {self.output}",
-                title=f"{self.region}: {self.output} of {self.subject}, by {self.method}",
-                sites=sites,
-            )
+            self.region,
+            np.minimum(self.tokens, np.uint8(N)),
+            self.contributions,
+            effects=self.hypothetical if colours is None else colours,
+            effects_are=colours_are or f"contribution to {self.output}",
+            title=f"{self.region}: {self.output} of {self.subject}, by {self.method}",
+            sites=sites,
         )
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read what `cisgram explain ism` or `cisgram explain attribute` wrote.
-
-        Raises:
-            DataError: it is missing or another file.
-        """
+        """Read what `cisgram explain ism` or `cisgram explain attribute` wrote."""
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 region = Interval.parse(str(arrays["region"]))
@@ -111,29 +101,10 @@ class Contributions(Result):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what `read` reads, as named arrays."""
-        texts = {"region": str(self.region), "subject": self.subject, "output": self.output}
-        texts |= {"method": self.method}
-        numbers = {
-            name: getattr(self, name) for name in ("contributions", "hypothetical", "tokens")
-        }
-        return numbers | {name: np.array(text) for name, text in texts.items()}
+        names = ("contributions", "hypothetical", "tokens", "subject", "output", "method")
+        arrays = {name: np.asarray(getattr(self, name)) for name in names}
+        return arrays | {"region": np.array(str(self.region))}
 
     def write_arrays(self, out: Path) -> None:
-        """Write .npz: contributions, hypothetical, tokens, region, subject, output and method.
-
-        Raises:
-            ConfigError: `out` does not end in .npz.
-            DataError: the place cannot be written.
-        """
+        """Write .npz: contributions, hypothetical, tokens, region, subject, output and method."""
         write_arrays(check_suffix(out, ".npz"), self.arrays())
-
-
-def strongest(values: Float32[np.ndarray, "positions ..."]) -> tuple[int, ...]:
-    """Return where the absolute value is largest; NaN is passed over."""
-    place = np.nanargmax(np.abs(values))
-    return tuple(int(axis) for axis in np.unravel_index(place, values.shape))
-
-
-def position_of(subject: Subject, offset: int) -> str:
-    """Return the place of a base of a region, counted from 1."""
-    return f"{subject.region.chrom}:{subject.region.position(offset) + 1:,}"

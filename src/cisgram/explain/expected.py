@@ -1,4 +1,4 @@
-"""What a language model expects in a region, each base masked, beside what is there."""
+"""A language model's predictions of masked bases in a region, beside the DNA itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ MOST_BASES = 2_000
 
 
 class SiteReading(NamedTuple):
-    """A known site, and what a model expects there."""
+    """A known site, and what a model predicts there."""
 
     name: str
     place: Interval
@@ -76,16 +76,7 @@ class Expected(Result):
     @property
     def sites_table(self) -> pl.DataFrame:
         """The known sites, then the bases outside them: site, place, DNA, expected, bits."""
-        rows = [
-            (
-                site.name,
-                str(site.place),
-                site.dna,
-                site.expected,
-                site.information,
-            )
-            for site in self.sites
-        ]
+        rows = [(own.name, str(own.place), *own[2:]) for own in self.sites]
         rows += [("elsewhere", "", "", "", self.information)]
         names = ("site", "place", "DNA", "expected", "bits")
         return pl.DataFrame(rows, schema=names, orient="row")
@@ -141,17 +132,16 @@ class Expected(Result):
 
     def plot(self) -> "Figure":
         """Draw the predicted letters, as high as the model is sure, over the DNA."""
-        from cisgram.plot.logo import LogoPicture, draw_logo
+        from cisgram.plot.logo import draw_logo
 
-        bits = information(self.map.p)[:, None]
-        picture = LogoPicture(
-            region=self.map.region,
-            tokens=self.map.tokens,
-            heights=(self.map.p * bits).astype(np.float32),
-            title=f"{self.map.region}: bases predicted by {self.model}, each masked",
+        region, tokens, p = self.map
+        return draw_logo(
+            region,
+            tokens,
+            (p * information(p)[:, None]).astype(np.float32),
+            title=f"{region}: bases predicted by {self.model}, each masked",
             sites=self.known_sites,
         )
-        return draw_logo(picture)
 
     @property
     def _inside(self) -> list[Site]:
@@ -172,7 +162,7 @@ def expect(
     sites: Sequence[Site] = (),
     config: MaskingConfig | None = None,
 ) -> Expected:
-    """Return what a language model expects at every base of a region while it is masked.
+    """Return what a language model predicts at every masked base of a region, beside known sites.
 
     Args:
         model: a session, a model, or the name of one.
@@ -195,11 +185,7 @@ def expect(
 
 
 def check_drawable(region: Interval) -> Interval:
-    """Return a region that a figure can hold.
-
-    Raises:
-        ConfigError: it is too long.
-    """
+    """Return a region that a figure can hold; refuse a longer one."""
     if region.length > MOST_BASES:
         raise ConfigError(
             f"{region} has {region.length:,} bases; a figure holds {MOST_BASES:,} at most."

@@ -1,7 +1,7 @@
 """A gene explained from its sequence in every way, as sections."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cisgram.explain.attribute import attribute_subject, compare_with_mutations
@@ -20,7 +20,7 @@ from cisgram.explain.sections import (
     mutation_section,
     signal_section,
 )
-from cisgram.explain.subject import Subject, find_subject
+from cisgram.explain.subject import find_subject
 from cisgram.genome.interval import Interval
 from cisgram.models.base import require_language_model
 from cisgram.plot.sites import Site
@@ -88,7 +88,7 @@ def explain_gene(
     language_model: Session | None = None,
     insertion: Insertion | None = None,
 ) -> GeneExplanation:
-    """Explain a gene: signal, mutagenesis, attribution, and what else is asked for.
+    """Explain a gene: signal, mutagenesis, attribution, and what else is requested.
 
     Args:
         session: a model of tracks and genes.
@@ -97,7 +97,7 @@ def explain_gene(
         output: gene target or track; the model's first by default.
         sites: known sites.
         motifs: looked for in the contributions.
-        language_model: what it expects in the region is shown.
+        language_model: its predictions in the region are shown.
         insertion: motifs that are inserted before other genes.
 
     Raises:
@@ -120,7 +120,8 @@ def explain_gene(
             output=subject.output,
             config=insertion.config,
         )
-    sections = [signal_section(gene_signal(subject), marked=subject.region)]
+    signal = region_signal(session, signal_region(session, subject.gene_body))
+    sections = [signal_section(signal, marked=subject.region)]
     mutations = mutate_subject(subject)
     attributions = attribute_subject(subject)
     agreement = compare_with_mutations(attributions.contributions, mutations)
@@ -142,17 +143,9 @@ def explain_gene(
         region=str(subject.region),
         output=subject.output,
         units=session.outputs.units.get(subject.output, ""),
-        predictions=dict(
-            zip(predicted.outputs, map(float, predicted.values[0].tolist()), strict=True)
-        ),
+        predictions=dict(zip(predicted.outputs, predicted.values[0].tolist(), strict=True)),
         sections=tuple(sections),
     )
-
-
-def gene_signal(subject: Subject) -> Signal:
-    """Return the signal of the window with a gene in its middle, with the genes there."""
-    session = subject.session
-    return region_signal(session, signal_region(session, subject.gene_body))
 
 
 def signal_region(session: Session, gene: Interval) -> Interval:
@@ -169,10 +162,4 @@ def region_signal(session: Session, region: Interval) -> Signal:
     if not session.has_genes:
         return found
     near = {name: place for name, place in session.genes.by_name.items() if place.overlaps(region)}
-    return Signal(
-        region=found.region,
-        resolution=found.resolution,
-        names=found.names,
-        values=found.values,
-        genes=near,
-    )
+    return replace(found, genes=near)

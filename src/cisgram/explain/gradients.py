@@ -1,11 +1,10 @@
-"""Gradients of what models say, base by base: at a window, and on the way to it.
+"""Gradients of a model's output, base by base: at a window, and between a baseline and it.
 
 They cost one pass or a few dozen, whatever the window's length, where mutagenesis costs three a
-base (`cisgram.explain.mutate`). But a gradient says what a little of another base would do, not
-what a mutation does.
+base (`cisgram.explain.mutate`). But a gradient is the effect of a little of another base, not
+of a mutation.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,18 +14,18 @@ from torch import Tensor
 
 from cisgram.core.checks import ConfigError, check_range
 from cisgram.core.device import evaluating
-from cisgram.core.progress import progress
 from cisgram.explain.motifs import UNIFORM
 from cisgram.explain.saturation import Reduce, one_number
 from cisgram.genome.alphabet import N, one_hot
 from cisgram.models.base import MASK, Model, mask_bases
+from cisgram.prediction.batches import in_batches
 
 _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Attribution:
-    """What each base of a window adds to one number that a model says of it."""
+    """Contributions of the bases of a window to one number of a model's output."""
 
     hypothetical: Float32[np.ndarray, "positions 4"]
     """What A, C, G or T would add, were it there, beside a base of the baseline; of plain gradients
@@ -69,7 +68,7 @@ def gradient_times_input(
 
     Args:
         model: any model that `reads_weights`.
-        tokens: the window, A C G T N = 0 1 2 3 4; `MASK` where a language model shall not see it.
+        tokens: the window, A C G T N = 0 1 2 3 4; `MASK` where bases are masked.
         reduce: which number to explain: a model's output, (batch, ...), to (batch,).
         species: number that the model knows the genome by.
 
@@ -110,17 +109,16 @@ def integrated_gradients(
 
     On the straight way from the one to the other, gradients are taken at points of Gauss-Legendre
     quadrature. The contributions add up to the model's number of the window less that of the
-    baseline, but for `completeness_gap`; if that is large, take more steps. What has no base in
-    the window, N or masked, has none in the baseline.
+    baseline, but for `completeness_gap`; if that is large, take more steps. Bases that are N or
+    masked in the window are so in the baseline.
 
     Args:
         model: any model that `reads_weights`.
-        tokens: the window, A C G T N = 0 1 2 3 4; `MASK` where a language model shall not see it.
+        tokens: as `gradient_times_input` takes them.
         reduce: which number to explain: a model's output, (batch, ...), to (batch,).
         n_steps: points on the way.
-        baseline: probabilities of A, C, G and T, of the window, (4,), or of each of its bases,
-            (length, 4); a quarter each by default. What they lack of one is N's. Of another
-            sequence, `one_hot(sequence, np.float64)` makes a baseline.
+        baseline: probabilities of A, C, G and T, (4,) or, of each base, (length, 4); what they lack
+            of one is N's. Of another sequence, `one_hot(sequence, np.float64)` is a baseline.
         species: number that the model knows the genome by.
         batch: points at once.
 
@@ -130,17 +128,16 @@ def integrated_gradients(
     """
     check_range(n_steps, "n_steps", low=1)
     check_range(batch, "batch", low=1)
-    ways, shares = _quadrature(n_steps)
+    points, shares = np.polynomial.legendre.leggauss(n_steps)
+    points, shares = (points + 1) / 2, shares / 2  # from 0 to 1
     with evaluating(model, gradients=True) as device:
         window = _Window(model, tokens, reduce=reduce, species=species, device=device)
         start = window.put(_per_base(baseline, len(tokens)) * window.known[:, None])
         total = np.zeros((len(tokens), 4))
-        with progress("integrating gradients", n_steps) as ticker:
-            for part in _batches(n_steps, batch):
-                along = window.put(ways[part])[:, None, None]
-                _, gradients = window.gradients(start + along * (window.weights - start))
-                total += np.einsum("b,blk->lk", shares[part], gradients)
-                ticker.advance(len(gradients))
+        for part in in_batches(np.arange(n_steps), batch, "integrating gradients"):
+            along = window.put(points[part])[:, None, None]
+            _, gradients = window.gradients(start + along * (window.weights - start))
+            total += np.einsum("b,blk->lk", shares[part], gradients)
         (lowest,), (highest,) = window.values(start[None]), window.values(window.weights[None])
     found = Attribution(
         hypothetical=_beside(total, _per_base(baseline, len(tokens)), window.known),
@@ -218,22 +215,10 @@ def _beside(
     return np.where(known[:, None], gradient - own, np.nan).astype(np.float32)
 
 
-def _quadrature(
-    n_steps: int,
-) -> tuple[Float64[np.ndarray, "steps"], Float64[np.ndarray, "steps"]]:
-    """Return points between 0 and 1, and their shares of an integral."""
-    points, shares = np.polynomial.legendre.leggauss(n_steps)
-    return (points + 1) / 2, shares / 2
-
-
 def _per_base(
     baseline: Float[np.ndarray, "..."], length: int
 ) -> Float64[np.ndarray, "positions 4"]:
-    """Return the baseline of every base.
-
-    Raises:
-        ConfigError: it holds no probabilities of four bases.
-    """
+    """Return the baseline of every base; refuse what is not probabilities of four bases."""
     if baseline.shape not in ((4,), (length, 4)):
         raise ConfigError(
             f"baseline must have a shape of (4,) or ({length}, 4), as the window; "
@@ -245,8 +230,3 @@ def _per_base(
             "baseline must hold probabilities, none below 0 and none that add up to more than 1."
         )
     return rows
-
-
-def _batches(n: int, size: int) -> Iterator[slice]:
-    for first in range(0, n, size):
-        yield slice(first, first + size)

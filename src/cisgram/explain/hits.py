@@ -41,14 +41,8 @@ def find_motifs(
     this region; they are no p-values, and neighbours overlap. Where the model holds to whatever
     bases are there, their motifs match it for that alone.
 
-    Args:
-        found: of in-silico mutagenesis or attribution.
-        motifs: what to look for.
-        p_value: probability that random sequence matches as well at one position and strand; of a
-            motif of which no sequence is so rare, its best sequences are found.
-
-    Raises:
-        ConfigError: `p_value` is no probability.
+    `p_value` is the probability that random sequence matches as well at one position and strand; of
+    a motif of which no sequence is so rare, its best sequences are found.
     """
     check_range(p_value, "p_value", low=0, high=1)
     rows: list[tuple[str | int | float, ...]] = []
@@ -83,12 +77,12 @@ def _rows(
     sizes = core_means(np.abs(found.contributions), motif.width)
     matches = np.stack([cosines(found.hypothetical, way) for way in (motif, motif.reversed())])
     for start, reverse, score in hits:
-        own = matches[int(reverse), start]
+        match = matches[int(reverse), start]
         place = found.region.part(int(start), motif.width, reverse=bool(reverse))
         yield (
             motif.name, motif.accession, place.chrom, place.start, place.end, place.strand,
-            float(score), float(sizes[start]), float((sizes < sizes[start]).mean()), float(own),
-            float((matches < own).mean()),
+            float(score), float(sizes[start]), float((sizes < sizes[start]).mean()), float(match),
+            float((matches < match).mean()),
         )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ the shuffled sequences alone is the motif's global importance (Koo et al. 2021,
 doi:10.1371/journal.pcbi.1008925). The null is the motif's own letters in another order.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _AT_ONCE = 1_024
-"""Windows in memory at once, or those of one motif."""
+"""Windows in memory together, or those of one motif."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -70,7 +70,7 @@ class Insertions(Result):
 
     @property
     def table(self) -> pl.DataFrame:
-        """The effects on `output`, as `of` makes them."""
+        """The effects on `output`, as `of` returns them."""
         return self.of(self.output)
 
     def of(self, output: str) -> pl.DataFrame:
@@ -78,9 +78,6 @@ class Insertions(Result):
 
         A row is a motif and distance. Columns are motif, sequence, distance, n, effect, low, high,
         null, difference (of effect and null, one by one), difference_low and difference_high.
-
-        Raises:
-            ConfigError: there is no such output.
         """
         number = self.outputs.index(check_choice(output, self.outputs, "output"))
         rows: list[dict[str, str | float]] = []
@@ -107,12 +104,12 @@ def _estimates(
     own: Float32[np.ndarray, "subjects"], null: Float32[np.ndarray, "subjects"], *, seed: int
 ) -> tuple[Estimate, Estimate]:
     """Return the mean effect, and how far it is beyond the null; one subject has no interval."""
-    nothing = Estimate(np.nan, np.nan, np.nan)
     if len(own) < 2:
         beyond = float(own.mean() - null.mean())
         return Estimate(float(own.mean()), np.nan, np.nan), Estimate(beyond, np.nan, np.nan)
-    effect = bootstrap_ci(own, seed=seed)
-    return effect, nothing if np.isnan(null).all() else bootstrap_difference(own, null, seed=seed)
+    if np.isnan(null).all():
+        return bootstrap_ci(own, seed=seed), Estimate(np.nan, np.nan, np.nan)
+    return bootstrap_ci(own, seed=seed), bootstrap_difference(own, null, seed=seed)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -161,17 +158,16 @@ def insert(
         DataError: a gene is unknown, a file cannot be used, or fewer than two genes have their
             promoters in the model's window.
     """
-    return carry_out(
-        plan_insertions(
-            model,
-            motifs,
-            sequences,
-            readout=readout,
-            genes=genes,
-            output=output,
-            config=config or InsertConfig(),
-        )
+    plan = plan_insertions(
+        model,
+        motifs,
+        sequences,
+        readout=readout,
+        genes=genes,
+        output=output,
+        config=config or InsertConfig(),
     )
+    return carry_out(plan)
 
 
 def plan_insertions(
@@ -235,11 +231,7 @@ def carry_out(plan: Plan) -> Insertions:
 
 
 def check_motifs(motifs: Sequence[Motif]) -> list[UInt8[np.ndarray, "_width"]]:
-    """Return the likeliest sequence of each motif.
-
-    Raises:
-        ConfigError: there are no motifs, or one has no base that is likelier than another.
-    """
+    """Return the likeliest sequence of each motif."""
     if not motifs:
         raise ConfigError("there must be a motif to insert; got none.")
     letters = [motif.likeliest for motif in motifs]
@@ -258,15 +250,18 @@ def _read_all(
     session, readout, config, letters = plan.session, plan.readout, plan.config, plan.letters
     shape = (len(plan.places), len(letters), len(plan.distances), len(readout.outputs))
     effects, nulls = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    n_rows = config.n_backgrounds + config.n_nulls
+    at_once = max(1, _AT_ONCE // (len(plan.distances) * (1 + config.both_strands) * n_rows))
     with progress("inserting motifs", len(plan.places)) as ticker:
         for number, place in enumerate(plan.places, start=1):  # seeds do not see zeros
             backgrounds = _shuffled(place, config, number)
-            for part in _parts(len(letters), len(plan.distances), config):
+            for first in range(0, len(letters), at_once):
+                part = list(range(first, min(first + at_once, len(letters))))
                 rows = [_rows(letters[motif], config, (number, motif + 1)) for motif in part]
                 tokens, under = _inserted(rows, backgrounds, place, plan)
                 windows = Windows(tokens, np.broadcast_to(place.span, (len(tokens), 2)))
                 kept = readout.read(session.model, windows, species=session.species)
-                n, n_rows = config.n_backgrounds, len(rows[0])
+                n = config.n_backgrounds
                 after = kept[n:].reshape(len(rows), len(plan.distances), -1, n_rows, kept.shape[1])
                 found = readout.effect(after, kept[:n][under])
                 effects[number - 1, part] = found[..., :n, :].mean(axis=(2, 3))
@@ -318,12 +313,3 @@ def _rows(
     rng = np.random.default_rng((config.seed, *numbers))
     nulls = [reordered(letters, rng) for _ in range(config.n_nulls)]
     return np.stack([letters] * config.n_backgrounds + nulls)
-
-
-def _parts(n_motifs: int, n_distances: int, config: InsertConfig) -> Iterator[list[int]]:
-    """Yield numbers of motifs that are read together."""
-    rows = config.n_backgrounds + config.n_nulls
-    each = n_distances * (1 + config.both_strands) * rows
-    size = max(1, _AT_ONCE // each)
-    for first in range(0, n_motifs, size):
-        yield list(range(first, min(first + size, n_motifs)))

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from cisgram.core.checks import ConfigError, DataError, check_range
+from cisgram.core.checks import ConfigError, DataError, check_fields
 from cisgram.explain.motifs import Motif
 from cisgram.genome.interval import Interval
-from cisgram.genome.reference import Reference
 from cisgram.prediction.readouts import Readout
 from cisgram.prediction.sequences import Asked, as_sequences, window_of
 from cisgram.prediction.session import Session
@@ -41,11 +40,9 @@ class InsertConfig:
             object.__setattr__(self, "distances", tuple(self.distances))
             if not self.distances:
                 raise ConfigError("distances must name at least one; got none.")
-        for name in ("n_backgrounds", "n_nulls", "promoter"):
-            check_range(getattr(self, name), name, low=1)
-        check_range(self.seed, "seed", low=0)
-        if self.n_genes is not None:
-            check_range(self.n_genes, "n_genes", low=2)
+        check_fields(self, "n_backgrounds", "n_nulls", "promoter", low=1)
+        check_fields(self, "seed", low=0)
+        check_fields(self, "n_genes", low=2)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,11 +60,7 @@ class InsertionSite:
 
 
 def check_fit(motif: Motif, site: InsertionSite, distances: tuple[int, ...], to: str) -> None:
-    """Refuse a motif that reaches past what is shuffled.
-
-    Raises:
-        ConfigError: with the distance.
-    """
+    """Refuse a motif that reaches past what is shuffled, at one of the distances."""
     room, past = site.landmark - site.shuffled.start, site.shuffled.stop - site.landmark
     for distance in distances:
         before = distance + motif.width // 2
@@ -97,24 +90,19 @@ def sites_of_genes(
     n = min(config.n_genes or len(usable), len(usable))
     rng = np.random.default_rng(config.seed)
     drawn = np.sort(rng.choice(len(usable), n, replace=False)).tolist()
-    chosen = [usable[number] for number in drawn]
-    return [
-        _gene_place(session.reference, name, gene, window, config.promoter)
-        for name, gene, window in chosen
-    ], len(genes) - len(usable)
-
-
-def _gene_place(
-    reference: Reference, name: str, gene: Interval, window: Interval, promoter: int
-) -> InsertionSite:
-    start, end = window.locate(gene)
-    return InsertionSite(
-        name=name,
-        tokens=reference.fetch(window),
-        shuffled=slice(start - promoter, start),
-        landmark=start,
-        span=np.array([start, end]),
-    )
+    sites: list[InsertionSite] = []
+    for name, gene, window in (usable[number] for number in drawn):
+        start, end = window.locate(gene)
+        sites.append(
+            InsertionSite(
+                name=name,
+                tokens=session.reference.fetch(window),
+                shuffled=slice(start - config.promoter, start),
+                landmark=start,
+                span=np.array([start, end]),
+            )
+        )
+    return sites, len(genes) - len(usable)
 
 
 def sites_of_sequences(session: Session, readout: Readout, sequences: Asked) -> list[InsertionSite]:
@@ -128,15 +116,14 @@ def sites_of_sequences(session: Session, readout: Readout, sequences: Asked) -> 
         window = window_of(place, session.model, found.reference, inside=False)
         start, end = window.locate(place)
         inside = slice(max(start, 0), min(end, window.length))
+        span = [inside.start, inside.stop] if readout.of_alleles else [0, window.length]
         places.append(
             InsertionSite(
                 name=name,
                 tokens=found.reference.fetch(window),
                 shuffled=inside,
                 landmark=(inside.start + inside.stop) // 2,
-                span=np.array(
-                    [inside.start, inside.stop] if readout.of_alleles else [0, window.length]
-                ),
+                span=np.array(span),
             )
         )
     return places

@@ -54,11 +54,7 @@ def read_motifs(path: Path | str) -> tuple[Motif, ...]:
 
 
 def jaspar_motifs(taxon: str = "fungi", *, release: str = "JASPAR2026") -> tuple[Motif, ...]:
-    """Return the CORE motifs of a taxonomic group from the database that pyjaspar carries.
-
-    Raises:
-        ConfigError: pyjaspar is not installed.
-    """
+    """Return the CORE motifs of a taxonomic group from the database that pyjaspar carries."""
     try:
         from pyjaspar import jaspardb
     except ImportError:
@@ -79,14 +75,9 @@ def jaspar_motifs(taxon: str = "fungi", *, release: str = "JASPAR2026") -> tuple
 def compare_motifs(
     queries: Sequence[Float[np.ndarray, "..."]], targets: Sequence[Motif]
 ) -> Likeness:
-    """Compare tables of probabilities with motifs by Tomtom (Gupta et al. 2007).
+    """Compare tables of probabilities, (width, 4), with motifs by Tomtom (Gupta et al. 2007).
 
-    Args:
-        queries: (width, 4) each.
-        targets: 25 or more, since the p-values come from them.
-
-    Raises:
-        ConfigError: memelite is not installed.
+    The p-values come from the targets, of which there must be 25 or more.
     """
     try:
         from memelite import tomtom

@@ -40,11 +40,7 @@ class Motif:
     """Of A, C, G and T; none is 0."""
 
     def __post_init__(self) -> None:
-        """Check the table.
-
-        Raises:
-            DataError: it holds something else than probabilities.
-        """
+        """Check the table."""
         p = self.probabilities
         if p.ndim != 2 or p.shape[1] != 4 or not len(p) or not np.all(p > 0):
             raise DataError(
@@ -71,11 +67,7 @@ class Motif:
 
     @classmethod
     def from_consensus(cls, name: str, consensus: str) -> "Motif":
-        """Make a motif of letters, IUPAC's for sets of bases included.
-
-        Raises:
-            DataError: a letter is none of them.
-        """
+        """Make a motif of letters, IUPAC's for sets of bases included."""
         letters = consensus.upper()
         if not letters or set(letters) - set(_BASES_OF):
             raise DataError(f"consensus {consensus!r} of {name} must hold IUPAC letters of bases.")
@@ -160,8 +152,7 @@ def both_strands(
 ) -> Float64[np.ndarray, "2 bases"]:
     """Return `match_scores` of the motif and of its reverse complement.
 
-    Both rows count from the leftmost base of the match. `background` is that of the forward
-    strand.
+    Both rows count from the leftmost base of the match. The background is the forward strand's.
     """
     return np.stack(
         [match_scores(oriented, p, background) for oriented in (motif, motif.reversed())]
@@ -177,20 +168,15 @@ def find_hits(
 ) -> Hits:
     """Return the matches of a motif in a sequence on both strands, none across N.
 
-    Args:
-        motif: what to look for.
-        tokens: where.
-        p_value: probability that background sequence matches as well at one position and strand.
-        background: frequencies of A, C, G and T.
+    `p_value` is the probability that background sequence, of these frequencies of A, C, G and T,
+    matches as well at one position and strand.
     """
     scores = both_strands(motif, one_hot(tokens, np.float64), background)
-    least = np.array(
-        [
-            score_threshold(oriented, p_value, background=background)
-            for oriented in (motif, motif.reversed())
-        ]
-    )
-    strand, start = np.nonzero(scores >= least[:, None])
+    least = [
+        [score_threshold(oriented, p_value, background=background)]
+        for oriented in (motif, motif.reversed())
+    ]
+    strand, start = np.nonzero(scores >= least)
     return Hits(start, strand == 1, scores[strand, start])
 
 

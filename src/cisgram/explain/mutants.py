@@ -1,4 +1,4 @@
-"""What models say of mutants of one window, whole or the DNA around mutations read again."""
+"""Models on mutants of one window, read whole, or the DNA around mutations read again."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator

@@ -25,7 +25,7 @@ Reduce = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Mutagenesis:
-    """What every base of a region does to a model's output."""
+    """Effects of every base of a region on a model's output."""
 
     effects: Float32[np.ndarray, "positions 4 ..."]
     """Output with A, C, G or T put in, minus that of the window as it is: 0 for the base that is
@@ -126,11 +126,7 @@ def mean_of_tracks(output: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch .
 
 
 def one_number(reduce: Reduce) -> Reduce:
-    """Return a function that does what `reduce` does, and refuses all but a number a window.
-
-    Raises:
-        ConfigError: by the function, of an output of any other shape than (batch,).
-    """
+    """Return a function that does what `reduce` does, and refuses all but a number a window."""
 
     def checked(output: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch"]:
         numbers = reduce(output)

@@ -153,6 +153,9 @@ def attribution_section(
             f" Absolute contributions are {contrast['in_sites']:.3f} on average in known sites, "
             f"{contrast['elsewhere']:.3f} elsewhere."
         )
+    method = "its gradient less the mean gradient of the four bases"
+    if found.n_steps:
+        method = f"its mean gradient over {found.n_steps} steps from a quarter of each base"
     facts: dict[str, Any] = {"sites": contrast}
     if agreement is not None:
         sentence += (
@@ -165,18 +168,11 @@ def attribution_section(
         title="Attribution by gradients",
         sentence=sentence,
         draw=lambda: own.plot(sites=sites),
-        caption=f"Letters: contribution of the base that is there, {_of_method(found)}. Colours: "
+        caption=f"Letters: contribution of the base that is there, {method}. Colours: "
         f"the same of A, C, G and T.{' Violet: known sites.' if sites else ''}",
         write_arrays=found.write_arrays,
         facts=facts,
     )
-
-
-def _of_method(found: Attributions) -> str:
-    """Say what a contribution is."""
-    if found.n_steps:
-        return f"its mean gradient over {found.n_steps} steps from a quarter of each base"
-    return "its gradient less the mean gradient of the four bases"
 
 
 def motif_section(found: Contributions, hits: pl.DataFrame, *, n_motifs: int) -> Section:

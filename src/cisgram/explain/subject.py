@@ -45,11 +45,7 @@ class Subject:
 
     @property
     def gene_body(self) -> Interval:
-        """Where the gene lies.
-
-        Raises:
-            ConfigError: the readout is of no gene.
-        """
+        """Where the gene lies."""
         if self.body is None:
             raise ConfigError(f"the readout {self.readout.name} is of no gene.")
         return self.body
@@ -103,13 +99,8 @@ def find_subject(
 ) -> Subject:
     """Find a region, the gene that is read, and the output.
 
-    Args:
-        model: a session, a model, or the name of one.
-        region: such as `chrXIV:187,851-188,050`, a strand may follow; or DNA.
-        readout: what is read; the model's usual readout by default.
-        gene: identifier or name of the gene, with a readout of genes; by default the one whose TSS
-            is nearest to the region's middle.
-        output: which of the readout's effects is explained; the first by default.
+    `region` is such as `chrXIV:187,851-188,050`, a strand may follow; or DNA. Without a `gene`, a
+    readout of genes reads the one whose TSS is nearest to the region's middle.
 
     Raises:
         ConfigError: the model has no such readout or output, or the region is too far from the

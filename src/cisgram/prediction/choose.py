@@ -26,19 +26,15 @@ def choose_readout(session: Session, readout: Readout | str | None = None) -> Re
         return readout
     names = readout_names(session)
     if readout is None:
-        needs_genes = names[0] == "gene" and not session.has_genes
-        readout = names[1] if needs_genes else names[0]
-    if readout == "gene" and readout not in names:
+        readout = names[1] if names[0] == "gene" and not session.has_genes else names[0]
+    if readout not in names:
         raise ConfigError(
             f"{session.name} predicts nothing of genes; use a model of tracks and genes, or the "
             f"readout {names[0]}."
+            if readout == "gene"
+            else f"readout must be one of {', '.join(names)} for {session.name}; got {readout!r}."
         )
-    if readout not in names:
-        raise ConfigError(
-            f"readout must be one of {', '.join(names)} for {session.name}; got {readout!r}."
-        )
-    if readout == EmbeddingDistance.name:
-        return EmbeddingDistance()
-    if session.outputs.are_bases:
-        return MaskedLogRatio() if readout == MaskedLogRatio.name else PseudoLikelihood()
+    of_bases = {own.name: own for own in (EmbeddingDistance, MaskedLogRatio, PseudoLikelihood)}
+    if readout in of_bases:
+        return of_bases[readout]()
     return output_readouts(session.outputs)[readout](session.outputs)

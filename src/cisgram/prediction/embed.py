@@ -1,4 +1,4 @@
-"""Embed stretches of DNA: the output of a layer of any model, with the DNA around in sight."""
+"""Embed sequences: the output of a layer of any model, with the DNA around in sight."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,11 +47,7 @@ class Embeddings(Result):
         return rows.with_columns(start=self.spans[:, 0], end=self.spans[:, 1])
 
     def to_anndata(self) -> Any:
-        """Return AnnData: rows as observations, channels as variables.
-
-        Raises:
-            ConfigError: anndata is not installed.
-        """
+        """Return AnnData: rows as observations, channels as variables."""
         channels = [f"channel{number}" for number in range(self.values.shape[1])]
         return to_anndata(self.values, self.table, channels)
 
@@ -62,11 +58,7 @@ class Embeddings(Result):
         return draw_components(self.values, names=self.table["name"].to_list())
 
     def write_arrays(self, out: Path) -> None:
-        """Write .npz: `values` (rows, channels), `region`, `spans`, and `names` of the sequences.
-
-        Raises:
-            ConfigError: `out` does not end in .npz.
-        """
+        """Write .npz: `values` (rows, channels), `region`, `spans`, `names` of the sequences."""
         write_arrays(
             check_suffix(out, ".npz"),
             {

@@ -1,11 +1,15 @@
-"""Features of tiles kept on disk, for later calls and other processes."""
+"""Features of tiles kept on disk, for later calls and other processes.
 
-import fcntl
+They are rows of one SQLite file. A row's key holds all that its features depend on, so that rows
+are added and never changed.
+"""
+
 import hashlib
 import json
+import sqlite3
 import weakref
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import torch
@@ -14,14 +18,20 @@ from torch import Tensor
 
 from cisgram import __version__
 from cisgram.core.artifact import disk_errors
-from cisgram.core.checks import check_range
+from cisgram.core.checks import DataError, check_range
 from cisgram.core.config import to_plain
 from cisgram.models.base import Model, SplitModel
-from cisgram.prediction.feature_rows import FeatureRows
 from cisgram.prediction.tiles import Tile
 
 _MIB = 2**20
-_LOCK = "lock"
+_TABLE = "CREATE TABLE IF NOT EXISTS tiles (key BLOB PRIMARY KEY, layout TEXT, features BLOB)"
+_SIZE = "SELECT page_count * page_size, page_size FROM pragma_page_count, pragma_page_size"
+_LOCKED_SECONDS = 600
+"""How long a writer waits for others."""
+_DTYPES = {
+    str(dtype).removeprefix("torch."): dtype
+    for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+}
 
 
 class FeatureCache:
@@ -29,9 +39,9 @@ class FeatureCache:
 
     Features are found by the model (its architecture, sizes and weights, and this version of
     cisgram), the kind of device and numbers, the species, the size of tiles, and a digest of the
-    tile. Whatever else they are asked for finds nothing, so that a cache never gives anything but
-    what the model would compute. Processes may share it. When it is full nothing more is added;
-    it may be deleted whenever nobody uses it.
+    tile. Any other request finds nothing, so that a cache never gives anything but what the model
+    would compute. Processes may share it. When it is full nothing more is added; it may be deleted
+    whenever nobody uses it.
     """
 
     def __init__(self, directory: Path | str, *, most_mib: int = 4_096) -> None:
@@ -46,13 +56,13 @@ class FeatureCache:
         """Tiles of them that were there."""
         self.n_refused = 0
         """Tiles that there was no room for."""
-        self._rows: dict[Path, FeatureRows] = {}
+        self._file = self.directory / "features.sqlite"
         self._hashed: tuple[weakref.ref[Model], list[tuple[int, int, int]], str] | None = None
 
     @property
     def mib(self) -> float:
         """Disk that it takes."""
-        return sum(path.stat().st_size for path in self.directory.glob("*/*/*")) / _MIB
+        return self._file.stat().st_size / _MIB if self._file.exists() else 0
 
     @property
     def account(self) -> str:
@@ -75,16 +85,25 @@ class FeatureCache:
             species: number that the model knows the genome by.
 
         Raises:
-            DataError: the directory is damaged.
+            DataError: the file is damaged.
         """
+        prefix, distinct = self._prefix(model, size, species), list(dict.fromkeys(tiles))
+        self.n_asked += len(distinct)
         with disk_errors(self.directory):
-            rows = self._rows_of(model, size, species)
-            rows.refresh()
-            digests = {tile: tile.digest for tile in tiles}
-            there = [tile for tile, digest in digests.items() if digest in rows]
-            self.n_asked += len(digests)
-            self.n_found += len(there)
-            return there, rows.read([digests[tile] for tile in there]) if there else ()
+            if not self._file.exists():
+                return [], ()
+        there: list[Tile] = []
+        rows: list[bytes] = []
+        layout = ""
+        with self._open() as database:
+            query = "SELECT layout, features FROM tiles WHERE key = ?"
+            for tile in distinct:
+                if row := database.execute(query, (prefix + tile.digest,)).fetchone():
+                    layout, features = row
+                    there.append(tile)
+                    rows.append(features)
+        self.n_found += len(there)
+        return there, _unpacked(layout, rows) if there else ()
 
     def add(
         self,
@@ -98,28 +117,34 @@ class FeatureCache:
         """Keep what the model made of tiles, as far as there is room; the rest is as in `find`.
 
         Raises:
-            DataError: the directory is damaged, or the disk is full.
+            DataError: the file is damaged, or the disk is full.
         """
-        with disk_errors(self.directory), self._writing():
-            rows = self._rows_of(model, size, species)
-            room = int((self.most_mib - self.mib) * _MIB)
-            self.n_refused += rows.append([tile.digest for tile in tiles], levels, most=room)
+        prefix, host = self._prefix(model, size, species), [level.cpu() for level in levels]
+        with disk_errors(self.directory):
+            self.directory.mkdir(parents=True, exist_ok=True)
+        with self._open() as database:
+            database.execute(_TABLE)
+            database.execute("BEGIN IMMEDIATE")  # others write before this or after it
+            for number, tile in enumerate(tiles):
+                key = prefix + tile.digest
+                if database.execute("SELECT 1 FROM tiles WHERE key = ?", (key,)).fetchone():
+                    continue
+                row = b"".join(_bytes(level[number]) for level in host)
+                taken, page = database.execute(_SIZE).fetchone()
+                if taken + len(row) + 2 * page > self.most_mib * _MIB:
+                    self.n_refused += 1
+                else:
+                    layout = _layout(levels)
+                    database.execute("INSERT INTO tiles VALUES (?, ?, ?)", (key, layout, row))
 
-    def _rows_of(self, model: SplitModel, size: int, species: int) -> FeatureRows:
+    def _prefix(self, model: SplitModel, size: int, species: int) -> bytes:
+        """Return what the keys of a model's tiles of one size begin with."""
         number = next(model.parameters())
         kind, dtype = number.device.type, number.dtype
         if torch.is_autocast_enabled(kind):
             dtype = torch.get_autocast_dtype(kind)
-        about = {
-            "model": self._hash_of(model),
-            "species": species,
-            "tile": size,
-            # Devices round differently, some by much.
-            "numbers": f"{kind}-{str(dtype).removeprefix('torch.')}",
-        }
-        name = f"species{species}-tile{size}-{about['numbers']}"
-        path = self.directory / str(about["model"]) / name
-        return self._rows.setdefault(path, FeatureRows(path, about))
+        # Devices round differently, some by much.
+        return f"{self._hash_of(model)} {species} {size} {kind} {dtype} ".encode()
 
     def _hash_of(self, model: Model) -> str:
         """Return the model's hash, worked out anew only where its weights were written to."""
@@ -129,12 +154,25 @@ class FeatureCache:
         return self._hashed[2]
 
     @contextmanager
-    def _writing(self) -> Generator[None]:
-        """Keep other processes from writing to the directory meanwhile."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with (self.directory / _LOCK).open("a") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-            yield
+    def _open(self) -> Generator[sqlite3.Connection]:
+        """Open the file for one transaction."""
+        try:
+            with (
+                closing(
+                    sqlite3.connect(self._file, timeout=_LOCKED_SECONDS, isolation_level=None)
+                ) as database,
+                database,
+            ):
+                yield database
+        except sqlite3.OperationalError as error:
+            raise DataError(
+                f"the features kept in {self._file} cannot be read or added to ({error}); free "
+                "some space, or choose another place."
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise DataError(
+                f"the features kept in {self._file} are damaged ({error}); delete that file."
+            ) from error
 
 
 def model_hash(model: Model) -> str:
@@ -144,7 +182,7 @@ def model_hash(model: Model) -> str:
     digest = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16)
     for name, value in sorted(model.state_dict().items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)} ".encode())
-        digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(_bytes(value.cpu()))
     return digest.hexdigest()
 
 
@@ -153,3 +191,25 @@ def _mark(value: Tensor) -> tuple[int, int, int]:
     # torch counts what is written to a tensor, and has no public word for it.
     n_writes = 0 if value.is_inference() else value._version  # pyright: ignore[reportPrivateUsage]
     return id(value), value.data_ptr(), n_writes
+
+
+def _bytes(value: Tensor) -> bytes:
+    return value.contiguous().flatten().view(torch.uint8).numpy().tobytes()
+
+
+def _layout(levels: Sequence[Float[Tensor, "tiles _bins _channels"]]) -> str:
+    """Return bins, channels and type of each level, as JSON."""
+    return json.dumps([[*own.shape[1:], str(own.dtype).removeprefix("torch.")] for own in levels])
+
+
+def _unpacked(
+    layout: str, rows: Sequence[bytes]
+) -> tuple[Float[Tensor, "tiles _bins _channels"], ...]:
+    """Return the levels of features of rows of one layout."""
+    known = [(bins, channels, _DTYPES[dtype]) for bins, channels, dtype in json.loads(layout)]
+    sizes = [bins * channels * dtype.itemsize for bins, channels, dtype in known]
+    joined = torch.frombuffer(bytearray().join(rows), dtype=torch.uint8).view(len(rows), -1)
+    return tuple(
+        part.contiguous().view(dtype).view(len(rows), bins, channels)
+        for part, (bins, channels, dtype) in zip(joined.split(sizes, 1), known, strict=True)
+    )

@@ -15,11 +15,11 @@ from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
 from cisgram.core.checks import DataError, check_range
 from cisgram.core.device import evaluating
-from cisgram.core.progress import progress
 from cisgram.genome.alphabet import N, encode
 from cisgram.genome.reference import Reference
 from cisgram.models.base import Model
-from cisgram.prediction.masked import MaskingConfig, masked_log_p
+from cisgram.prediction.batches import in_batches
+from cisgram.prediction.masked import MaskingConfig, cut_window, masked_log_p
 from cisgram.prediction.readouts import Kept, Readout
 from cisgram.prediction.reuse import ReuseConfig
 from cisgram.prediction.sequences import Windows
@@ -33,18 +33,13 @@ class PseudoLikelihood(Readout):
     of_alleles = True
 
     def __init__(self, *, flank: int = 8, masking: MaskingConfig | None = None) -> None:
-        """Say which bases count.
-
-        Args:
-            flank: bases on either side of the span that count too.
-            masking: how bases are masked.
-        """
+        """Score `flank` bases on either side of the span too."""
         check_range(flank, "flank", low=0)
         self.flank, self.masking = flank, masking or MaskingConfig()
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """Name of what is kept."""
+        """Log p of the span and its flanks."""
         return ("log_likelihood",)
 
     def read(
@@ -81,15 +76,10 @@ class MaskedLogRatio(PseudoLikelihood):
     def ratios(
         self, model: Model, reference: Reference, variants: pl.DataFrame, *, species: int = 0
     ) -> Float32[np.ndarray, "variants"]:
-        """Return log p(alternate) - log p(reference) of substitutions.
+        """Return log p(alternate) - log p(reference) of substitutions; NaN of other variants.
 
-        Insertions and deletions have no site in common, and NaN.
-
-        Args:
-            model: a language model.
-            reference: the genome that the variants were called on.
-            variants: columns chrom, start (from 0), ref and alt.
-            species: number that the model knows the genome by.
+        `variants` have columns chrom, start (from 0), ref and alt. Insertions and deletions have no
+        site in common.
         """
         ratios = np.full(variants.height, np.nan, dtype=np.float32)
         sites: dict[str, set[int]] = {}
@@ -123,12 +113,7 @@ class EmbeddingDistance(Readout):
     of_alleles = True
 
     def __init__(self, *, layer: str | None = None, batch: int = 8) -> None:
-        """Say what is compared.
-
-        Args:
-            layer: name or number of the layer; the model's usual one by default.
-            batch: windows read at once.
-        """
+        """Compare a layer by its name or number; the model's usual one by default."""
         self.layer, self.batch = layer, batch
 
     @property
@@ -147,9 +132,9 @@ class EmbeddingDistance(Readout):
         """Return the mean of the positions that overlap the span, weighted by the bases shared."""
         del config
         found: list[Float32[np.ndarray, "batch channels"]] = []
-        with evaluating(model) as device, progress("embedding", len(windows)) as ticker:
-            for first in range(0, len(windows), self.batch):
-                part = slice(first, first + self.batch)
+        with evaluating(model) as device:
+            for rows in in_batches(range(len(windows)), self.batch, "embedding"):
+                part = slice(rows.start, rows.stop)
                 tokens = torch.from_numpy(np.ascontiguousarray(windows.tokens[part])).to(device)
                 number = torch.full((len(tokens),), species, device=device)
                 embedded = model.embed(tokens, number, layer=self.layer)
@@ -160,7 +145,6 @@ class EmbeddingDistance(Readout):
                 shared = shared / shared.sum(dim=1, keepdim=True).clamp(min=1)
                 mean = torch.einsum("bp,bpc->bc", shared, embedded.values)
                 found.append(mean.float().cpu().numpy())
-                ticker.advance(len(tokens))
         return np.concatenate(found)
 
     def effect(self, alternate: Kept, reference: Kept) -> Float32[np.ndarray, "... 2"]:
@@ -187,7 +171,7 @@ def site_log_probabilities(
     species: int = 0,
     config: MaskingConfig | None = None,
 ) -> dict[str, Float32[np.ndarray, "..."]]:
-    """Return log p of A, C, G and T, in nats, at each site of each contig.
+    """Return log p of A, C, G and T, in nats, at each site of each contig: (sites, 4) by contig.
 
     A site has at least a quarter of a window of sequence on either side, contig permitting.
 
@@ -198,9 +182,6 @@ def site_log_probabilities(
         species: number that the model knows the genome by.
         config: how sites are masked.
 
-    Returns:
-        (sites, 4) by contig.
-
     Raises:
         DataError: sites are out of order or outside their contig.
     """
@@ -210,7 +191,7 @@ def site_log_probabilities(
     for name, positions in sites.items():
         _check_sites(name, positions, len(contigs[name]))
         for rows, start in _groups(positions, len(contigs[name]), model.window):
-            tokens = _cut(contigs[name], start, model.window)
+            tokens = cut_window(contigs[name], start, model.window)
             for chosen in _rounds(positions[rows], config):
                 passes.append(_Pass(tokens, positions[rows][chosen] - start))
                 owners.append((name, rows[chosen]))
@@ -230,42 +211,38 @@ def pseudo_log_likelihood(
     species: int = 0,
     config: MaskingConfig | None = None,
 ) -> Float64[np.ndarray, "haplotypes"]:
-    """Return the sum of log p, in nats, of the scored bases, each masked alone.
+    """Return the sum of log p, in nats, of the scored bases, each masked alone; N counts 0.
 
-    Haplotypes that differ in nothing but the masked base are read once.
+    Haplotypes that differ in nothing but the masked base are read once. `apart` of the config has
+    no part in it.
 
     Args:
         model: it reads windows of this length.
         windows: haplotypes in their genomic context.
-        scored: bases that count; N counts 0.
+        scored: bases that count.
         species: number that the model knows the genome by.
-        config: how bases are masked; `apart` has no part in it.
+        config: how bases are masked.
     """
     config = config or MaskingConfig()
     haplotypes, positions = np.nonzero(scored & (windows != N))
-    if config.masking == "none" or model.causal:
-        groups = [np.flatnonzero(haplotypes == row) for row in range(len(windows))]
+    together = config.masking == "none" or model.causal
+    if together:
+        groups = [(row, positions[haplotypes == row]) for row in np.unique(haplotypes)]
     else:
-        groups = [np.array([row]) for row in range(len(haplotypes))]
-    groups = [group for group in groups if group.size]
-    numbers: dict[bytes, int] = {}
-    passes: list[_Pass] = []
-    which: list[int] = []
-    for group in groups:
-        tokens, places = windows[haplotypes[group[0]]], positions[group]
-        seen = tokens.copy()
-        if len(group) == 1 and config.masking != "none" and not model.causal:
+        groups = list(zip(haplotypes, positions[:, None], strict=True))
+    passes: dict[bytes, _Pass] = {}
+    keys: list[bytes] = []
+    for row, places in groups:
+        seen = windows[row].copy()
+        if not together:
             seen[places] = N
-        key = seen.tobytes() + places.tobytes()
-        if key not in numbers:
-            numbers[key] = len(passes)
-            passes.append(_Pass(tokens, places))
-        which.append(numbers[key])
-    read = _read(model, passes, species, config=config)
+        keys.append(seen.tobytes() + places.tobytes())
+        passes.setdefault(keys[-1], _Pass(windows[row], places))
+    found = _read(model, list(passes.values()), species, config=config)
+    log_p = dict(zip(passes, found, strict=True))
     total = np.zeros(len(windows))
-    for group, number in zip(groups, which, strict=True):
-        own = windows[haplotypes[group], positions[group]]
-        total[haplotypes[group[0]]] += float(read[number][np.arange(len(group)), own].sum())
+    for (row, places), key in zip(groups, keys, strict=True):
+        total[row] += float(log_p[key][np.arange(len(places)), windows[row, places]].sum())
     return total
 
 
@@ -310,22 +287,13 @@ def _rounds(
     return [np.array(chosen) for chosen in rounds]
 
 
-def _cut(
-    contig: UInt8[np.ndarray, "bases"], start: int, length: int
-) -> UInt8[np.ndarray, "length"]:
-    """Return tokens from `start`, N past the contig's end."""
-    inside = contig[start : start + length]
-    return np.pad(inside, (0, length - len(inside)), constant_values=N)
-
-
 def _read(
     model: Model, passes: list[_Pass], species: int, *, config: MaskingConfig
 ) -> list[Float32[np.ndarray, "sites 4"]]:
     """Return log p at the positions of each pass."""
     found: list[Float32[np.ndarray, "sites 4"]] = []
-    with evaluating(model) as device, progress("reading alleles", len(passes)) as ticker:
-        for first in range(0, len(passes), config.batch):
-            part = passes[first : first + config.batch]
+    with evaluating(model) as device:
+        for part in in_batches(passes, config.batch, "reading alleles"):
             tokens = torch.from_numpy(np.stack([one.tokens for one in part])).to(device)
             masked = np.zeros(tokens.shape, dtype=bool)
             for row, one in enumerate(part):
@@ -335,5 +303,4 @@ def _read(
             read = masked_log_p(model, tokens, mask, species=numbers, config=config)
             log_p = read.cpu().numpy()
             found += [log_p[row, one.positions] for row, one in enumerate(part)]
-            ticker.advance(len(part))
     return found

@@ -1,6 +1,6 @@
-"""What a language model expects of bases that are masked.
+"""What a language model predicts of masked bases.
 
-Bases are masked in a few passes, so that each is predicted from all that is visible in its own.
+Bases are masked in a few passes, so that each is predicted from all that is visible in its pass.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int, UInt8
 from torch import Tensor
 
-from cisgram.core.checks import check_choice, check_range
+from cisgram.core.checks import check_choice, check_fields
 from cisgram.core.device import evaluating
 from cisgram.core.progress import progress
 from cisgram.data.masking import mask_once
@@ -48,9 +48,7 @@ class MaskingConfig:
         """Check every field."""
         check_choice(self.strands, get_args(Strands), "strands")
         check_choice(self.masking, get_args(Masking), "masking")
-        check_range(self.n_passes, "n_passes", low=1)
-        check_range(self.apart, "apart", low=1)
-        check_range(self.batch, "batch", low=1)
+        check_fields(self, "n_passes", "apart", "batch", low=1)
 
 
 class WindowReading(NamedTuple):
@@ -63,7 +61,7 @@ class WindowReading(NamedTuple):
 
 
 class RegionMap(NamedTuple):
-    """What a model expects in a region, read along the region's strand."""
+    """What a model predicts in a region, read along the region's strand."""
 
     region: Interval
     tokens: UInt8[np.ndarray, "bases"]
@@ -73,7 +71,7 @@ class RegionMap(NamedTuple):
 
     @property
     def likeliest(self) -> UInt8[np.ndarray, "bases"]:
-        """The base that is expected most at each position."""
+        """The base that is predicted likeliest at each position."""
         return np.nan_to_num(self.p, nan=-1).argmax(axis=1).astype(np.uint8)
 
 
@@ -100,7 +98,9 @@ def read_contigs(
     with progress("reading windows", len(windows)) as ticker:
         for length, numbers in by_length(lengths, most=config.batch * model.window):
             places = [windows[number] for number in numbers]
-            tokens = np.stack([_window(contigs[name], start, length) for name, start, _ in places])
+            tokens = np.stack(
+                [cut_window(contigs[name], start, length) for name, start, _ in places]
+            )
             rngs = [np.random.default_rng([config.seed, number]) for number in numbers]
             masks = np.stack(
                 [mask_once(length, min(n_passes, length), rng) for rng in rngs], axis=1
@@ -136,9 +136,9 @@ def masked_log_p(
 
     logits = read(tokens, mask)
     if config.strands == "both":
-        turned = torch.where(tokens < N, T - tokens, tokens).flip(1)
-        # A and T, C and G change places as the window is turned back.
-        logits = (logits + read(turned, mask.flip(1)).flip(1, 2)) / 2
+        backward = torch.where(tokens < N, T - tokens, tokens).flip(1)
+        # A and T, C and G change places in the reverse complement.
+        logits = (logits + read(backward, mask.flip(1)).flip(1, 2)) / 2
     return torch.log_softmax(logits.float(), dim=-1)
 
 
@@ -149,16 +149,9 @@ def masked_probabilities(
     species: int = 0,
     config: MaskingConfig | None = None,
 ) -> dict[str, Float32[np.ndarray, "_ 4"]]:
-    """Return the probabilities of A, C, G and T at every base while it is masked, NaN at N.
+    """Return (bases, 4) by contig: probabilities of A, C, G and T at masked bases, NaN at N.
 
-    Args:
-        model: it reads the contigs in its own windows.
-        contigs: tokens by name.
-        species: number that the model knows the genome by.
-        config: how bases are masked.
-
-    Returns:
-        (bases, 4) by contig.
+    The model reads the contigs in windows; `species` is the number that it knows the genome by.
     """
     config = config or MaskingConfig()
     found = {name: np.empty((len(tokens), 4), np.float32) for name, tokens in contigs.items()}
@@ -177,7 +170,7 @@ def read_region(
     species: int = 0,
     config: MaskingConfig | None = None,
 ) -> RegionMap:
-    """Return what a model expects at every base of a region, the DNA around it in sight.
+    """Return what a model predicts at every base of a region, the DNA around it in sight.
 
     Each half of a window, or the whole region where it is shorter, stands in the middle of a window
     of the model.
@@ -207,10 +200,11 @@ def _starts(tokens: UInt8[np.ndarray, "bases"], model: Model) -> Iterator[tuple[
         yield min(fresh, max(len(tokens) - model.window, 0)), fresh
 
 
-def _window(
-    tokens: UInt8[np.ndarray, "bases"], start: int, length: int
+def cut_window(
+    contig: UInt8[np.ndarray, "bases"], start: int, length: int
 ) -> UInt8[np.ndarray, "length"]:
-    part = tokens[start : start + length]
+    """Return tokens from `start`, N past the contig's end."""
+    part = contig[start : start + length]
     return np.pad(part, (0, length - len(part)), constant_values=N)
 
 

@@ -10,10 +10,10 @@ import polars as pl
 from jaxtyping import Float32
 
 from cisgram.core.checks import ConfigError, DataError
-from cisgram.core.progress import progress
 from cisgram.core.results import Result, to_anndata
 from cisgram.genome.interval import Interval
 from cisgram.models.base import Model
+from cisgram.prediction.batches import in_batches
 from cisgram.prediction.choose import choose_readout
 from cisgram.prediction.perplexity import information
 from cisgram.prediction.readouts import OutputReadout, Readout
@@ -48,11 +48,7 @@ class Predictions(Result):
         return self.rows.hstack(list(columns))
 
     def to_anndata(self) -> Any:
-        """Return AnnData: rows as observations, outputs as variables.
-
-        Raises:
-            ConfigError: anndata is not installed.
-        """
+        """Return AnnData: rows as observations, outputs as variables."""
         return to_anndata(self.values, self.rows, list(self.outputs))
 
     def plot(self) -> "Figure":
@@ -112,12 +108,8 @@ def predict_genes(
 ) -> Predictions:
     """Predict genes in the middle of windows, or as near as their contigs' ends allow.
 
-    Args:
-        session: the model.
-        genes: bodies of the genes on their strands, by name; of one longer than what a window
-            predicts the middle counts.
-        readout: what is read of them.
-        config: sizes, memory and cache.
+    `genes` are bodies by name, on their strands; of one longer than what a window predicts the
+    middle counts.
 
     Raises:
         DataError: a gene lies on no contig.
@@ -125,23 +117,17 @@ def predict_genes(
     chosen = choose_readout(session, readout)
     if not genes:
         raise ConfigError("give at least one gene to predict; got none.")
+    bodies = Sequences(tuple(genes), tuple(genes.values()), session.reference)
     if not isinstance(chosen, OutputReadout):
-        bodies = Sequences(tuple(genes), tuple(genes.values()), session.reference)
         if readout is None:
             return _predict_regions(session, bodies, config=config, name="gene")
         return _predict_windows(session, bodies, chosen, config=config, name="gene")
-    places = list(genes.values())
     kept: list[Float32[np.ndarray, "genes kept"]] = []
-    with progress("reading genes", len(places)) as ticker:
-        for first in range(0, len(places), _AT_ONCE):
-            part = places[first : first + _AT_ONCE]
-            windows = windows_of_places(part, session.model, session.reference, inside=True)
-            kept.append(chosen.read(session.model, windows, species=session.species, config=config))
-            ticker.advance(len(part))
-    rows = Sequences(tuple(genes), tuple(places), session.reference).table
-    return Predictions(
-        rows=rows.rename({"name": "gene"}), outputs=chosen.outputs, values=np.concatenate(kept)
-    )
+    for part in in_batches(bodies.places, _AT_ONCE, "reading genes"):
+        windows = windows_of_places(part, session.model, session.reference, inside=True)
+        kept.append(chosen.read(session.model, windows, species=session.species, config=config))
+    rows = bodies.table.rename({"name": "gene"})
+    return Predictions(rows=rows, outputs=chosen.outputs, values=np.concatenate(kept))
 
 
 def _predict_windows(

@@ -5,6 +5,7 @@ model's outputs say so. `effect` compares what was kept of an alternate and a re
 """
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -48,14 +49,7 @@ class Readout(ABC):
         species: int = 0,
         config: ReuseConfig | None = None,
     ) -> Float32[np.ndarray, "windows kept"]:
-        """Return what is kept of windows.
-
-        Args:
-            model: the network.
-            windows: tokens, and what is read in each.
-            species: number that the model knows the genome by.
-            config: sizes, memory and cache.
-        """
+        """Return what is kept of windows; `species` is the number the model knows the genome by."""
 
     @abstractmethod
     def effect(self, alternate: Kept, reference: Kept) -> Float32[np.ndarray, "... outputs"]:
@@ -66,7 +60,7 @@ class OutputReadout(Readout):
     """Numbers of a model's output, which gradients flow through."""
 
     def __init__(self, outputs: Outputs) -> None:
-        self.meaning = outputs
+        self.meaning, self.outputs = outputs, outputs.names
 
     @abstractmethod
     def keep(
@@ -99,21 +93,14 @@ class OutputReadout(Readout):
         config: ReuseConfig | None = None,
     ) -> Float32[np.ndarray, "windows kept"]:
         """Return what is kept of windows, the mean of both strands where outputs say so."""
-        tokens, spans = windows.tokens, windows.spans
-        found = predict_sequences(
-            model, tokens, spans=spans, species=species, reduce=self.forward, config=config
-        ).values
+        read = partial(
+            predict_sequences, model, spans=windows.spans, species=species, config=config
+        )
+        forward = read(windows.tokens, reduce=self.forward).values
         if not self.meaning.both_strands:
-            return found
-        turned = predict_sequences(
-            model,
-            reverse_complement(tokens),
-            spans=spans,
-            species=species,
-            reduce=self.backward,
-            config=config,
-        ).values
-        return (found + turned) / 2
+            return forward
+        backward = read(reverse_complement(windows.tokens), reduce=self.backward).values
+        return (forward + backward) / 2
 
     def effect(self, alternate: Kept, reference: Kept) -> Float32[np.ndarray, "... outputs"]:
         """Return differences of levels."""
@@ -134,10 +121,6 @@ class WindowOutputs(OutputReadout):
     """The outputs of whole windows; effects are differences."""
 
     name = "outputs"
-
-    def __init__(self, outputs: Outputs) -> None:
-        super().__init__(outputs)
-        self.outputs = outputs.names
 
     def keep(
         self, units: Float[Tensor, "batch columns"], spans: Int64[np.ndarray, "batch 2"]
@@ -174,10 +157,6 @@ class TrackSums(SpanReadout):
 
     name = "tracks"
 
-    def __init__(self, outputs: Outputs) -> None:
-        super().__init__(outputs)
-        self.outputs = outputs.names
-
     def of_rows(
         self, units: Float[Tensor, "batch rows columns"], bounds: tuple[int, int]
     ) -> Float[Tensor, "batch kept"]:
@@ -194,10 +173,6 @@ class RowMeans(SpanReadout):
     """Means of the outputs over a span; effects are differences."""
 
     name = "mean"
-
-    def __init__(self, outputs: Outputs) -> None:
-        super().__init__(outputs)
-        self.outputs = outputs.names
 
     def of_rows(
         self, units: Float[Tensor, "batch rows columns"], bounds: tuple[int, int]

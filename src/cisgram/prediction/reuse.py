@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor
 
-from cisgram.core.checks import ConfigError, check_range
+from cisgram.core.checks import ConfigError, check_fields
 from cisgram.core.device import device_of, evaluating
 from cisgram.core.progress import progress
 from cisgram.models.base import Model, SplitModel, check_tokens
@@ -51,10 +51,7 @@ class ReuseConfig:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        check_range(self.batch, "batch", low=1)
-        check_range(self.memory_mib, "memory_mib", low=1)
-        if self.tile is not None:
-            check_range(self.tile, "tile", low=1)
+        check_fields(self, "batch", "memory_mib", "tile", low=1)
 
 
 @dataclass(kw_only=True)
@@ -114,19 +111,20 @@ def predict_sequences(
 ) -> Predictions:
     """Predict windows of one length, whatever they are: haplotypes, variants, mutants.
 
+    A model that is no `SplitModel` reads each distinct window whole.
+
     Args:
-        model: any model; one that is no `SplitModel` reads each distinct window whole.
+        model: any model.
         windows: tokens A C G T N = 0 1 2 3 4, with any axes before the last.
-        spans: first base and the one after the last of what is read in each window, for `reduce`;
-            the whole window by default.
+        spans: first base and the one after the last of what `reduce` reads in each window; the
+            whole window by default.
         species: number that the model knows the genome by.
         reuse: read shared DNA once; otherwise every window is read whole, one after the other.
         reduce: what to keep of outputs and their windows' spans; all where None.
         config: sizes, memory and cache.
 
     Raises:
-        ConfigError: the windows' length, or the tile, does not suit the model, or there are tokens
-            that it does not know.
+        ConfigError: the windows' length, the tile or a token does not suit the model.
     """
     config = config or ReuseConfig()
     flat = windows.reshape(-1, windows.shape[-1])

@@ -1,4 +1,4 @@
-"""Stretches of DNA that a model is asked about: regions of a genome, records, or letters."""
+"""DNA to predict: regions of a genome, records of a FASTA, or letters."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _FASTA = {".fa", ".fasta", ".fna"}
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """Named stretches of DNA, of any length, each with the DNA around it.
+    """Named regions of DNA, of any length, each with the DNA around it.
 
     >>> sequences = Sequences.from_letters(["ACGT", "GATTACA"])
     >>> sequences.table.select("name", "start", "end").rows()
@@ -49,22 +49,14 @@ class Sequences:
 
     @classmethod
     def from_bed(cls, path: Path | str, genome: Path | str | Reference) -> "Sequences":
-        """Read the regions of a BED.
-
-        Raises:
-            DataError: a file cannot be used, or names a contig that the genome lacks.
-        """
+        """Read the regions of a BED."""
         reference = genome if isinstance(genome, Reference) else open_reference(genome)
         names, places = read_bed(path, reference)
         return cls(tuple(names), tuple(places), reference)
 
     @classmethod
     def from_fasta(cls, path: Path | str) -> "Sequences":
-        """Read every record of a FASTA, whole.
-
-        Raises:
-            DataError: the file cannot be used.
-        """
+        """Read every record of a FASTA, whole."""
         return cls.of_contigs(open_reference(path))
 
     @classmethod
@@ -77,31 +69,21 @@ class Sequences:
     def from_letters(
         cls, letters: Sequence[str], names: Sequence[str] | None = None
     ) -> "Sequences":
-        """Take sequences as they are written.
-
-        Raises:
-            DataError: one holds anything but letters, or two have one name.
-            ConfigError: one is empty, or there are more or fewer names.
-        """
+        """Take sequences as they are written."""
         tokens = [encode(text) for text in letters]
-        if not tokens or not all(own.size for own in tokens):
+        if not tokens or not all(bases.size for bases in tokens):
             raise ConfigError("every sequence must have a base; one has none.")
         names = names or [f"sequence{number}" for number in range(1, len(tokens) + 1)]
         check_unique(names, "sequence", "names")
         if len(names) != len(tokens):
             raise ConfigError(f"there are {len(tokens)} sequences and {len(names)} names.")
-        sizes = {name: own.size for name, own in zip(names, tokens, strict=True)}
+        sizes = {name: bases.size for name, bases in zip(names, tokens, strict=True)}
         reference = Reference(Path("sequences"), sizes, np.concatenate(tokens))
         return cls.of_contigs(reference)
 
     @classmethod
     def from_regions(cls, regions: Iterable[Interval | str], reference: Reference) -> "Sequences":
-        """Take regions such as `chrXIV:187,851-188,050`.
-
-        Raises:
-            ConfigError: one is no region, or reaches past its contig.
-            DataError: one lies on no contig.
-        """
+        """Take regions such as `chrXIV:187,851-188,050`."""
         places = [
             region if isinstance(region, Interval) else Interval.parse(region) for region in regions
         ]
@@ -115,11 +97,7 @@ Asked = Sequences | Interval | Path | str | Sequence[str]
 
 
 def as_sequences(asked: Asked, reference: "Reference | None") -> Sequences:
-    """Return what is meant by a file, a region or letters.
-
-    Args:
-        asked: `Sequences`, the path of a BED or FASTA, regions, or DNA.
-        reference: what regions lie on; None where there is none.
+    """Return the sequences of a file, a region or letters; regions lie on `reference`.
 
     Raises:
         ConfigError: it is none of these, or needs a genome.
@@ -135,27 +113,25 @@ def as_sequences(asked: Asked, reference: "Reference | None") -> Sequences:
             return Sequences.from_fasta(path)
         return Sequences.from_bed(path, _known(reference, str(path)))
     listed = [asked] if isinstance(asked, Interval | str) else list(asked)
-    if listed and all(isinstance(own, str) and is_dna(own) for own in listed):
-        return Sequences.from_letters([str(own) for own in listed])
+    if listed and all(isinstance(text, str) and _is_dna(text) for text in listed):
+        return Sequences.from_letters([str(text) for text in listed])
     return Sequences.from_regions(listed, _known(reference, str(listed[0])))
 
 
-def is_dna(text: str) -> bool:
-    """Say whether a text is nothing but A C G T N.
-
-    >>> is_dna("GATTACAN"), is_dna("chrI:1-10")
-    (True, False)
-    """
+def _is_dna(text: str) -> bool:
+    """Say whether a text is nothing but A C G T N."""
     return bool(text) and set(text.upper()) <= set(LETTERS)
 
 
 def _is_file(text: str) -> bool:
-    return not is_dna(text) and ":" not in text and Path(text).suffix != ""
+    return not _is_dna(text) and ":" not in text and Path(text).suffix != ""
 
 
 def _known(reference: Reference | None, asked: str) -> Reference:
     if reference is None:
-        raise ConfigError(f"{asked} lies on a genome and none is known; name one by genome.")
+        raise ConfigError(
+            f"{asked} lies on a genome and none is known; add --genome, in Python genome=."
+        )
     return reference
 
 
@@ -172,17 +148,10 @@ class Windows:
 
 
 def window_of(place: Interval, model: Model, reference: Reference, *, inside: bool) -> Interval:
-    """Return the window that a model reads a place in, the place in its middle.
+    """Return the window that a model reads a region in, the region's middle in its middle.
 
-    Args:
-        place: what is asked about; of one longer than the window the middle counts.
-        model: whose window it is.
-        reference: what the place lies on.
-        inside: move the window to lie within the contig, as far as it does; otherwise N is read
-            past the contig's ends.
-
-    Raises:
-        DataError: there is no such contig.
+    `inside` moves it to lie within the contig, as far as it does; otherwise N is read past the
+    contig's ends.
     """
     length, size = model.window, reference.contig(place.chrom).size
     window = place.around(length)
@@ -195,7 +164,7 @@ def window_of(place: Interval, model: Model, reference: Reference, *, inside: bo
 def windows_of_places(
     places: Sequence[Interval], model: Model, reference: Reference, *, inside: bool
 ) -> Windows:
-    """Return places in the middle of windows, and where they lie in them."""
+    """Return windows with regions in their middle, and where the regions lie in them."""
     around = [window_of(place, model, reference, inside=inside) for place in places]
     spans = [window.locate(place) for window, place in zip(around, places, strict=True)]
     return Windows(

@@ -1,4 +1,4 @@
-"""A model ready to be asked: weights, card, outputs, genome and genes, each file read once."""
+"""A model ready for predictions: weights, card, outputs, genome, genes, each file read once."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -91,35 +91,22 @@ class Session:
 
     @property
     def outputs(self) -> Outputs:
-        """What its predictions are."""
+        """What its predictions mean."""
         return self.model.outputs
 
     @cached_property
     def reference(self) -> Reference:
-        """Sequence of the genome.
-
-        Raises:
-            DataError: the genome cannot be used.
-            ConfigError: none is named, and the card names none that the package has.
-        """
+        """Sequence of the genome; a ConfigError where none is known."""
         return open_reference(self._named_genome)
 
     @property
     def known_reference(self) -> Reference | None:
         """Sequence of the genome; None where no genome is known."""
-        genome = self._genome if self._genome is not None else self.card.get("genome")
-        if genome is None or (self._genome is None and packaged_genome(genome) is None):
-            return None
-        return self.reference
+        return None if self._known_genome is None else self.reference
 
     @cached_property
     def genes(self) -> Genes:
-        """Genes of the genome.
-
-        Raises:
-            DataError: the annotation cannot be used.
-            ConfigError: none is named, and the genome comes without.
-        """
+        """Genes of the genome; a ConfigError where the genome comes without."""
         source = self._annotation
         if source is None:
             source = self._named_genome
@@ -137,35 +124,34 @@ class Session:
     @property
     def has_genes(self) -> bool:
         """Whether genes are known without asking for an annotation."""
-        if self._annotation is not None:
-            return True
-        genome = self._genome if self._genome is not None else self.card.get("genome")
-        return genome is not None and packaged_genome(genome) is not None
+        genome = self._known_genome
+        has_own = genome is not None and packaged_genome(genome) is not None
+        return self._annotation is not None or has_own
+
+    @property
+    def _known_genome(self) -> Path | str | None:
+        """The genome that was named, or the packaged one that the card names."""
+        genome = self.card.get("genome")
+        packaged = genome if genome is not None and packaged_genome(genome) is not None else None
+        return packaged if self._genome is None else self._genome
 
     @property
     def _named_genome(self) -> Path | str:
-        if self._genome is not None:
-            return self._genome
-        known, own = ", ".join(packaged_genome_names()), self.card.get("genome")
-        if own is None:
+        if self._known_genome is not None:
+            return self._known_genome
+        known, genome = ", ".join(packaged_genome_names()), self.card.get("genome")
+        if genome is None:
             raise ConfigError(
                 f"{self.name} does not say which genome it is of; add --genome, a FASTA or {known}."
             )
-        if packaged_genome(own) is None:
-            raise ConfigError(
-                f"{self.name} is of the genome {own}, which is not in the package; add --genome, "
-                f"its FASTA, or update cisgram (there is {known})."
-            )
-        return own
+        raise ConfigError(
+            f"{self.name} is of the genome {genome}, which is not in the package; add --genome, "
+            f"its FASTA, or update cisgram (there is {known})."
+        )
 
 
 def as_session(model: "Session | Model | Path | str") -> Session:
-    """Return a session of what names or is a model.
-
-    Raises:
-        DataError: there is no such model.
-        ConfigError: it is a network that was not wrapped.
-    """
+    """Return a session of what names or is a model."""
     if isinstance(model, Session):
         return model
     if isinstance(model, Model):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,14 +13,14 @@ from torch import Tensor
 
 from cisgram.core.artifact import write_arrays
 from cisgram.core.checks import ConfigError
-from cisgram.core.progress import progress
 from cisgram.core.results import Result
 from cisgram.genome.alphabet import reverse_complement
 from cisgram.genome.bigwig import write_bigwig
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
 from cisgram.plot.sites import Site
-from cisgram.prediction.masked import MaskingConfig, read_region
+from cisgram.prediction.batches import in_batches
+from cisgram.prediction.masked import read_region
 from cisgram.prediction.reuse import ReuseConfig, Spans, predict_sequences
 from cisgram.prediction.session import Session
 
@@ -57,31 +58,24 @@ class Signal(Result):
         columns = {name: self.values[:, number] for number, name in enumerate(self.names)}
         return pl.DataFrame(place | columns)
 
-    def plot(
-        self,
-        *,
-        sites: Sequence[Site] = (),
-        marked: Interval | None = None,
-    ) -> "Figure":
+    def plot(self, *, sites: Sequence[Site] = (), marked: Interval | None = None) -> "Figure":
         """Draw each output along the region, over the genes there."""
-        from cisgram.plot.tracks import TrackPicture, draw_tracks
+        from cisgram.plot.tracks import draw_tracks
 
-        picture = TrackPicture(
-            region=self.region, resolution=self.resolution, names=self.names, values=self.values
+        return draw_tracks(
+            self.region,
+            self.names,
+            self.values,
+            resolution=self.resolution,
+            genes=self.genes,
+            sites=sites,
+            marked=marked,
         )
-        return draw_tracks(picture, genes=self.genes, sites=sites, marked=marked)
 
     def write_arrays(self, out: Path) -> None:
         """Write .npz: `signal` (rows, outputs), `names`, `region` and `resolution`."""
-        write_arrays(
-            out,
-            {
-                "signal": self.values,
-                "names": np.array(self.names),
-                "region": np.array(str(self.region)),
-                "resolution": np.int64(self.resolution),
-            },
-        )
+        facts = {"region": np.array(str(self.region)), "resolution": np.int64(self.resolution)}
+        write_arrays(out, {"signal": self.values, "names": np.array(self.names)} | facts)
 
 
 def predict_signal(
@@ -91,18 +85,12 @@ def predict_signal(
     *,
     config: ReuseConfig | None = None,
 ) -> list[Signal]:
-    """Predict along regions, the mean of both strands.
+    """Predict along regions of any length, the mean of both strands.
 
     Each window predicts its middle, and the windows lie evenly about the middle of the region, so
     that every row is seen with the DNA around it, N past the ends of contigs. Rows count from a
-    region's first base; the last may reach past its end. A language model predicts each base
-    while it is masked.
-
-    Args:
-        session: the model.
-        regions: of any length; on strand `-` rows and strands are those of that strand.
-        reference: what they lie on.
-        config: sizes, memory and cache.
+    region's first base along its strand; the last may reach past its end. A language model predicts
+    each base while it is masked.
 
     Raises:
         DataError: a region lies on no contig.
@@ -110,11 +98,8 @@ def predict_signal(
     """
     outputs = session.outputs
     if outputs.are_bases:
-        masking = MaskingConfig()
-        found = [
-            read_region(session.model, reference, region, species=session.species, config=masking).p
-            for region in regions
-        ]
+        read = partial(read_region, session.model, reference, species=session.species)
+        found = [read(region).p for region in regions]
     elif outputs.row == "window":
         raise ConfigError(
             f"{session.name} predicts whole windows of {session.model.window:,} bases and nothing "
@@ -151,22 +136,15 @@ def _tiled(
 
     found: list[list[Float32[np.ndarray, "rows names"]]] = [[] for _ in regions]
     partner = outputs.partner[:n_names]
-    with progress("reading windows", len(pieces)) as ticker:
-        for first in range(0, len(pieces), _AT_ONCE):
-            part = pieces[first : first + _AT_ONCE]
-            tokens = np.stack([reference.fetch(window) for _, window in part])
-            strands = [tokens, reverse_complement(tokens)] if outputs.both_strands else [tokens]
-            read = predict_sequences(
-                session.model,
-                np.stack(strands),
-                species=session.species,
-                reduce=units,
-                config=config,
-            ).values
-            mean = (read[0] + read[1][:, ::-1, partner]) / 2 if outputs.both_strands else read[0]
-            for (number, _), rows in zip(part, mean, strict=True):
-                found[number].append(rows)
-            ticker.advance(len(part))
+    for part in in_batches(pieces, _AT_ONCE, "reading windows"):
+        tokens = np.stack([reference.fetch(window) for _, window in part])
+        strands = [tokens, reverse_complement(tokens)] if outputs.both_strands else [tokens]
+        read = predict_sequences(
+            session.model, np.stack(strands), species=session.species, reduce=units, config=config
+        ).values
+        mean = (read[0] + read[1][:, ::-1, partner]) / 2 if outputs.both_strands else read[0]
+        for (number, _), rows in zip(part, mean, strict=True):
+            found[number].append(rows)
     return [
         np.concatenate(rows)[lead : lead + n]
         for rows, lead, n in zip(found, before, n_rows, strict=True)

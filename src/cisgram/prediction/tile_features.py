@@ -1,12 +1,12 @@
 """Features of the tiles that windows are made of, each computed once."""
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from itertools import chain
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from cisgram.core.device import device_of
@@ -36,33 +36,28 @@ class TileFeatures:
 
     def fetch(self, tiles: Iterable[Tile], cache: FeatureCache) -> int:
         """Take from a cache those of the tiles that are not there yet; return how many it had."""
-        asked = self._missing(tiles)
-        if not asked:
+        missing = self._missing(tiles)
+        if not missing:
             return 0
-        found, levels = cache.find(self.model, asked, size=self.size, species=self.species)
+        found, levels = cache.find(self.model, missing, size=self.size, species=self.species)
         if found:
             device = device_of(self.model)
-            parts = [self._values] if self._values else []
-            parts.append(tuple(level.to(device) for level in levels))
-            self._values = tuple(torch.cat(level) for level in zip(*parts, strict=True))
-            self._rows.update((tile, len(self._rows)) for tile in found)
+            self._append(found, [tuple(level.to(device) for level in levels)])
         return len(found)
 
     def add(self, tiles: Iterable[Tile], *, most: int) -> list[Tile]:
         """Compute the tiles that are not there yet, `most` bases at a time; return which."""
-        n_before = len(self._rows)
         by_shape: dict[tuple[int, int, int], list[Tile]] = {}
         for tile in self._missing(tiles):
             by_shape.setdefault(tile.shape, []).append(tile)
-        parts = [self._values] if self._values else []
+        parts: list[tuple[Tensor, ...]] = []
         for (_, _, length), alike in by_shape.items():
-            rest = iter(alike)
-            while batch := list(islice(rest, max(most // length, 1))):
-                parts.append(self._local(batch))
-                self._rows.update((tile, len(self._rows)) for tile in batch)
-        if by_shape:
-            self._values = tuple(torch.cat(level) for level in zip(*parts, strict=True))
-        return list(islice(self._rows, n_before, None))
+            size = max(most // length, 1)
+            parts += [self._local(alike[i : i + size]) for i in range(0, len(alike), size)]
+        added = list(chain.from_iterable(by_shape.values()))
+        if added:
+            self._append(added, parts)
+        return added
 
     def store(self, tiles: Sequence[Tile], cache: FeatureCache) -> None:
         """Give a cache the tiles that were added last."""
@@ -85,20 +80,21 @@ class TileFeatures:
         """Return the features of whole windows of one length from those of their tiles."""
         length = sum(tile.kept for tile in windows[0])
         rows = torch.tensor([[self._rows[tile] for tile in window] for window in windows])
-        return tuple(self._join(level, rows.to(level.device), length) for level in self._values)
+        joined: list[Tensor] = []
+        for level in self._values:
+            of_tiles = level.index_select(0, rows.flatten().to(level.device))
+            resolution = self.size // level.shape[1]
+            row = of_tiles.unflatten(0, tuple(rows.shape)).flatten(1, 2)
+            joined.append(row[:, : length // resolution])
+        return tuple(joined)
+
+    def _append(self, tiles: Sequence[Tile], parts: list[tuple[Tensor, ...]]) -> None:
+        before = [self._values] if self._values else []
+        self._values = tuple(torch.cat(level) for level in zip(*before, *parts, strict=True))
+        self._rows.update((tile, len(self._rows)) for tile in tiles)
 
     def _missing(self, tiles: Iterable[Tile]) -> list[Tile]:
         return [tile for tile in dict.fromkeys(tiles) if tile not in self._rows]
-
-    def _join(
-        self,
-        level: Float[Tensor, "tiles bins channels"],
-        rows: Int[Tensor, "batch n_tiles"],
-        length: int,
-    ) -> Float[Tensor, "batch _ channels"]:
-        joined = level.index_select(0, rows.flatten()).unflatten(0, tuple(rows.shape))
-        resolution = self.size // level.shape[1]
-        return joined.flatten(1, 2)[:, : length // resolution]
 
     def _local(self, batch: list[Tile]) -> tuple[Float[Tensor, "tiles _bins _channels"], ...]:
         skipped, kept, length = batch[0].shape

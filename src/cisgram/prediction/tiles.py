@@ -2,7 +2,7 @@
 
 A window is cut every `size` bases. What a model's local part makes of a tile depends on the
 tile, on the halo of bases around it, and on where the window ends if it ends within the halo.
-Tiles alike in all of these have the same features, in whatever window, place or person they are.
+Tiles alike in all of these have the same features, in whatever window or person they are.
 """
 
 import hashlib

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from cisgram.genome.reference import Reference
 from cisgram.genome.variant import Variant, check_reference
 from cisgram.genome.vcf import WriteMode, annotate_vcf, read_sites
 from cisgram.models.base import Model
+from cisgram.prediction.batches import in_batches
 from cisgram.prediction.choose import choose_readout
 from cisgram.prediction.language import MaskedLogRatio
 from cisgram.prediction.readouts import Readout
@@ -102,12 +104,7 @@ class VariantEffects(Result):
         return draw_effects(places, self.effects[:, 0], output=self.outputs[0], genes=genes)
 
     def write(self, path: Path | str) -> None:
-        """Write the table, .parquet or tab-separated; or the VCF again with INFO/CISGRAM.
-
-        Raises:
-            ConfigError: the VCF would be written over itself, or the variants are from none.
-            DataError: the place cannot be written.
-        """
+        """Write the table, .parquet or tab-separated; or the VCF again with INFO/CISGRAM."""
         path = Path(path)
         mode = _mode(path)
         if mode is None:
@@ -122,11 +119,7 @@ class VariantEffects(Result):
 
 
 def check_target(source: Path | None, out: Path) -> Path:
-    """Return the VCF that `out` would annotate.
-
-    Raises:
-        ConfigError: there is none, or it is `out` itself.
-    """
+    """Return the VCF that `out` would annotate; refuse where there is none, or `out` is it."""
     if source is None:
         raise ConfigError(f"{out} needs a VCF to annotate; write .tsv or .parquet.")
     if out.resolve() == source.resolve():
@@ -167,7 +160,7 @@ def score_variants(
     if not isinstance(variants, pl.DataFrame):
         source = Path(variants)
         sites = read_sites(source)
-        variants, n_symbolic = sites.variants, sites.n_symbolic
+        variants, n_symbolic = sites.variants, sites.counts["n_symbolic_skipped"]
     if missing := [name for name in _PLACE if name not in variants.columns]:
         raise DataError(
             f"variants must have columns {', '.join(_PLACE)}; {few(missing)} is missing."
@@ -208,13 +201,8 @@ def score_pairs(
 ) -> Float32[np.ndarray, "pairs outputs"]:
     """Return effects of alternate alleles on chosen genes.
 
-    Args:
-        session: the model.
-        variants: columns chrom, start (from 0), ref and alt.
-        genes: bodies of the genes on their strands, by name.
-        pairs: rows of variant and gene.
-        readout: of genes.
-        config: sizes.
+    `variants` have columns chrom, start (from 0), ref and alt; `genes` are bodies by name, on
+    their strands; a pair is a row of a variant and a row of a gene.
 
     Raises:
         DataError: a `ref` is not what the reference has, or a gene lies on no contig.
@@ -284,16 +272,11 @@ def _without_genes(
         ratios = readout.ratios(session.model, session.reference, variants, species=session.species)
         return ratios[:, None]
     effects = np.empty((variants.height, len(readout.outputs)), dtype=np.float32)
-    with progress("scoring variants", variants.height) as ticker:
-        for first in range(0, variants.height, _AT_ONCE):
-            part = variants[first : first + _AT_ONCE]
-            before, after = _both_alleles(session, list(_variants(part)), readout)
-            kept = [
-                readout.read(session.model, own, species=session.species, config=config.reuse)
-                for own in (after, before)
-            ]
-            effects[first : first + part.height] = readout.effect(*kept)
-            ticker.advance(part.height)
+    read = partial(readout.read, session.model, species=session.species, config=config.reuse)
+    for part in in_batches(range(variants.height), _AT_ONCE, "scoring variants"):
+        chosen = list(_variants(variants[part.start : part.stop]))
+        before, after = _both_alleles(session, chosen, readout)
+        effects[part.start : part.stop] = readout.effect(read(after), read(before))
     return effects
 
 
