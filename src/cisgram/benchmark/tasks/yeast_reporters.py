@@ -59,7 +59,7 @@ UPSTREAM, N_HOSTS = 180, 2
 """Bases from an insert's middle to the TSS; genes that inserts are put before."""
 N, N_MUTANT_BASES, N_TRAINED = 200, 50, 1_000
 """Inserts of each library, and those that heads are trained on."""
-GC = "share of A and T"
+GC = "share of G and C"
 
 
 class Host(NamedTuple):
@@ -162,8 +162,8 @@ def _zero_shot(
     spans = np.tile([0, PROMOTER], (len(library.inserts), 1))
     kept = [choose_readout(ridge).read(ridge.model, Windows(own, spans))[:, 0] for own in linear]
     found[RIDGE, outputs[0]] = np.stack(kept).astype(np.float64).mean(axis=0)
-    at = (library.inserts == 0) | (library.inserts == 3)
-    found[GC, outputs[0]] = at.mean(axis=1, dtype=np.float64)
+    gc = (library.inserts == 1) | (library.inserts == 2)
+    found[GC, outputs[0]] = gc.mean(axis=1, dtype=np.float64)
     return found
 
 
