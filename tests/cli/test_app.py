@@ -109,3 +109,14 @@ def test_a_closed_pipe_is_quiet() -> None:
     )
     assert done.stderr == ""
     assert done.returncode in (0, 1, front.BROKEN_PIPE)
+
+
+def test_architectures_of_ones_own_are_loaded_from_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    example = Path(__file__).parents[2] / "examples" / "gated_cnn.py"
+    assert front.main(["models", "show", "gated-cnn", "--plugins", str(example)]) == 0
+    assert "kind: gated-cnn" in capsys.readouterr().out
+    assert front.main(["models", "show", "bert", "--plugins", str(tmp_path / "none.py")]) == 2
+    assert "plugin" in one_line(capsys)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from cisgram.core.artifact import sha256
-from cisgram.core.checks import ConfigError, check_choice, check_range, few
+from cisgram.core.checks import ConfigError, check_choice, check_fields, check_range, few
 from cisgram.data.homology import HomologyConfig
 from cisgram.data.outputs import Geometry, Outputs
 
@@ -89,13 +89,11 @@ class CorpusConfig:
     """Validation windows used, spread evenly; all by default."""
 
     def __post_init__(self) -> None:
-        check_range(self.window, "window", low=1)
-        check_range(self.training_stride, "stride", low=1)
-        check_range(self.evaluation_stride, "held_out_stride", low=1)
-        check_range(self.margin, "margin", low=0)
+        check_fields(self, "window", "stride", "held_out_stride", "max_validation", low=1)
+        check_fields(self, "margin", low=0)
         check_range(self.shortest_contig, "min_contig", low=1)
-        for cap in ("unknown", "exon", "protein_coding", "rrna", "trna", "repeat"):
-            check_range(getattr(self, f"max_{cap}"), f"max_{cap}", low=0, high=1)
+        caps = ("unknown", "exon", "protein_coding", "rrna", "trna", "repeat")
+        check_fields(self, *(f"max_{cap}" for cap in caps), low=0, high=1)
         names = [genome.name for genome in self.genomes]
         if not names:
             raise ConfigError("genomes must name at least one genome; add one.")
@@ -111,8 +109,6 @@ class CorpusConfig:
         for name, n in self.copies.items():
             check_choice(name, names, "a genome of copies")
             check_range(n, f"copies of {name}", low=0)
-        if self.max_validation is not None:
-            check_range(self.max_validation, "max_validation", low=1)
 
     @property
     def training_stride(self) -> int:

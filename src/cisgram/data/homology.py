@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int64, UInt8
 
-from cisgram.core.checks import check_choice, check_range, missing_extra
+from cisgram.core.checks import check_choice, check_fields, missing_extra
 from cisgram.core.executor import map_work
 from cisgram.core.progress import progress
 from cisgram.genome.alphabet import decode
@@ -53,8 +53,7 @@ class HomologyConfig:
     kept whole, with the repeats and duplicated genes that they share with held-out ones."""
 
     def __post_init__(self) -> None:
-        check_range(self.min_identity, "min_identity", low=0, high=1)
-        check_range(self.max_matched, "max_matched", low=0, high=1)
+        check_fields(self, "min_identity", "max_matched", low=0, high=1)
         check_choice(self.preset, PRESETS, "preset")
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from cisgram.core.checks import ConfigError, check_range
+from cisgram.core.checks import ConfigError, check_fields
 from cisgram.genome.alphabet import N
 
 
@@ -24,11 +24,8 @@ class MaskConfig:
     """Of the bases to be predicted, the share shown as they are (0.1 in BERT's split)."""
 
     def __post_init__(self) -> None:
-        check_range(self.rate, "rate", low=0, high=1)
-        check_range(self.random, "random", low=0, high=1)
-        check_range(self.unchanged, "unchanged", low=0, high=1)
-        if self.max_rate is not None:
-            check_range(self.max_rate, "max_rate", low=self.rate, high=1)
+        check_fields(self, "rate", "random", "unchanged", low=0, high=1)
+        check_fields(self, "max_rate", low=self.rate, high=1)
         if self.random + self.unchanged > 1:
             raise ConfigError(
                 f"random and unchanged must add up to 1 at most; got {self.random} and "

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from cisgram.core.checks import ConfigError, check_choice, check_range, few
+from cisgram.core.checks import ConfigError, check_choice, check_fields, few
 from cisgram.data.normalize import TRANSFORMS, Transform
 
 ModelName = Literal["elastic-net", "lasso", "ridge", "top-snp"]
@@ -53,16 +53,13 @@ class FitConfig:
         check_choice(self.model, MODELS, "model")
         check_choice(self.transform, TRANSFORMS, "transform")
         check_choice(self.normalize_on, ("training", "everyone"), "normalize_on")
-        check_range(self.window, "window", low=0)
-        check_range(self.min_maf, "min_maf", low=0, high=0.5)
-        check_range(self.max_missing, "max_missing", low=0, high=1)
-        check_range(self.n_outer_folds, "n_outer_folds", low=2)
-        check_range(self.n_inner_folds, "n_inner_folds", low=2)
-        check_range(self.n_expression_pcs, "n_expression_pcs", low=0)
+        check_fields(self, "window", "n_expression_pcs", low=0)
+        check_fields(self, "min_maf", low=0, high=0.5)
+        check_fields(self, "max_missing", low=0, high=1)
+        check_fields(self, "n_outer_folds", "n_inner_folds", low=2)
         if bool(self.train_populations) != bool(self.test_populations):
             raise ConfigError("train_populations and test_populations go together; name both.")
-        shared = set(self.train_populations) & set(self.test_populations)
-        if shared:
+        if shared := set(self.train_populations) & set(self.test_populations):
             raise ConfigError(
                 f"populations {few(sorted(shared))} are both trained on and tested on; "
                 "name different ones."
