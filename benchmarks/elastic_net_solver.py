@@ -26,7 +26,7 @@ from machine import machine  # noqa: E402
 from peer import Peer  # noqa: E402
 
 from cisgram.core.artifact import write_json  # noqa: E402
-from cisgram.data.normalize import fit_target  # noqa: E402
+from cisgram.data.normalize import TargetFit  # noqa: E402
 from cisgram.data.splits import person_folds  # noqa: E402
 from cisgram.personal.cohort import Cohort, import_cohort  # noqa: E402
 from cisgram.personal.elastic_net import ElasticNetConfig, elastic_net_cv  # noqa: E402
@@ -55,10 +55,10 @@ def gene_problem(cohort: Cohort, gene: int, window: int) -> tuple[np.ndarray, np
     """Return SNPs (snps, people) and target of a gene, normalised on everybody."""
     everyone = np.ones(len(cohort.people), bool)
     expression = np.asarray(cohort.expression[gene], float)
-    target = fit_target(expression, cohort.covariates, everyone, transform="inverse-normal")
+    normalise = TargetFit(cohort.covariates, everyone, transform="inverse-normal")
     dosages = cohort.genotypes.dosages(cohort.cis_rows(gene, window))
     snps = np.ascontiguousarray(dosages.T)
-    return snps[snps.std(axis=1) > 0], target
+    return snps[snps.std(axis=1) > 0], normalise.target(expression)
 
 
 def solve_ours(snps, target, folds, config):

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,9 @@ def _checked_modules() -> list[str]:
     ]
 
 
+# Checked modules take long to compile. Keep them, for this run's processes and the next run.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 install_import_hook(_checked_modules(), "shapes.check_arrays")
 # Small networks lose more to waiting threads than they win.
 torch.set_num_threads(1)

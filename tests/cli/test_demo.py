@@ -18,7 +18,7 @@ def test_demo_makes_a_report_and_resumes(tmp_path: Path) -> None:
     assert [row["model"] for row in first["models"]] == ["elastic-net", "lasso", "ridge", "top-snp"]
     assert all(row["n_people"] == 358 for row in first["models"])
     assert (out / "report.html").stat().st_size < 5_000_000
-    names = [site["name"] for site in first["promoter"]["sites"]]
+    names = [site["name"] for site in first["gene"]["expected"]["sites"]]
     assert names[1:5] == ["Reb1", "Abf1", "Abf1", "TATA box"]
     assert first["promoter"]["right"] > first["promoter"]["right_by_commonest"]
     assert (out / "promoter.svg").read_text().count("<use ") > 500

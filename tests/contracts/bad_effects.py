@@ -3,7 +3,7 @@
 import numpy as np
 
 from contracts.bad_files import Place
-from contracts.spoilers import HANDLED, Case, cut, replace, write
+from contracts.spoilers import HANDLED, Case, cut, write
 
 HEADER = (
     "##fileformat=VCFv4.2\n##contig=<ID=c0,length=2000>\n"
@@ -16,17 +16,17 @@ SCORE_GENES = f"{SCORE} --genome toy.fa --annotation toy.gff3"
 ISM = "explain ism --model signal --out new.npz"
 ISM_GENES = f"{ISM} --genome toy.fa --annotation toy.gff3"
 ISM_HERE = f"{ISM_GENES} --region c0:91-110"
-GRADIENTS_HERE = ISM_HERE.replace("ism", "gradients")
+ATTRIBUTE_HERE = ISM_HERE.replace("ism", "attribute")
 
-TRACKS = "explain tracks --model signal --genome toy.fa --annotation toy.gff3"
+SIGNAL = "explain signal --model signal --genome toy.fa --annotation toy.gff3"
 
-WORDS = "explain words --model signal --genome toy.fa --annotation toy.gff3 --out new.tsv"
+INSERT = "explain insert --model signal --genome toy.fa --annotation toy.gff3 --out new.tsv"
 PAGE = (
     "explain report --model signal --genome toy.fa --annotation toy.gff3 --region c0:91-110 "
     "--out new"
 )
-HITS = "explain hits --out new.tsv"
-WORDS_HERE = f"{WORDS} --word TATA=TATAAA --promoter 40 --distances "
+MOTIFS = "explain motifs --out new.tsv"
+INSERT_HERE = f"{INSERT} --motif TATA=TATAAA --promoter 40 --distances "
 
 
 def write_effect_files(place: Place) -> None:
@@ -98,7 +98,6 @@ SCORES = (
         f"{SCORE} --genome none.fa --annotation toy.gff3",
         "none.fa does not exist",
     ),
-    Case("variants without the places of genes", f"{SCORE} --genome toy.fa", "add --annotation"),
     Case(
         "variants and a gene that the annotation does not know",
         f"{SCORE_GENES} --genes list.txt",
@@ -112,27 +111,18 @@ SCORES = (
         "cannot write toy.fa: a part of the path is a file",
     ),
     Case(
-        "variants and a language model",
-        SCORE_GENES.replace("signal", "lm"),
-        "lm is a shorkie-lm that names no tracks",
+        "variants of genes and a language model",
+        f"{SCORE_GENES.replace('signal', 'lm')} --readout gene",
+        "gene",
     ),
+    Case("variants and a readout that is none", f"{SCORE_GENES} --readout best", "readout must be"),
 )
-MAPS = (
+MUTAGENESIS = (
     Case("explanation without a genome", f"{ISM} --region c0:91-110", "add --genome"),
     Case(
         "explanation of a genome that is not there",
         f"{ISM} --genome none.fa --annotation toy.gff3 --region c0:91-110",
         "none.fa does not exist",
-    ),
-    Case(
-        "explanation without the places of genes",
-        f"{ISM} --genome toy.fa --region c0:91-110",
-        "add --annotation",
-    ),
-    Case(
-        "explanation of a language model",
-        ISM_HERE.replace("signal", "lm"),
-        "lm is a shorkie-lm that names no tracks",
     ),
     Case(
         "explanation of a gene that the annotation does not know",
@@ -141,8 +131,8 @@ MAPS = (
     ),
     Case(
         "explanation of a track that the model lacks",
-        f"{ISM_HERE} --track tpm",
-        "track must be",
+        f"{ISM_HERE} --output tpm",
+        "output must be one of",
     ),
     Case(
         "explanation of a region that is none",
@@ -187,12 +177,6 @@ MAPS = (
         "BED toy.fa is no table",
     ),
     Case(
-        "model whose card does not say where signal begins",
-        ISM_HERE,
-        "card of signal lacks upstream",
-        replace("signal/manifest.json", '"upstream"', '"before"'),
-    ),
-    Case(
         "sites without a figure",
         f"{ISM_HERE} --sites places.bed",
         "--sites .* --figure",
@@ -201,87 +185,76 @@ MAPS = (
 GRADIENTS = (
     Case("effects into a text file", ISM_HERE.replace("npz", "txt"), r"must end in \.npz"),
     Case(
-        "contributions into a text file", GRADIENTS_HERE.replace("npz", "txt"), r"must end in \.npz"
+        "contributions into a text file", ATTRIBUTE_HERE.replace("npz", "txt"), r"must end in \.npz"
     ),
-    Case("gradients of no steps", f"{GRADIENTS_HERE} --steps 0", "steps must be at least 1; got 0"),
+    Case("gradients of no steps", f"{ATTRIBUTE_HERE} --steps 0", "steps must be at least 1; got 0"),
     Case(
         "gradients of a track that the model lacks",
-        f"{GRADIENTS_HERE} --track tpm",
-        "track must be",
+        f"{ATTRIBUTE_HERE} --output tpm",
+        "output must be one of",
     ),
-    Case("gradients far from the gene", f"{GRADIENTS_HERE} --gene c0_40", "reaches outside"),
+    Case("gradients far from the gene", f"{ATTRIBUTE_HERE} --gene c0_40", "reaches outside"),
     Case(
         "gradients of sites without a figure",
-        f"{GRADIENTS_HERE} --sites places.bed",
+        f"{ATTRIBUTE_HERE} --sites places.bed",
         "add --figure",
     ),
-    Case(
-        "gradients of a language model",
-        GRADIENTS_HERE.replace("signal", "lm"),
-        "lm is a shorkie-lm that names no tracks",
-    ),
+    Case("gradients of a mask", f"{ATTRIBUTE_HERE.replace('signal', 'lm')}", "which masked is not"),
 )
 SIGNALS = (
-    Case("signal of nowhere", f"{TRACKS} --out new.npz", "give --region or --gene; got neither"),
+    Case("signal of nowhere", f"{SIGNAL} --out new.npz", "give one of --region and --gene"),
     Case(
         "signal of a region and a gene",
-        f"{TRACKS} --out new.npz --region c0:91-110 --gene c0_2",
-        "give --region or --gene; got both",
+        f"{SIGNAL} --out new.npz --region c0:91-110 --gene c0_2",
+        "give one of --region and --gene",
     ),
-    Case("signal for nothing", f"{TRACKS} --region c0:91-110", "give --out, --figure or both"),
+    Case("signal for nothing", f"{SIGNAL} --region c0:91-110", "give --out, --figure or both"),
     Case(
-        "signal into a text file", f"{TRACKS} --region c0:91-110 --out new.txt", "must end in .npz"
+        "signal into a text file", f"{SIGNAL} --region c0:91-110 --out new.txt", "must end in .npz"
     ),
     Case(
         "signal past the end of a contig",
-        f"{TRACKS} --region c0:1,991-2,010 --out new.npz",
+        f"{SIGNAL} --region c0:1,991-2,010 --out new.npz",
         "reaches past the 2,000 bases of c0",
     ),
     Case(
-        "signal drawn without the places of genes",
-        f"{TRACKS} --region c0:91-110 --figure new.png".replace(" --annotation toy.gff3", ""),
-        "add --annotation",
-    ),
-    Case(
         "signal of a gene that the annotation does not know",
-        f"{TRACKS} --gene YFG1 --out new.npz",
+        f"{SIGNAL} --gene YFG1 --out new.npz",
         "has no gene YFG1",
     ),
 )
-PUT_IN = (
+INSERTIONS = (
+    Case("motif insertion without a motif", INSERT, "there are no motifs to insert"),
+    Case("motif without a name", f"{INSERT} --motif TATAAA", "must look like Reb1=TTACCCK"),
+    Case("motif of other letters", f"{INSERT} --motif TATA=TAXA", "must hold IUPAC letters"),
     Case(
-        "words that are none", WORDS, "there are no words to put in; add --motifs, --word or both"
-    ),
-    Case("word without a name", f"{WORDS} --word TATAAA", "must look like Reb1=TTACCCK"),
-    Case("word of other letters", f"{WORDS} --word TATA=TAXA", "must hold IUPAC letters"),
-    Case(
-        "word of any bases",
-        f"{WORDS} --word gap=NNN --promoter 40 --distances 20",
+        "motif of any bases",
+        f"{INSERT} --motif gap=NNN --promoter 40 --distances 20",
         "has no base that is likelier",
     ),
     Case(
         "motifs that are none",
-        f"{WORDS} --motifs toy.fa.txt",
+        f"{INSERT} --motifs toy.fa.txt",
         "neither JASPAR nor MEME",
         write("toy.fa.txt", "words\n"),
     ),
     Case(
         "distances that are none",
-        f"{WORDS} --word TATA=TATAAA --distances 20,near",
+        f"{INSERT} --motif TATA=TATAAA --distances 20,near",
         "distances must be whole numbers between commas",
     ),
-    Case("word that reaches into the gene", f"{WORDS_HERE}1", "must lie within the 40"),
-    Case("word before the promoter", f"{WORDS_HERE}50", "must lie within the 40"),
-    Case("words before one gene", f"{WORDS_HERE}20 --n-genes 1", "n_genes must be at least 2"),
+    Case("motif that reaches into the gene", f"{INSERT_HERE}1", "reaches past the 40 bases"),
+    Case("motif before the promoter", f"{INSERT_HERE}50", "reaches past the 40 bases"),
+    Case("motifs before one gene", f"{INSERT_HERE}20 --n-genes 1", "n_genes must be at least 2"),
     Case(
-        "words before genes without promoters",
-        f"{WORDS_HERE}20 --genes list.txt",
+        "motifs before genes without promoters",
+        f"{INSERT_HERE}20 --genes list.txt",
         "needs two with their promoters in the model's window",
         write("list.txt", "c0_0\n"),
     ),
     Case(
-        "words into a figure of another format",
-        f"{WORDS_HERE}20 --figure new.jpg",
+        "motifs into a figure of another format",
+        f"{INSERT_HERE}20 --figure new.jpg",
         "must end in .png",
     ),
 )
@@ -290,7 +263,7 @@ PAGES = (
     Case(
         "page with a language model that is none",
         f"{PAGE} --language-model signal",
-        "signal is",
+        "signal predicts word",
     ),
     Case(
         "page with a language model that is not there",
@@ -298,34 +271,42 @@ PAGES = (
         "there is no model 'none'",
     ),
     Case(
-        "page with options of words and no words",
+        "page with options of motif insertion and no motif",
         f"{PAGE} --n-genes 4",
-        "options of words and no words",
+        "options of motif insertion and no motifs",
     ),
     Case(
-        "page with words before the promoter",
-        f"{PAGE} --word TATA=TATAAA --promoter 40 --distances 50",
-        "must lie within the 40",
+        "page with motifs before the promoter",
+        f"{PAGE} --motif TATA=TATAAA --promoter 40 --distances 50",
+        "reaches past the 40 bases",
     ),
     Case("page with motifs that are none", f"{PAGE} --scan toy.fa", "matrix that cannot be read"),
     Case("page with sites that are no BED", f"{PAGE} --sites toy.fa", "BED toy.fa is no table"),
-    Case("page into a file", PAGE.replace("new", "toy.fa"), "cannot write toy.fa"),
+    Case("page into a file", PAGE.replace("new", "toy.fa"), "toy.fa is a file"),
 )
-LOOKED_FOR = (
-    Case("map that is not there", f"{HITS} --map none.npz --motifs toy.fa", "there is no map"),
-    Case("map that is none", f"{HITS} --map toy.fa --motifs toy.fa", "toy.fa is no map of bases"),
+MOTIF_MATCHES = (
     Case(
-        "map of other arrays",
-        f"{HITS} --map other.npz --motifs toy.fa",
-        "other.npz is no map of bases",
+        "contributions that are not there",
+        f"{MOTIFS} --contributions none.npz --motifs toy.fa",
+        "there are no contributions",
+    ),
+    Case(
+        "contributions that are a FASTA",
+        f"{MOTIFS} --contributions toy.fa --motifs toy.fa",
+        "toy.fa holds no contributions",
+    ),
+    Case(
+        "contributions that are other arrays",
+        f"{MOTIFS} --contributions other.npz --motifs toy.fa",
+        "other.npz holds no contributions",
         lambda place: np.savez(
             place.path / "other.npz", effects=np.zeros(3), region="c0:1-9", tokens=[]
         ),
     ),
     Case(
         "matches into a figure of another format",
-        f"{HITS} --map none.npz --motifs toy.fa --figure new.jpg",
+        f"{MOTIFS} --contributions none.npz --motifs toy.fa --figure new.jpg",
         "must end in .png",
     ),
 )
-EFFECT_CASES = (*SCORES, *MAPS, *GRADIENTS, *SIGNALS, *PUT_IN, *PAGES, *LOOKED_FOR)
+EFFECT_CASES = (*SCORES, *MUTAGENESIS, *GRADIENTS, *SIGNALS, *INSERTIONS, *PAGES, *MOTIF_MATCHES)

@@ -1,12 +1,12 @@
-"""Bad inputs of `cisgram lm` and `cisgram models`."""
+"""Bad inputs of language models: `cisgram train`, `embed`, `explain logo` and `models`."""
 
 import gzip
 
 import torch
 
-from cisgram.models.checkpoint import save_model
-from cisgram.models.shorkie import ShorkieConfig, ShorkieLM
-from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
+from cisgram.data.outputs import Outputs
+from cisgram.models.hub import save_model
+from cisgram.models.shorkie import Shorkie, ShorkieConfig
 from contracts.bad_files import Place
 from contracts.spoilers import (
     HANDLED,
@@ -18,8 +18,8 @@ from contracts.spoilers import (
     write,
 )
 
-RECIPE = """[corpus]
-window = 64
+RECIPE = """[data]
+kind = "corpus"
 margin = 0
 min_contig = 100
 max_repeat = 1.0
@@ -27,11 +27,11 @@ dust = false
 homology = { enabled = false }
 valid = { genome = "toy", contigs = ["c2"] }
 test = { genome = "toy", contigs = ["c3"] }
-[[corpus.genomes]]
+[[data.genomes]]
 name = "toy"
 fasta = "dna.fa"
 [model]
-kind = "shorkie-lm"
+kind = "shorkie"
 n_species = 1
 window = 64
 stem_channels = 8
@@ -40,6 +40,8 @@ decoder_channels = [8, 8]
 n_layers = 1
 n_heads = 2
 key_size = 4
+[task]
+kind = "masked"
 [train]
 steps = 2
 batch = 2
@@ -48,12 +50,11 @@ warmup = 1
 """
 SIZES = {"stem_channels": 8, "channels": (8, 8), "n_layers": 1, "n_heads": 2, "key_size": 4}
 GFF = "##gff-version 3\n{}\tx\tgene\t101\t400\t.\t+\t.\tID=gene:A;biotype=protein_coding\n"
-PRETRAIN = "lm pretrain recipe.toml --out new"
-RESUME = "lm pretrain recipe.toml --out run --resume"
-EVALUATE = "lm evaluate --model lm --fasta dna.fa --chromosomes c3"
-EMBED = "lm embed --model lm --fasta dna.fa --out new.npz"
-REGIONS = f"{EMBED} --bed regions.bed"
-LOGO = "lm logo --model lm --fasta dna.fa --out new.svg --region"
+TRAIN = "train recipe.toml --out new"
+RESUME = "train recipe.toml --out run --resume"
+EMBED = "embed --model lm --fasta dna.fa --out new.npz"
+REGIONS = "embed --model lm --genome dna.fa --out new.npz --bed regions.bed"
+LOGO = "explain logo --model lm --genome dna.fa --out new.svg --region"
 CONVERT = "models convert dna.fa --out new"
 
 
@@ -65,13 +66,10 @@ def write_language_files(place: Place) -> None:
     place.text("recipe.toml", RECIPE)
     place.text("regions.bed", "c0\t100\t164\tone\t0\t+\nc1\t0\t32\ttwo\t0\t-\n")
     torch.manual_seed(0)
-    model = ShorkieLM(ShorkieConfig(n_species=1, window=64, decoder_channels=(8, 8), **SIZES))
-    save_model(place.path / "lm", model, card={})
-    tracks = ShorkieTracksConfig(
-        n_species=1, window=64, decoder_channels=(8,), crop=1, n_tracks=2, **SIZES
-    )
-    save_model(place.path / "tracks", ShorkieTracks(tracks), card={})
-    place.run("lm pretrain recipe.toml --out run")
+    bases = ShorkieConfig(n_species=1, window=64, decoder_channels=(8, 8), **SIZES)
+    save_model(place.path / "lm", Shorkie(bases, Outputs.of_bases()), card={})
+    place.text("other.toml", 'plugins = ["none.py"]\n' + RECIPE)
+    place.run("train recipe.toml --out run")
 
 
 def in_recipe(old: str, new: str) -> object:
@@ -89,76 +87,83 @@ def messy(place: Place) -> None:
     (place.path / "dna.fa.gz").write_bytes(gzip.compress((text + small).encode()))
 
 
-PRETRAININGS = (
-    Case("recipe that does not exist", "lm pretrain r.toml --out new", "does not exist"),
-    Case("recipe that is no TOML", PRETRAIN, "is no TOML", write("recipe.toml", "steps: 3")),
+TRAININGS = (
+    Case("recipe that does not exist", "train r.toml --out new", "does not exist"),
+    Case("recipe that is no TOML", TRAIN, "is no TOML", write("recipe.toml", "steps: 3")),
     Case(
         "recipe with an unknown table",
-        PRETRAIN,
+        TRAIN,
         "no table 'optimizer'",
         in_recipe("[optim]", "[optimizer]"),
     ),
-    Case("recipe with an unknown field", PRETRAIN, "no field 'warm'", in_recipe("warmup", "warm")),
+    Case("recipe with an unknown field", TRAIN, "no field 'warm'", in_recipe("warmup", "warm")),
     Case(
         "recipe without a model",
-        PRETRAIN,
+        TRAIN,
         r"lacks the table \[model\]",
         write("recipe.toml", RECIPE.partition("[model]")[0]),
     ),
     Case(
         "recipe without genomes",
-        PRETRAIN,
+        TRAIN,
         "genomes",
-        in_recipe('[[corpus.genomes]]\nname = "toy"\nfasta = "dna.fa"\n', ""),
+        in_recipe('[[data.genomes]]\nname = "toy"\nfasta = "dna.fa"\n', ""),
     ),
     Case(
         "recipe with an unknown architecture",
-        PRETRAIN,
-        "must be one of shorkie-lm",
-        in_recipe("shorkie-lm", "shorky"),
+        TRAIN,
+        "must be one of bert",
+        in_recipe('"shorkie"', '"shorky"'),
     ),
     Case(
         "recipe with text for a number",
-        PRETRAIN,
+        TRAIN,
         "must be a whole number; got 'two'",
         in_recipe("steps = 2", 'steps = "two"'),
     ),
     Case(
-        "model of another window than the corpus",
-        PRETRAIN,
-        "must be that of",
-        in_recipe("window = 64\nstem", "window = 128\nstem"),
+        "recipe that sets the window of the data",
+        TRAIN,
+        "window",
+        in_recipe("margin = 0", "margin = 0\nwindow = 128"),
     ),
     Case(
-        "autoregressive objective for a masked model",
-        PRETRAIN,
-        "go together",
-        in_recipe("[optim]", '[objective]\nkind = "autoregressive"\n[optim]'),
+        "task of another kind of network",
+        TRAIN,
+        "masked-tokens",
+        in_recipe('kind = "masked"', 'kind = "masked-tokens"'),
     ),
-    Case("genome that does not exist", PRETRAIN, "none.fa", in_recipe('"dna.fa"', '"none.fa"')),
+    Case(
+        "recipe without a task",
+        TRAIN,
+        r"lacks the table \[task\]",
+        in_recipe('[task]\nkind = "masked"\n', ""),
+    ),
+    Case("recipe with a plugin that is not there", "train other.toml --out new", "none.py"),
+    Case("genome that does not exist", TRAIN, "none.fa", in_recipe('"dna.fa"', '"none.fa"')),
     Case(
         "genome that is a protein",
-        PRETRAIN,
+        TRAIN,
         "stands for no nucleotide",
         write("dna.fa", ">c0\nMKLVEELP\n"),
     ),
-    Case("genome of contigs all too short", PRETRAIN, "window", tiny_contigs),
-    Case("held-out contig that is unknown", PRETRAIN, "c9", in_recipe('["c3"]', '["c9"]')),
-    Case("contig held out twice", PRETRAIN, "c2", in_recipe('["c3"]', '["c2"]')),
+    Case("genome of contigs all too short", TRAIN, "window", tiny_contigs),
+    Case("held-out contig that is unknown", TRAIN, "c9", in_recipe('["c3"]', '["c9"]')),
+    Case("contig held out twice", TRAIN, "c2", in_recipe('["c3"]', '["c2"]')),
     Case(
         "nothing left to train on",
-        PRETRAIN,
+        TRAIN,
         "train",
         in_recipe('["c3"]', '["c0", "c1", "c3"]'),
     ),
     Case(
         "messy genome without annotation",
-        PRETRAIN,
+        TRAIN,
         "2 steps in",
         all_of(messy, in_recipe('"dna.fa"', '"dna.fa.gz"')),
         HANDLED,
     ),
-    Case("run that is there already", "lm pretrain recipe.toml --out run", "--resume"),
+    Case("run that is there already", "train recipe.toml --out run", "--resume"),
     Case(
         "resumed run with another recipe",
         RESUME,
@@ -173,38 +178,17 @@ PRETRAININGS = (
     ),
     Case(
         "run in a directory of other things",
-        PRETRAIN,
+        TRAIN,
         "no run and not empty",
         directory("new/thesis"),
     ),
 )
 USES = (
-    Case("model that does not exist", EVALUATE.replace("lm --f", "m --f"), "there is no model"),
-    Case("model with weights cut short", EVALUATE, "cut short", cut("lm/weights.safetensors", 0.5)),
-    Case(
-        "model of tracks as a language model",
-        EVALUATE.replace("lm --f", "tracks --f"),
-        "no language model",
-    ),
-    Case("contig that is unknown", EVALUATE.replace("c3", "c9"), "c9"),
-    Case(
-        "baselines that learn from what is evaluated",
-        f"{EVALUATE} --baseline-chromosomes c3",
-        "both evaluated and learnt from",
-    ),
-    Case(
-        "genome without a known base",
-        "lm evaluate --model lm --fasta dna.fa",
-        "the sequence holds none",
-        write("dna.fa", f">c0\n{'N' * 200}\n"),
-    ),
-    Case(
-        "annotation of other contigs",
-        f"{EVALUATE} --annotation genes.gff",
-        "genes.gff",
-        write("genes.gff", GFF.format("chr7")),
-    ),
-    Case("no passes", f"{EVALUATE} --n-passes 0", "n_passes must be at least 1"),
+    Case("model that does not exist", EMBED.replace("lm --f", "m --f"), "there is no model"),
+    Case("model with weights cut short", EMBED, "cut short", cut("lm/weights.safetensors", 0.5)),
+    Case("embeddings of nothing", EMBED.replace(" --fasta dna.fa", ""), "--bed|--fasta"),
+    Case("embeddings of a layer that is none", f"{EMBED} --layer layers.99", "layers.99"),
+    Case("embeddings for a species that it lacks", f"{EMBED} --species R64", "R64"),
     Case("embeddings into a text file", EMBED.replace("npz", "txt"), r"must end in \.npz"),
     Case("BED without positions", REGIONS, "no table of contig", write("regions.bed", "c0\n")),
     Case(
@@ -224,8 +208,7 @@ USES = (
     Case("weights that are no Keras file", CONVERT, "dna.fa"),
     Case("weights that do not exist", "models convert m.h5 --out new", "does not exist"),
     Case("model that nobody knows", "models show shorky", "there is no model"),
-    Case("ensemble of a language model", "models ensemble lm tracks --out new", "lm .shorkie-lm."),
-    Case("ensemble of unnamed tracks", "models ensemble tracks tracks --out new", "named tracks"),
+    Case("ensemble of a language model", "models ensemble lm signal --out new", "differ in"),
     Case(
         "ensemble of one",
         "models ensemble cisgram/yeast-expression --out new",
@@ -241,8 +224,8 @@ LOGOS = (
     Case("a region that is none", f"{LOGO} c0:9-", "must look like"),
     Case("a region past its contig", f"{LOGO} c0:990-1,001", "past the 1,000 bases of c0"),
     Case("a region of another genome", f"{LOGO} chr7:1-9", "chr7"),
-    Case("a logo into a text file", f"{LOGO} c0:1-9".replace("svg", "txt"), r"must end in \.svg"),
-    Case("a region too long to draw", f"{LOGO} c0:1-20,000", "holds 10,000 at most"),
+    Case("a logo into a text file", f"{LOGO} c0:1-9".replace("svg", "txt"), "must end in .png"),
+    Case("a region too long to draw", f"{LOGO} c0:1-20,000", "holds 2,000 at most"),
     Case(
         "sites that are no BED",
         f"{LOGO} c0:1-9 --sites regions.bed",
@@ -250,4 +233,4 @@ LOGOS = (
         write("regions.bed", "c0\n"),
     ),
 )
-LM_CASES = (*PRETRAININGS, *USES, *LOGOS)
+LM_CASES = (*TRAININGS, *USES, *LOGOS)

@@ -83,7 +83,7 @@ FITS = (
         r"no gene ENSG99999999999; it has ENSG00000100314\.3",
         write("list.txt", "ENSG00000100314.3\nENSG99999999999\n"),
     ),
-    Case("no such list of genes", LISTED, "no file and no number"),
+    Case("no such list of genes", LISTED, "list.txt is neither a gene of .* nor a file"),
     Case("empty list of genes", LISTED, "is empty", write("list.txt", "")),
     Case("list of genes with comments only", LISTED, "names no gene", write("list.txt", "# 1\n")),
     Case("list of genes that is no text", f"{FIT} --genes weights.txt.gz --out new", "not a text"),

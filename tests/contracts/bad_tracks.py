@@ -2,20 +2,22 @@
 
 import torch
 
-from cisgram.models.checkpoint import save_model
-from cisgram.models.shorkie_tracks import ShorkieTracks, ShorkieTracksConfig
+from cisgram.data.outputs import Outputs
+from cisgram.models.hub import save_model
+from cisgram.models.registry import build_model, model_config
 from contracts.bad_files import Place
 from contracts.spoilers import Case, replace, write
 from training.small_targets import SIZES, write_sources
 
-RECIPE = """[targets]
+RECIPE = """[data]
+kind = "tracks"
 fasta = "toy.fa"
 annotation = "toy.gff3"
 genes = "genes.tsv"
 valid = ["c2"]
 test = ["c3"]
 homology = { enabled = false }
-[[targets.tracks]]
+[[data.tracks]]
 name = "word"
 plus = "plus.bw"
 minus = "minus.bw"
@@ -30,14 +32,21 @@ decoder_channels = [8, 8]
 n_layers = 1
 n_heads = 2
 key_size = 4
+[task]
+kind = "tracks"
 [train]
 steps = 1
 batch = 1
 """
-CARD = {
-    "columns": {"tracks": ["word+", "word-"], "values": ["worth"], "upstream": [0, 0]},
-    "scaling": {"power": 1.0, "tracks": {"word+": 1.0, "word-": 1.0}, "values": {"worth": [0, 1]}},
-}
+OUTPUTS = Outputs(
+    row="bin",
+    names=("word+", "word-"),
+    gene_targets=("worth",),
+    resolution=4,
+    margin=16,
+    activation="softplus",
+    both_strands=True,
+)
 TRAIN = "train tracks.toml --out new"
 PREDICT = "predict --model signal --out new.tsv"
 OF_GENOME = f"{PREDICT} --genome toy.fa"
@@ -49,8 +58,8 @@ def write_track_files(place: Place) -> None:
     place.text("tracks.toml", RECIPE)
     place.text("places.bed", "c0\t100\t164\tone\t0\t+\n")
     torch.manual_seed(0)
-    config = ShorkieTracksConfig(**SIZES, n_tracks=2, n_values=1)
-    save_model(place.path / "signal", ShorkieTracks(config), card=CARD)
+    model = build_model("shorkie", model_config("shorkie", SIZES, "[model]"), OUTPUTS)
+    save_model(place.path / "signal", model, card={})
 
 
 def in_recipe(old: str, new: str) -> object:
@@ -59,21 +68,21 @@ def in_recipe(old: str, new: str) -> object:
 
 TRAININGS = (
     Case(
-        "recipe of tracks without targets",
+        "recipe of tracks without data",
         TRAIN,
-        r"lacks the table \[targets\]",
+        r"lacks the table \[data\]",
         write("tracks.toml", "[model]" + RECIPE.partition("[model]")[2]),
     ),
     Case(
-        "recipe of tracks for a language model",
+        "recipe that learns bases from tracks",
         TRAIN,
-        "kind in .model. must be shorkie, which predicts tracks",
-        in_recipe('kind = "shorkie"', 'kind = "shorkie-lm"'),
+        "no language model",
+        in_recipe('[task]\nkind = "tracks"', '[task]\nkind = "masked"'),
     ),
     Case(
         "number of tracks set by hand",
         TRAIN,
-        r"n_tracks in \[model\] follows from \[targets\]",
+        "no field 'n_tracks'",
         in_recipe("crop = 4", "crop = 4\nn_tracks = 9"),
     ),
     Case(
@@ -146,9 +155,9 @@ PREDICTIONS = (
         "cannot write toy.fa/features: a part of the path is a file",
     ),
     Case(
-        "prediction of tracks by a language model",
-        "predict --model lm --fasta toy.fa --out new.tsv",
-        "is a shorkie-lm that names no tracks",
+        "prediction by a readout of language models",
+        f"{OF_GENOME} --bed places.bed --readout masked",
+        "masked",
     ),
 )
 TRACK_CASES = (*TRAININGS, *PREDICTIONS)

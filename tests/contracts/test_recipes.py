@@ -1,61 +1,57 @@
-"""Every recipe can be read and its model built."""
+"""Every recipe can be read, its model can be built for its data, and its files are there."""
 
-import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cisgram.core.device import shapes_only
 from cisgram.models.registry import build_model
 from cisgram.training.recipe import Recipe
-from cisgram.training.track_recipe import TrackRecipe
-
-
-def _learns_tracks(path: Path) -> bool:
-    recipe = tomllib.loads(path.read_text())
-    base = recipe.get("extends")
-    return "targets" in recipe or (base is not None and _learns_tracks(path.with_name(base)))
-
 
 ROOT = Path(__file__).parents[2]
-EVERY = sorted((ROOT / "recipes").glob("**/*.toml"))
-OF_TRACKS = [path for path in EVERY if _learns_tracks(path)]
-RECIPES = [path for path in EVERY if path not in OF_TRACKS]
+RECIPES = sorted([*(ROOT / "recipes").glob("*.toml"), *(ROOT / "examples").glob("*.toml")])
+SHOWN = ("cnn", "enformer", "dilated-tracks", "dilated-lm", "bert")
+"""Other architectures, trained on the yeast data by a few lines each."""
+by_name = pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 
 
-@pytest.mark.parametrize("path", OF_TRACKS, ids=lambda path: path.stem)
-def test_recipe_of_tracks_is_sound(path: Path) -> None:
-    recipe = TrackRecipe.read(path)
-    sizes = {name: value for name, value in recipe.model.items() if name != "kind"}
-    build_model(recipe.model["kind"], {**sizes, "n_tracks": 1}, str(path))
-    assert not set(recipe.targets.valid) & set(recipe.targets.test)
+@by_name
+def test_the_model_of_a_recipe_fits_its_data_and_task(path: Path) -> None:
+    recipe = Recipe.read(path)
+    outputs = recipe.data.expected_outputs(recipe.model.geometry)
+    with shapes_only():
+        model = build_model(recipe.model_kind, recipe.model, outputs)
+    recipe.task.check(model)
 
 
-@pytest.mark.parametrize("path", OF_TRACKS, ids=lambda path: path.stem)
-def test_genome_of_the_recipe_of_tracks_is_there(path: Path, shared: Path) -> None:
-    recipe = TrackRecipe.read(path)
-    for file in filter(None, (recipe.targets.fasta, recipe.targets.annotation)):
+@by_name
+def test_held_out_chromosomes_are_apart(path: Path) -> None:
+    data = Recipe.read(path).data
+    valid, test = (contigs(getattr(data, name, None) or ()) for name in ("valid", "test"))
+    assert valid
+    assert not valid & test
+
+
+@by_name
+def test_files_of_a_recipe_are_there(path: Path, shared: Path) -> None:
+    recipe = Recipe.read(path)
+    for file in sources(recipe.data):
         made_here = ".cache" in file.parts  # by a script that the recipe names
         assert made_here or (recipe.directory / file).is_file(), file
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_recipe_is_sound(path: Path) -> None:
-    recipe = Recipe.read(path)
-    sizes = {name: value for name, value in recipe.model.items() if name != "kind"}
-    model = build_model(recipe.model["kind"], sizes, str(path))
-    assert model.window == recipe.corpus.window
-    assert model.config.n_species == len(recipe.corpus.genomes)
-    assert set(recipe.corpus.held_out) == {"valid", "test"}
+@pytest.mark.parametrize("name", SHOWN)
+def test_another_architecture_is_a_recipe_of_under_25_lines(name: str) -> None:
+    assert len((ROOT / "recipes" / f"yeast-{name}.toml").read_text().splitlines()) < 25
 
 
-def test_there_are_recipes() -> None:
-    assert len(RECIPES) >= 4
-    assert OF_TRACKS
+def contigs(part: object) -> set[str]:
+    return set(getattr(part, "contigs", part))
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_files_of_the_recipe_are_there(path: Path, shared: Path) -> None:
-    recipe = Recipe.read(path)
-    for genome in recipe.corpus.genomes:
-        for file in filter(None, (genome.fasta, genome.annotation)):
-            assert (recipe.directory / file).is_file(), file
+def sources(data: Any) -> list[Path]:
+    """Return the FASTA and annotation of every genome."""
+    genomes = getattr(data, "genomes", (data,))
+    named = [name for genome in genomes for name in (genome.fasta, genome.annotation)]
+    return [Path(name) for name in named if name is not None]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,38 +27,43 @@ BANNED_NAMES = {"utils", "util", "helpers", "misc", "common", "legacy", "old", "
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def functions(path: Path) -> Iterator[tuple[str, Function, bool]]:
-    """Yield every function as (place, node, whether it is a method)."""
-    tree = ast.parse(path.read_text())
-    methods = {
-        id(child)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
+@cache
+def text_of(path: Path) -> str:
+    """Read a file once; several rules look at each."""
+    return path.read_text()
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    """Parse a file once."""
+    return ast.parse(text_of(path))
+
+
+@cache
+def functions(path: Path) -> list[tuple[str, Function, ast.AST | None]]:
+    """Return every function as (place, node, the module or class that it stands in)."""
+    nodes = list(ast.walk(parsed(path)))
+    homes = {
+        id(child): node
+        for node in nodes
+        if isinstance(node, ast.Module | ast.ClassDef)
         for child in node.body
     }
-    for node in ast.walk(tree):
-        if isinstance(node, Function):
-            place = f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
-            yield place, node, id(node) in methods
+    return [
+        (f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node, homes.get(id(node)))
+        for node in nodes
+        if isinstance(node, Function)
+    ]
 
 
 def public_functions() -> Iterator[tuple[str, Function, bool]]:
+    """Yield the functions of modules and public classes: place, node, whether it is a method."""
     for path in SOURCE:
-        tree = ast.parse(path.read_text())
-        for place, node, method in functions(path):
+        for place, node, home in functions(path):
             name = node.name.removeprefix("__init__")
-            if not name.startswith("_") and is_public_place(tree, node):
-                yield place, node, method
-
-
-def is_public_place(tree: ast.Module, node: Function) -> bool:
-    """Say whether a function stands in a module or in a public class."""
-    for parent in ast.walk(tree):
-        if isinstance(parent, ast.Module | ast.ClassDef) and any(
-            child.lineno == node.lineno for child in parent.body
-        ):
-            return isinstance(parent, ast.Module) or not parent.name.startswith("_")
-    return False
+            hidden = home is None or (isinstance(home, ast.ClassDef) and home.name.startswith("_"))
+            if not name.startswith("_") and not hidden:
+                yield place, node, isinstance(home, ast.ClassDef)
 
 
 def code_lines(path: Path) -> set[int]:
@@ -70,7 +76,7 @@ def code_lines(path: Path) -> set[int]:
         tokenize.DEDENT,
         tokenize.ENDMARKER,
     }
-    tokens = tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
+    tokens = tokenize.generate_tokens(io.StringIO(text_of(path)).readline)
     return {
         line
         for token in tokens
@@ -94,7 +100,7 @@ def test_imports_go_one_way() -> None:
 
 
 def test_files_are_short() -> None:
-    lengths = {path: len(path.read_text().splitlines()) for path in PYTHON}
+    lengths = {path: len(text_of(path).splitlines()) for path in PYTHON}
     long = {str(p.relative_to(ROOT)): n for p, n in lengths.items() if n > FILE_LINES}
     assert not long, f"more than {FILE_LINES} lines"
 
@@ -102,8 +108,14 @@ def test_files_are_short() -> None:
 def test_functions_are_short() -> None:
     long = {}
     for path in PYTHON:
-        lines = code_lines(path)
-        for place, node, _ in functions(path):
+        # Tokens tell code from comments; only files with a function that may be long need them.
+        candidates = [
+            (place, node)
+            for place, node, _ in functions(path)
+            if (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES
+        ]
+        lines = code_lines(path) if candidates else set[int]()
+        for place, node in candidates:
             body = set(range(node.lineno, (node.end_lineno or 0) + 1)) - docstring_lines(node)
             if len(body & lines) > FUNCTION_LINES:
                 long[place] = len(body & lines)
@@ -156,7 +168,7 @@ def test_everything_public_is_documented() -> None:
         if node.name != "__init__" and ast.get_docstring(node) is None
     ]
     for path in SOURCE:
-        tree = ast.parse(path.read_text())
+        tree = parsed(path)
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
         bare += [
             f"{path.relative_to(ROOT)} {getattr(node, 'name', '')}"
@@ -169,7 +181,7 @@ def test_everything_public_is_documented() -> None:
 @pytest.mark.parametrize("word", ["TODO", "FIXME", "XXX"])
 def test_nothing_is_left_for_later(word: str) -> None:
     pattern = re.compile(rf"\b{word}\b")
-    assert not [str(path.relative_to(ROOT)) for path in SOURCE if pattern.search(path.read_text())]
+    assert not [str(path.relative_to(ROOT)) for path in SOURCE if pattern.search(text_of(path))]
 
 
 def test_no_path_of_somebodys_machine() -> None:

@@ -199,7 +199,7 @@ def test_hands_out_what_is_in_the_files(
         ]
     assert corpus.batch(rows[:0]).tokens.shape == (0, WINDOW)
     assert corpus.genomes == ("a", "b")
-    assert decode(corpus.reference(0).contig("short")) == genomes["a"]["short"]
+    assert decode(corpus.references[0].contig("short")) == genomes["a"]["short"]
 
 
 def test_splits_part_the_windows(tmp_path: Path, recipe: dict[str, Any]) -> None:
@@ -252,7 +252,7 @@ def test_dust_adds_to_the_repeats(
     for dust in (False, True):
         recipe["dust"] = dust
         corpus = build(recipe, tmp_path, f"dust-{dust}")
-        repeats[dust] = (corpus.marks(1).contig("c1") & 2) != 0
+        repeats[dust] = (corpus.marks[1].contig("c1") & 2) != 0
     np.testing.assert_array_equal(np.flatnonzero(repeats[False]), np.arange(330, 500))
     assert repeats[True][300:500].all()
     assert repeats[True].sum() < 200 + 40

@@ -10,12 +10,14 @@ from cisgram.core.checks import ConfigError, DataError
 from cisgram.data.normalize import (
     TRANSFORMS,
     CovariateProjector,
-    ExpressionPCs,
     InverseNormal,
     TargetFit,
     expression_pcs,
-    fit_target,
 )
+
+
+def fit_target(values, covariates, train, *, transform):
+    return TargetFit(covariates, train, transform=transform).target(values)
 
 
 def _cohort(seed: int, n_people: int = 60, n_covariates: int = 5, n_genes: int = 30):
@@ -60,19 +62,14 @@ def test_nothing_of_a_held_out_person_reaches_the_training_side(transform, seed,
     other[~train] = rng.gamma(2.0, 100.0, size=(~train).sum())
     other_covariates[~train] += rng.normal(scale=50, size=other_covariates[~train].shape)
 
-    one = TargetFit(covariates, train, transform=transform).fit(gene)
-    two = TargetFit(other_covariates, train, transform=transform).fit(other)
-
-    np.testing.assert_array_equal(one.values[train], two.values[train])
-    assert (one.mean, one.sd) == (two.mean, two.sd)
-    if transform == "inverse-normal":
-        np.testing.assert_array_equal(one.ranks.knots, two.ranks.knots)
-        np.testing.assert_array_equal(one.ranks.scores, two.ranks.scores)
+    one = fit_target(gene, covariates, train, transform=transform)
+    two = fit_target(other, other_covariates, train, transform=transform)
+    np.testing.assert_array_equal(one[train], two[train])
     # And a held-out person's own target depends on nobody else held out.
     someone = np.flatnonzero(~train)[0]
     other[someone], other_covariates[someone] = gene[someone], covariates[someone]
-    three = TargetFit(other_covariates, train, transform=transform).target(other)
-    np.testing.assert_allclose(three[someone], one.values[someone], rtol=1e-9)
+    three = fit_target(other, other_covariates, train, transform=transform)
+    np.testing.assert_allclose(three[someone], one[someone], rtol=1e-9)
 
 
 @settings(max_examples=20, deadline=None)
@@ -81,8 +78,6 @@ def test_expression_pcs_learn_from_training_people_only(seed):
     values, _, train = _cohort(seed)
     other = values.copy()
     other[:, ~train] = np.random.default_rng(seed).normal(scale=1e3, size=other[:, ~train].shape)
-    one, two = (ExpressionPCs.fit(v, train, 4) for v in (values, other))
-    np.testing.assert_array_equal(one.loadings, two.loadings)
     np.testing.assert_array_equal(
         expression_pcs(values, train, 4)[train], expression_pcs(other, train, 4)[train]
     )
@@ -143,10 +138,9 @@ def test_targets_are_standardised_on_training_people(transform):
 def test_a_gene_constant_in_training_is_centred_and_not_blown_up(transform):
     _, covariates, train = _cohort(7)
     values = np.where(train, 5.0, 6.0)
-    fitted = TargetFit(covariates, train, transform=transform).fit(values)
-    assert fitted.sd == 1
-    assert np.abs(fitted.values).max() < 2
-    np.testing.assert_allclose(fitted.values[train], 0, atol=1e-12)
+    fitted = fit_target(values, covariates, train, transform=transform)
+    assert np.abs(fitted).max() < 2
+    np.testing.assert_allclose(fitted[train], 0, atol=1e-12)
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)

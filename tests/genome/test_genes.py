@@ -258,7 +258,9 @@ def test_genes_are_found_by_identifier_or_name(genes: Genes, tmp_path: Path) -> 
     found = genes.find(["Y5", "GAL1", "Y1", "Y2"])
     assert found == {gene: genes.places[gene] for gene in ("Y5", "Y1", "Y2")}
     (tmp_path / "list.txt").write_text("# mine\nY2 the second\n\n  GAL1\n")
-    assert list(genes.from_list(tmp_path / "list.txt")) == ["Y2", "Y1"]
+    assert genes.read_names(str(tmp_path / "list.txt")) == ["Y2", "GAL1"]
+    assert genes.read_names("Y2, GAL1") == ["Y2", "GAL1"]
+    assert genes.read_names("3") == ["Y1", "Y2", "Y3"]
     assert genes.find([]) == {}
 
 
@@ -276,7 +278,11 @@ def test_genes_that_cannot_be_found_are_named(genes: Genes, tmp_path: Path) -> N
         genes.name("GAL1")
     (tmp_path / "list.txt").write_text("# nothing\n")
     with pytest.raises(DataError, match=r"list\.txt names no gene; write one a line"):
-        genes.from_list(tmp_path / "list.txt")
+        genes.read_names(str(tmp_path / "list.txt"))
+    with pytest.raises(DataError, match=r"Y8 is neither a gene of annotation .* nor a file"):
+        genes.read_names("Y1,Y8")
+    with pytest.raises(DataError, match=r"none\.txt is neither a gene of .* nor a file"):
+        genes.read_names("none.txt")
 
 
 def test_a_name_that_is_taken_gives_way_to_the_identifier(genes: Genes) -> None:

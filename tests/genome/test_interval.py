@@ -58,14 +58,6 @@ def test_numpy_positions_become_plain_ones() -> None:
     assert interval.length == 6
 
 
-@given(st.integers(-100, 10**6), lengths, strands)
-def test_the_centre_is_in_the_middle_of_the_strand(position: int, length: int, strand: str) -> None:
-    window = Interval("chr1", 0, 1, strand).centred(position, length)
-    assert (window.length, window.strand) == (length, strand)
-    index = position - window.start if strand != "-" else window.end - 1 - position
-    assert index == length // 2
-
-
 @given(starts, lengths, starts, lengths)
 def test_overlap_is_a_shared_base(a: int, a_length: int, b: int, b_length: int) -> None:
     one, other = Interval("chr1", a, a + a_length), Interval("1", b, b + b_length, "-")

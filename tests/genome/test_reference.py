@@ -155,21 +155,6 @@ def test_fetch_pads_with_n(small: Reference, start: int, length: int, strand: st
     )
 
 
-@given(st.lists(st.integers(-30, 30), max_size=6), st.integers(1, 40))
-def test_windows_are_fetches(small: Reference, starts: list[int], length: int) -> None:
-    windows = small.windows("M", np.array(starts, dtype=np.int64), length)
-    assert windows.shape == (len(starts), length)
-    for start, window in zip(starts, windows, strict=True):
-        expected = small.fetch(Interval("chrM", start, start + length))
-        np.testing.assert_array_equal(window, expected)
-
-
-def test_windows_inside_belong_to_the_caller(small: Reference) -> None:
-    windows = small.windows("chrM", np.array([0, 2]), 4)
-    windows[:] = N
-    assert decode(small.contig("chrM")) == "ACGTACGTAC"
-
-
 def test_what_lies_past_a_contig_is_refused(small: Reference) -> None:
     name, size = next(iter(small.contigs.items()))
     small.check_inside(Interval(name, 0, size))
@@ -178,11 +163,9 @@ def test_what_lies_past_a_contig_is_refused(small: Reference) -> None:
             small.check_inside(Interval(name, start, end))
 
 
-def test_unknown_contigs_and_lengths_are_named(small: Reference) -> None:
+def test_unknown_contigs_are_named(small: Reference) -> None:
     with pytest.raises(DataError, match=r"chromosome chr9 is not in reference .*chr1, chrM, chr3"):
         small.fetch(Interval("chr9", 0, 1))
-    with pytest.raises(ConfigError, match="length must be at least 1; got 0"):
-        small.windows("1", np.array([0]), 0)
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ import polars as pl
 import pytest
 
 from cisgram.core.checks import ConfigError, DataError
-from cisgram.personal.fit import Fit, FitConfig, fit_cohort, read_gene_list
+from cisgram.genome.genes import read_gene_list
+from cisgram.personal.fit import Fit, FitConfig, fit_cohort, fit_models
 from cisgram.personal.gene_fit import GeneFitter
 
 QUICK = FitConfig(model="top-snp")
@@ -229,10 +230,46 @@ def test_unknown_population_and_gene_are_named(cohort, tmp_path):
 
 def test_gene_lists(cohort, tmp_path):
     names = cohort.genes["gene"].to_list()
-    assert read_gene_list("3", cohort.genes["gene"]) == names[:3]
+    assert read_gene_list("3", names, "cohort") == names[:3]
     listed = Path(tmp_path / "genes.txt")
     listed.write_text(f"# mine\n{names[5]}\tsymbol\n\n{names[2].split('.')[0]}\n")
-    assert read_gene_list(str(listed), cohort.genes["gene"]) == [names[5], names[2].split(".")[0]]
+    assert read_gene_list(str(listed), names, "cohort") == [names[5], names[2].split(".")[0]]
     listed.write_text("# none\n")
     with pytest.raises(DataError, match="names no gene; write one a line"):
-        read_gene_list(str(listed), cohort.genes["gene"])
+        read_gene_list(str(listed), names, "cohort")
+
+
+def test_models_fitted_together_are_those_fitted_alone(cohort, some_genes, tmp_path):
+    runs = {tmp_path / model: FitConfig(model=model) for model in ("top-snp", "ridge")}
+    alone = fit_cohort(
+        cohort.path, QUICK, tmp_path / "alone", genes=some_genes[:2], executor="serial"
+    )
+    together = fit_models(cohort.path, runs, genes=some_genes[:2], executor="serial")
+    assert [fit.config.model for fit in together] == ["top-snp", "ridge"]
+    assert without_seconds(together[0]).equals(without_seconds(alone))
+    assert together[0].weights.equals(alone.weights)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_models_stopped_midway_go_on(cohort, some_genes, tmp_path, monkeypatch):
+    runs = {tmp_path / str(seed): replace(QUICK, seed=seed) for seed in (1, 2)}
+    fitted: list[int] = []
+    fit_one = GeneFitter.__call__
+
+    def counted(self, gene):
+        if len(fitted) == 3:
+            raise KeyboardInterrupt
+        fitted.append(gene)
+        return fit_one(self, gene)
+
+    monkeypatch.setattr(GeneFitter, "__call__", counted)
+    with pytest.raises(KeyboardInterrupt):
+        fit_models(cohort.path, runs, genes=some_genes[:2], executor="serial")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2.partial"]
+    monkeypatch.setattr(
+        GeneFitter, "__call__", lambda self, gene: fitted.append(gene) or fit_one(self, gene)
+    )
+    fits = fit_models(cohort.path, runs, genes=some_genes[:2], executor="serial")
+    assert len(fitted) == 4
+    assert [fit.config.seed for fit in fits] == [1, 2]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]

@@ -16,7 +16,7 @@ from cisgram.personal.cohort import Cohort, import_cohort
 from cisgram.personal.cohort_options import ImportOptions
 from cisgram.personal.fit_config import FitConfig
 from cisgram.personal.gene_fit import GeneFitter
-from cisgram.personal.training import train_gene
+from cisgram.personal.linear import train_gene
 
 N_PEOPLE, N_VARIANTS, APART = 2_000, 6_000, 1_000
 GENES = (1_000_000, 3_000_000, 5_000_000)

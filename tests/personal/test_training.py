@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cisgram.personal.linear import MODELS
-from cisgram.personal.training import train_gene
+from cisgram.personal.linear import MODELS, train_gene
 
 OPTIONS = {"min_maf": 0.05, "max_missing": 0.1}
 

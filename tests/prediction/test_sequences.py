@@ -128,7 +128,9 @@ def test_letters_that_are_no_dna_are_refused(
 
 
 def test_regions_without_a_genome_ask_for_one() -> None:
-    with pytest.raises(ConfigError, match="c0:11-30 lies on a genome and none is known; name one"):
+    with pytest.raises(
+        ConfigError, match="c0:11-30 lies on a genome and none is known; add --genome"
+    ):
         as_sequences("c0:11-30", None)
 
 

@@ -153,6 +153,8 @@ class Context:
     """Targets of a run of `cisgram train`: measured tracks and gene targets."""
     options: Mapping[str, str] = field(default_factory=dict[str, str])
     """Settings of tasks by name."""
+    work: Path | None = None
+    """Directory in which tasks keep what takes long to compute."""
 
     def file(self, *names: str) -> Path:
         """Return a file of the data.

@@ -47,7 +47,7 @@ def run_evaluations(
         models: packaged weights, directories or runs by the name in tables; of several, each is
             asked about the contigs that it held out.
         data: directory with the public files of the suite.
-        out: JSON file.
+        out: JSON file; what models read is kept beside it, so that a stopped run goes on.
         targets: measured tracks and gene targets, the `data` of a run of `cisgram train`.
         options: settings of tasks by name.
 
@@ -74,7 +74,7 @@ def run_evaluations(
         if task.name in result["tasks"]:
             continue
         rows, started = Rows(task.name), time.perf_counter()
-        task.run(Context(asked, data, targets, options or {}), rows)
+        task.run(Context(asked, data, targets, options or {}, out.parent / "read"), rows)
         result["tasks"][task.name] = {
             "title": task.title,
             "seconds": round(time.perf_counter() - started, 1),

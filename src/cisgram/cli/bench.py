@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from cisgram.cli.options import say
+from cisgram.cli.options import Plugins, numeric_columns, save_json, say, show_table
 from cisgram.core.checks import ConfigError
 
 if TYPE_CHECKING:
@@ -21,22 +21,12 @@ def list_tasks(*, json: Path | None = None) -> None:
     Args:
         json: File to write the list to as JSON.
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from cisgram.benchmark.base import evaluations
-    from cisgram.core.artifact import write_json
 
-    known = evaluations().values()
-    if json is not None:
-        names = ("name", "suite", "needs", "title")
-        write_json(json, [{name: getattr(own, name) for name in names} for own in known])
-    table = Table(box=None, pad_edge=False)
-    for name in ("task", "suite", "models", "what is asked"):
-        table.add_column(name)
-    for own in known:
-        table.add_row(own.name, own.suite, own.needs, own.title)
-    Console().print(table)
+    names = ("name", "suite", "needs", "title")
+    rows = [[getattr(own, name) for name in names] for own in evaluations().values()]
+    save_json(json, [dict(zip(names, row, strict=True)) for row in rows])
+    show_table(("task", "suite", "models", "what is asked"), rows)
 
 
 @app.command
@@ -45,6 +35,7 @@ def run(
     model: tuple[str, ...],
     data: Path,
     targets: Path | None = None,
+    plugins: Plugins = (),
     out: Path,
 ) -> None:
     """Run tasks on models, each on the chromosomes that it was not trained on.
@@ -55,13 +46,17 @@ def run(
             NAME=RUN,RUN for the runs of several folds. Several --model may be given.
         data: Directory with the public files of the suite.
         targets: Measured tracks and gene targets, the directory data of a run of `cisgram train`.
+        plugins: Python file with an architecture of your own, imported before a model is read.
+            Several --plugins may be given.
         out: Directory for results.json and report.html; tasks that it holds are not run again.
     """
     from cisgram.benchmark.run import run_evaluations, table_of
+    from cisgram.core.plugins import import_plugins
     from cisgram.report.evaluation import write_evaluation_page
 
     if not tasks:
         raise ConfigError("name a task or a suite, such as yeast; cisgram bench list shows them.")
+    import_plugins(plugins)
     named = dict(_named(text) for text in model)
     result = run_evaluations(tasks, named, data=data, targets=targets, out=out / "results.json")
     page = write_evaluation_page(result, out / "report.html")
@@ -74,8 +69,8 @@ def compare(first: Path, second: Path, /, *, out: Path | None = None) -> None:
     """Compare two results row by row.
 
     Args:
-        first: results.json of `cisgram bench run`.
-        second: Another one; differences are the second less the first.
+        first: File results.json of `cisgram bench run`.
+        second: Another one; differences are the second minus the first.
         out: Table to write, tab-separated or .parquet.
     """
     from cisgram.benchmark.run import compare as compared
@@ -95,12 +90,8 @@ def _named(text: str) -> tuple[str, list[str]]:
 
 def _show(table: "pl.DataFrame") -> None:
     """Print a table, numbers to three digits."""
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = Table(box=None, pad_edge=False)
-    for name, dtype in table.schema.items():
-        shown.add_column(name, justify="right" if dtype.is_numeric() else "left")
-    for row in table.iter_rows():
-        shown.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row))
-    Console().print(shown, markup=False)
+    rows = [
+        [f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row]
+        for row in table.iter_rows()
+    ]
+    show_table(table.columns, rows, numbers=numeric_columns(table))

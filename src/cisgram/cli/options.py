@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from cisgram.core.checks import ConfigError, check_suffix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container, Iterable, Sequence
 
+    import polars as pl
     from matplotlib.figure import Figure
 
     from cisgram.explain.gene import Insertion
@@ -18,10 +21,12 @@ if TYPE_CHECKING:
     from cisgram.prediction.reuse import ReuseConfig
     from cisgram.prediction.session import Session
 
+Plugins = Annotated[tuple[Path, ...], Parameter(negative=())]
 ALL, _FEW_GENES = "all", 20
 _FIGURES = (".png", ".pdf", ".svg")
 
 
+@Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
     """The model, and the genome that it is asked about."""
@@ -37,16 +42,22 @@ class ModelOptions:
     species: str | None = None
     """Genome in the training data that the model should take this DNA for; the first by default.
     `cisgram models show` lists them."""
+    plugins: Plugins = ()
+    """Python file with an architecture of your own, imported before the model is read. Several
+    --plugins may be given."""
 
     def open(self) -> "Session":
-        """Open the model."""
+        """Import the plugins and open the model."""
+        from cisgram.core.plugins import import_plugins
         from cisgram.prediction.session import Session
 
+        import_plugins(self.plugins)
         return Session.open(
             self.model, genome=self.genome, annotation=self.annotation, species=self.species
         )
 
 
+@Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class RegionOptions:
     """The region, and what is read of the model."""
@@ -61,6 +72,7 @@ class RegionOptions:
     """Gene target or track that is explained; by default the model's first gene target."""
 
 
+@Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class FigureOptions:
     """Whether a figure is drawn, and the known sites in it."""
@@ -71,11 +83,6 @@ class FigureOptions:
     """BED of known sites to mark in the figure."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be drawn, before anything long is computed.
-
-        Raises:
-            ConfigError: the figure ends in no known suffix, or there are sites and no figure.
-        """
         if self.figure is not None:
             check_suffix(self.figure, *_FIGURES)
         elif self.sites is not None:
@@ -95,6 +102,7 @@ class FigureOptions:
             save_figure(draw(), self.figure)
 
 
+@Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class CacheOptions:
     """Where features are kept from one command to the next."""
@@ -115,38 +123,58 @@ class CacheOptions:
 NO_FIGURE, NO_CACHE = FigureOptions(), CacheOptions()
 
 
-def read_genes(genes: str | None) -> "list[str] | None":
-    """Return names of genes from a file with one a line; None for all of them."""
-    from cisgram.genome.genes import read_gene_list
-
-    return None if genes is None or genes == ALL else read_gene_list(genes)
+def read_genes(genes: str, session: "Session") -> "list[str] | None":
+    """Return the genes that are named; None for all of them."""
+    return None if genes == ALL else session.genes.read_names(genes)
 
 
-def say(text: str) -> None:
-    """Print a sentence, wrapped to the terminal."""
+def say(*texts: str, wrap: bool = True) -> None:
+    """Print sentences, wrapped to the terminal or a line each."""
     from rich.console import Console
 
-    Console().print(text, highlight=False, markup=False)
+    for text in texts:
+        Console(soft_wrap=not wrap).print(text, highlight=False, markup=False)
+
+
+def save_json(path: Path | None, content: "Any") -> None:
+    """Write a result as JSON where a file is named."""
+    from cisgram.core.artifact import write_json
+
+    if path is not None:
+        write_json(path, content)
+
+
+def show_table(
+    names: "Sequence[str]", rows: "Iterable[Sequence[str]]", *, numbers: "Container[str]" = ()
+) -> None:
+    """Print a table; columns of numbers are set to the right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, justify="right" if name in numbers else "left")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table, highlight=False, markup=False)
+
+
+def numeric_columns(table: "pl.DataFrame") -> set[str]:
+    """Return the names of a table's columns of numbers."""
+    return {name for name, dtype in table.schema.items() if dtype.is_numeric()}
 
 
 def show_section(section: "Section", where: str = "") -> None:
     """Print the sentence of an explanation, and its table."""
-    from rich.console import Console
-    from rich.table import Table
-
     from cisgram.core.results import cells_of
 
     if section.table is not None and section.table.height:
-        table = Table(box=None, pad_edge=False)
-        numeric = {name: dtype.is_numeric() for name, dtype in section.table.schema.items()}
-        for name, right in numeric.items():
-            table.add_column(name.replace("_", " "), justify="right" if right else "left")
-        for row in cells_of(section.table):
-            table.add_row(*row)
-        Console().print(table, highlight=False, markup=False)
+        table = section.table.rename(lambda name: name.replace("_", " "))
+        show_table(table.columns, cells_of(section.table), numbers=numeric_columns(table))
     say(f"{section.sentence} {where}".strip())
 
 
+@Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class InsertOptions:
     """Motifs that are inserted, where and how often."""
@@ -159,9 +187,10 @@ class InsertOptions:
     distances: str = "50,100,150,200"
     """Distances in bases from the motif's middle to the TSS, between commas."""
     genes: str = ALL
-    """`all`, or a file with the identifier or name of a gene on each line."""
+    """`all`, identifiers or names of genes between commas, a file with one on each line, or a
+    number of genes."""
     n_genes: int | None = None
-    """Number of genes drawn at random; 20 of `all`, and all of a file, by default."""
+    """Number of genes drawn at random; 20 of `all`, and every gene that is named, by default."""
     n_backgrounds: int = 5
     """Number of shuffled promoters of each gene that a motif is inserted into."""
     n_nulls: int = 10
@@ -178,8 +207,8 @@ class InsertOptions:
         """Whether there are motifs."""
         return self.motifs is not None or bool(self.motif)
 
-    def read(self) -> "Insertion":
-        """Return what is to be inserted.
+    def read(self, session: "Session") -> "Insertion":
+        """Return what is to be inserted before genes of a session.
 
         Raises:
             ConfigError: no motif is named, or a distance is no number.
@@ -194,7 +223,7 @@ class InsertOptions:
             raise ConfigError("there are no motifs to insert; add --motifs, --motif or both.")
         found = () if self.motifs is None else read_motifs(self.motifs)
         found += tuple(Motif.parse(text) for text in self.motif)
-        names = read_genes(self.genes)
+        names = read_genes(self.genes, session)
         config = InsertConfig(
             distances=self._distances(),
             n_backgrounds=self.n_backgrounds,

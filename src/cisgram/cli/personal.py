@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from cisgram.cli.options import save_json, say
 from cisgram.personal.fit_config import CROSS_POPULATION, FitConfig
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from cisgram.personal.evaluate import Evaluation
     from cisgram.personal.fit import Fit
     from cisgram.personal.predictdb import WeightSet
@@ -41,22 +44,18 @@ def fit(
     Args:
         cohort: Directory made by `cisgram cohort import`.
         out: Directory to make.
-        genes: A file with a gene a line, or the number of genes to take from the
-            start of the cohort; all when left out.
+        genes: Genes between commas, a file with one on each line, or the number of genes to take
+            from the start of the cohort; all by default.
         executor: Where genes are fitted: here, on local processes, or on Ray.
         workers: Genes fitted at once; all CPUs when left out.
         json: Also write a row a gene to this file.
     """
-    from cisgram.core.artifact import write_json
     from cisgram.personal.cohort import Cohort
-    from cisgram.personal.fit import fit_cohort, read_gene_list
+    from cisgram.personal.fit import fit_cohort
 
-    chosen = None
-    if genes is not None:
-        chosen = read_gene_list(genes, Cohort.open(cohort).genes["gene"])
+    chosen = None if genes is None else _named(genes, Cohort.open(cohort).genes, cohort)
     result = fit_cohort(cohort, config, out, genes=chosen, executor=executor, workers=workers)
-    if json is not None:
-        write_json(json, {"task": result.task, "genes": result.genes.to_dicts()})
+    save_json(json, {"task": result.task, "genes": result.genes.to_dicts()})
     _show_fit(result)
 
 
@@ -82,25 +81,19 @@ def evaluate(
         workers: Genes fitted at once; all CPUs when left out.
         json: Also write the table to this file.
     """
-    from cisgram.core.artifact import write_json
     from cisgram.core.checks import ConfigError
-    from cisgram.personal.evaluate import evaluate_across, evaluate_fits, read_fits
+    from cisgram.personal.evaluate import evaluate_across, evaluate_fits
+    from cisgram.personal.fit import Fit
 
     if (train_populations is None) != (test_populations is None):
         raise ConfigError("--train-populations and --test-populations go together; name both.")
-    opened = read_fits(fits)
+    opened = [Fit.open(path) for path in fits]
     if train_populations is None or test_populations is None:
         result = evaluate_fits(opened)
     else:
-        result = evaluate_across(
-            opened,
-            train=[train_populations],
-            test=[test_populations],
-            executor=executor,
-            workers=workers,
-        )
-    if json is not None:
-        write_json(json, result.as_dict())
+        populations = {"train": [train_populations], "test": [test_populations]}
+        result = evaluate_across(opened, **populations, executor=executor, workers=workers)
+    save_json(json, result.as_dict())
     show_evaluation(result)
 
 
@@ -136,11 +129,12 @@ def predict(
     account = prediction.write(out)
     used, total = (int(prediction.account[name].sum()) for name in ("n_used", "n_model"))
     scale = "residual z-scores" if prediction.centred else "raw sums of weight x dosage"
-    _say(
+    say(
         *prediction.notes,
         f"{len(prediction.genes):,} genes x {len(prediction.people):,} people are in {out}, "
         f"as {scale}",
         f"{used:,} of {total:,} model SNPs were used; {account} says which and why not.",
+        wrap=False,
     )
 
 
@@ -168,9 +162,10 @@ def export(
     done = export_predictdb(
         opened, opened.open_cohort(), out, accepted_only=not all_genes, build=build
     )
-    _say(
+    say(
         f"{done.n_genes:,} models with {done.n_weights:,} weights are in {done.database}",
         f"Covariances are in {done.covariances}",
+        wrap=False,
     )
 
 
@@ -188,22 +183,23 @@ def drivers(
     Args:
         fit: A directory made by `cisgram personal fit`.
         out: TSV to write, a row a driver.
-        genes: A file with a gene a line, or a number of genes of the fit; all accepted ones
-            when left out.
+        genes: Genes between commas, a file with one on each line, or a number of genes of the fit;
+            all accepted ones by default.
         direction: Add SNPs one by one, or take them out of the whole.
     """
     from cisgram.personal.drivers import find_drivers
-    from cisgram.personal.fit import Fit, read_gene_list
+    from cisgram.personal.fit import Fit
 
     opened = Fit.open(fit)
-    chosen = read_gene_list(genes, opened.genes["gene"]) if genes is not None else None
+    chosen = None if genes is None else _named(genes, opened.genes, fit)
     found = find_drivers(opened, opened.open_cohort(), genes=chosen, direction=direction)
     found.write(out)
-    _say(
+    say(
         f"{len(found.snps):,} drivers of {len(found.genes):,} genes are in {out}",
         f"Their sign agrees with the eQTL slope in {found.agreement.value:.1%} "
         f"({found.agreement.low:.1%} to {found.agreement.high:.1%}); always guessing the commoner "
         f"sign would reach {found.majority:.1%}.",
+        wrap=False,
     )
 
 
@@ -246,7 +242,16 @@ def associate(
         build=build,
     )
     found.write(out)
-    _say(*found.notes, f"{len(found.genes):,} genes are in {out}")
+    say(*found.notes, f"{len(found.genes):,} genes are in {out}", wrap=False)
+
+
+def _named(genes: str, table: "pl.DataFrame", where: Path) -> list[str]:
+    """Return genes of a cohort or a fit, which may be named without their versions."""
+    from cisgram.genome.genes import read_gene_list
+
+    known = table["gene"].to_list()
+    bare = {name.partition(".")[0] for name in known}
+    return read_gene_list(genes, known, str(where), aliases=bare)
 
 
 def _read_models(path: Path, *, accepted_only: bool) -> "WeightSet":
@@ -259,14 +264,6 @@ def _read_models(path: Path, *, accepted_only: bool) -> "WeightSet":
     return WeightSet.read(path)
 
 
-def _say(*sentences: str) -> None:
-    from rich.console import Console
-
-    console = Console(soft_wrap=True, highlight=False, markup=False)
-    for sentence in sentences:
-        console.print(sentence)
-
-
 def show_evaluation(evaluation: "Evaluation") -> None:
     """Print the table of models."""
     from rich.box import SIMPLE_HEAD
@@ -274,12 +271,8 @@ def show_evaluation(evaluation: "Evaluation") -> None:
     from rich.table import Table
 
     first = evaluation.models[0]
-    table = Table(
-        title=f"Task: {first.task} ({first.n_genes:,} genes, {first.n_people:,} people held out)",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-    )
+    title = f"Task: {first.task} ({first.n_genes:,} genes, {first.n_people:,} people held out)"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("model", "mean r", "95% interval", "median r", "mean R2", "r < 0", "accepted"):
         table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
     for row in evaluation.models:
@@ -292,20 +285,17 @@ def show_evaluation(evaluation: "Evaluation") -> None:
             f"{row.share_negative:.0%}",
             f"{row.n_accepted:,}",
         )
-    console = Console()
-    console.print(table)
+    Console().print(table)
     if first.task.startswith(CROSS_POPULATION) and first.mean_r2 < 0:
-        console.print(
+        say(
             "R2 below 0 beside a positive r is a shifted level: covariates were regressed out "
-            "with coefficients of other populations.",
-            highlight=False,
+            "with coefficients of other populations."
         )
     for difference in evaluation.differences:
-        console.print(
+        say(
             f"{difference.model} - {difference.baseline}: {difference.mean_difference:+.3f} "
             f"({difference.ci95[0]:+.3f} to {difference.ci95[1]:+.3f}), "
-            f"better in {difference.share_better:.0%} of genes",
-            highlight=False,
+            f"better in {difference.share_better:.0%} of genes"
         )
 
 
@@ -313,17 +303,19 @@ def _show_fit(result: "Fit") -> None:
     from cisgram.personal.evaluate import summarize
 
     if result.genes["pearson"].is_null().all():
-        _say(
+        say(
             f"{result.config.model}, {result.task}: none of the {len(result.genes):,} genes could "
             "be scored; they need SNPs in the cis window and expression that varies in every fold.",
             f"What was fitted is in {result.path}",
+            wrap=False,
         )
         return
     summary = summarize(result)
-    _say(
+    say(
         f"{summary.model}, {summary.task}: mean r {summary.mean_pearson:.3f} "
         f"({summary.ci95[0]:.3f} to {summary.ci95[1]:.3f}) over {summary.n_genes:,} genes in "
         f"{summary.n_people:,} people held out; {summary.n_accepted:,} models accepted, "
         f"{summary.n_unscored:,} genes not scored.",
         f"Models, held-out predictions and accuracy are in {result.path}",
+        wrap=False,
     )

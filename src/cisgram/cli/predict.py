@@ -1,9 +1,7 @@
 """`cisgram predict` and `cisgram embed`: what models say of genes, regions and sequences."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Literal
 
 from cisgram.cli.options import NO_CACHE, CacheOptions, ModelOptions, read_genes, say
 from cisgram.core.checks import ConfigError
@@ -15,14 +13,14 @@ if TYPE_CHECKING:
 
 def predict(
     *,
-    asked: Annotated[ModelOptions, Parameter(name="*")],
+    asked: ModelOptions,
     genes: str | None = None,
     bed: Path | None = None,
     fasta: Path | None = None,
     readout: str | None = None,
     out: Path,
     out_bigwig: Path | None = None,
-    cache: Annotated[CacheOptions, Parameter(name="*")] = NO_CACHE,
+    cache: CacheOptions = NO_CACHE,
 ) -> None:
     """Predict genes, regions or sequences; both strands are read and averaged.
 
@@ -30,7 +28,8 @@ def predict(
 
     Args:
         asked: Model.
-        genes: `all`, or a file with the identifier or name of a gene on each line.
+        genes: `all`, identifiers or names of genes between commas, a file with one on each line, or
+            a number of genes.
         bed: Regions of the genome.
         fasta: Sequences that are predicted whole, such as edited ones.
         readout: What is read of the model, such as gene, tracks, mean or masked; by default the
@@ -48,7 +47,7 @@ def predict(
     if genes is not None:
         if out_bigwig is not None:
             raise ConfigError("--out-bigwig goes with --bed or --fasta; leave it out with --genes.")
-        names = read_genes(genes)
+        names = read_genes(genes, session)
         chosen = list(session.genes.places) if names is None else names
         found = run(session, readout=readout, genes=chosen, config=config)
     else:
@@ -69,7 +68,7 @@ def predict(
 
 def embed(
     *,
-    asked: Annotated[ModelOptions, Parameter(name="*")],
+    asked: ModelOptions,
     bed: Path | None = None,
     fasta: Path | None = None,
     layer: str | None = None,

@@ -1,9 +1,9 @@
 """`cisgram variants`: effects of variants."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from cisgram.cli.options import NO_CACHE, CacheOptions, ModelOptions, read_genes, say
 
@@ -16,13 +16,13 @@ app = App(name="variants", help="Score variants by what a model predicts of both
 @app.command
 def score(
     *,
-    asked: Annotated[ModelOptions, Parameter(name="*")],
+    asked: ModelOptions,
     vcf: Path,
     readout: str | None = None,
     genes: str = "all",
     reach: int = 1_000,
     out: Path,
-    cache: Annotated[CacheOptions, Parameter(name="*")] = NO_CACHE,
+    cache: CacheOptions = NO_CACHE,
 ) -> None:
     """Score the alternate alleles of a VCF, each against the reference allele.
 
@@ -32,7 +32,8 @@ def score(
         readout: What is read of the model. Models of tracks: gene (the default where genes are
             known), tracks, mean. Language models: masked (log-ratio of a substitution's alleles,
             the default), pseudo-likelihood. Any model: embedding-distance.
-        genes: `all`, or a file with the identifier or name of a gene on each line.
+        genes: `all`, identifiers or names of genes between commas, a file with one on each line, or
+            a number of genes.
         reach: Largest distance in bases between a variant and the body of a gene.
         out: Tab-separated table with columns chrom pos ref alt gene output effect; .parquet for the
             same in parquet; .vcf, .vcf.gz or .bcf for the input with INFO/CISGRAM.
@@ -46,7 +47,7 @@ def score(
     session = asked.open()
     chosen = choose_readout(session, readout)
     config = VariantConfig(reach=reach, reuse=cache.config())
-    named = read_genes(genes) if chosen.of_genes else None
+    named = read_genes(genes, session) if chosen.of_genes else None
     found = score_variants(session, vcf, chosen, genes=named, config=config)
     found.write(out)
     _say(found, out, config.reach)

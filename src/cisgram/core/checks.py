@@ -38,22 +38,14 @@ def check_file(path: Path | str, what: str) -> Path:
 
 
 def check_directory(path: Path) -> Path:
-    """Return `path` when it is a directory or nothing yet.
-
-    Raises:
-        DataError: it is a file.
-    """
+    """Return `path` when it is a directory or nothing yet; raise DataError otherwise."""
     if path.exists() and not path.is_dir():
         raise DataError(f"{path} is a file; name a directory to write to.")
     return path
 
 
 def read_text(path: Path | str, what: str) -> str:
-    """Return what a text file holds.
-
-    Raises:
-        DataError: as `check_file`, or it is no text.
-    """
+    """Return what a text file holds; raise DataError where there is none."""
     path = check_file(path, what)
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -62,22 +54,14 @@ def read_text(path: Path | str, what: str) -> str:
 
 
 def check_suffix(path: Path, *suffixes: str) -> Path:
-    """Return `path` when its name ends in one of the suffixes, in whatever case.
-
-    Raises:
-        ConfigError: it does not.
-    """
+    """Return `path` when its name ends in a suffix, in any case; raise ConfigError otherwise."""
     if path.suffix.lower() not in suffixes:
         raise ConfigError(f"{path} must end in {', '.join(suffixes)}; rename it.")
     return path
 
 
 def check_choice(value: str, choices: Collection[str], name: str) -> str:
-    """Return `value` when it is one of `choices`.
-
-    Raises:
-        ConfigError: it is not.
-    """
+    """Return `value` when it is one of `choices`; raise ConfigError otherwise."""
     if value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
     return value
@@ -86,11 +70,7 @@ def check_choice(value: str, choices: Collection[str], name: str) -> str:
 def check_range(
     value: float, name: str, *, low: float = float("-inf"), high: float = float("inf")
 ) -> float:
-    """Return `value` when low <= value <= high.
-
-    Raises:
-        ConfigError: it is outside, or not a number.
-    """
+    """Return `value` when low <= value <= high; raise ConfigError otherwise."""
     if not low <= value <= high:
         at_least, at_most = low > float("-inf"), high < float("inf")
         bounds = f"between {_number(low)} and {_number(high)}"
@@ -130,11 +110,7 @@ def _number(value: float) -> str:
 
 
 def check_unique(names: Collection[str], what: str, where: str) -> None:
-    """Refuse a list of names that names something twice.
-
-    Raises:
-        DataError: with the first few names that recur.
-    """
+    """Raise DataError where a list names something twice."""
     seen: set[str] = set()
     twice = {name for name in names if name in seen or seen.add(name)}
     if twice:
@@ -151,9 +127,5 @@ def few(names: Collection[str], most: int = 3) -> str:
 
 
 def missing_extra(package: str, extra: str) -> Never:
-    """Say how to install an optional dependency.
-
-    Raises:
-        ConfigError: always.
-    """
+    """Say how to install an optional dependency."""
     raise ConfigError(f"this needs {package}; install it with: pip install 'cisgram[{extra}]'")

@@ -21,12 +21,7 @@ _WORDS = {
 
 
 def read_toml(path: Path | str) -> dict[str, Any]:
-    """Return the tables of a TOML file.
-
-    Raises:
-        DataError: it is missing, empty or no text.
-        ConfigError: it is no TOML.
-    """
+    """Return the tables of a TOML file."""
     try:
         return tomllib.loads(read_text(path, "recipe"))
     except tomllib.TOMLDecodeError as error:

@@ -1,11 +1,18 @@
 """Python files of others that register architectures, data sets and tasks."""
 
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 from cisgram.core.checks import ConfigError, check_file
+
+
+def import_plugins(paths: Iterable[Path | str]) -> None:
+    """Import Python files in order, as `import_plugin` does."""
+    for path in paths:
+        import_plugin(path)
 
 
 def import_plugin(path: Path | str) -> ModuleType:

@@ -50,11 +50,7 @@ class Result(ABC):
         return self.table._repr_html_() + drawn[drawn.index("<svg") :]  # pyright: ignore[reportPrivateUsage]
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """Return the table for pandas.
-
-        Raises:
-            ConfigError: pandas is not installed.
-        """
+        """Return the table for pandas."""
         try:
             import pandas
         except ImportError:
@@ -62,20 +58,12 @@ class Result(ABC):
         return pandas.DataFrame(self.table.to_dict(as_series=False))
 
     def write(self, path: Path | str) -> None:
-        """Write the table, .parquet or else tab-separated, whole or not at all.
-
-        Raises:
-            DataError: the place cannot be written.
-        """
+        """Write the table, .parquet or else tab-separated, whole or not at all."""
         write_table(self.table, path)
 
 
 def write_table(table: "pl.DataFrame", path: Path | str) -> None:
-    """Write a table, .parquet or else tab-separated, whole or not at all.
-
-    Raises:
-        DataError: the place cannot be written.
-    """
+    """Write a table, .parquet or else tab-separated, whole or not at all."""
     with atomic_file(path) as building:
         if Path(path).suffix == ".parquet":
             table.write_parquet(building)
@@ -115,11 +103,7 @@ def _cells(values: list[Any], *, sign: str) -> list[str]:
 
 
 def to_anndata(values: Any, obs: "pl.DataFrame", names: "list[str]") -> Any:
-    """Return a matrix as AnnData: rows are observations, columns variables.
-
-    Raises:
-        ConfigError: anndata is not installed.
-    """
+    """Return a matrix as AnnData: rows are observations, columns variables."""
     try:
         import anndata  # pyright: ignore[reportMissingImports]
         import pandas

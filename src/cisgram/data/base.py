@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
-from jaxtyping import Int
+import polars as pl
+from jaxtyping import Int, Int64
 
 import cisgram.data
 from cisgram.core.checks import ConfigError, check_choice
 from cisgram.data.outputs import Geometry, Outputs
 
-SPLITS = ("train", "valid", "test")
+SPLITS, WINDOWS = ("train", "valid", "test"), "windows.parquet"
 
 
 class DataConfig(Protocol):
@@ -42,11 +43,9 @@ class DataSet(ABC):
     """Examples of training and validation, and what a network's output for them means."""
 
     config: Any
-    """What it was made of."""
     outputs: Outputs
     """Columns that a network needs to predict it, with their scale."""
     n_train: int
-    """Training examples."""
 
     @abstractmethod
     def train_batch(self, examples: Int[np.ndarray, "batch"], rng: np.random.Generator) -> Any:
@@ -61,6 +60,28 @@ class DataSet(ABC):
         """Name training examples for a message."""
 
 
+class WindowSet(DataSet):
+    """A data set of windows, mapped from its directory."""
+
+    path: Path
+    windows: pl.DataFrame
+    """A row a window: chrom, start, split and more."""
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        """Travel to other processes as a path."""
+        return type(self).open, (self.path,)
+
+    @classmethod
+    @abstractmethod
+    def open(cls, path: Path | str) -> Self:
+        """Open a finished directory."""
+
+    def split(self, name: str) -> Int64[np.ndarray, "windows"]:
+        """Return the row numbers of the windows of `train`, `valid` or `test`."""
+        check_choice(name, SPLITS, "split")
+        return np.flatnonzero(self.windows["split"] == name)
+
+
 class DataKind(NamedTuple):
     """What is registered."""
 
@@ -68,7 +89,6 @@ class DataKind(NamedTuple):
     build: Callable[..., DataSet]
     """`build(config, out, *, geometry, directory)` makes a directory."""
     open: Callable[[Path], DataSet]
-    """Opens what `build` made."""
 
 
 _REGISTERED: dict[str, DataKind] = {}
@@ -83,9 +103,6 @@ def dataset(
         kind: what `kind` in `[data]` of a recipe calls it.
         config: frozen dataclass of the other fields of `[data]`.
         opens: opens what the function has made.
-
-    Raises:
-        ConfigError: there is such a kind already.
     """
 
     def register(build: Callable[..., Any]) -> Callable[..., Any]:
@@ -99,11 +116,7 @@ def dataset(
 
 
 def data_kind(name: str, where: str) -> DataKind:
-    """Return a registered kind; imports the modules of `cisgram.data`.
-
-    Raises:
-        ConfigError: there is none of that name.
-    """
+    """Return a registered kind; imports the modules of `cisgram.data`."""
     if name not in _REGISTERED:
         for module in pkgutil.iter_modules(cisgram.data.__path__, "cisgram.data."):
             import_module(module.name)

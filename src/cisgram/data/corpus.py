@@ -9,9 +9,9 @@ import polars as pl
 from jaxtyping import Bool, Int, Int64, UInt8
 
 from cisgram.core.artifact import damage_errors, open_artifact
-from cisgram.core.checks import check_choice, few
+from cisgram.core.checks import few
 from cisgram.core.config import from_plain
-from cisgram.data.base import SPLITS, DataSet
+from cisgram.data.base import WINDOWS, WindowSet
 from cisgram.data.corpus_config import CorpusConfig
 from cisgram.data.corpus_marks import MARKS, Marks
 from cisgram.data.outputs import Outputs
@@ -20,7 +20,7 @@ from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
 
 KIND, VERSION = "corpus", 1
-WINDOWS, ACCOUNT = "windows.parquet", "account.parquet"
+ACCOUNT = "account.parquet"
 
 
 class CorpusBatch(NamedTuple):
@@ -29,14 +29,11 @@ class CorpusBatch(NamedTuple):
     tokens: UInt8[np.ndarray, "batch length"]
     """A C G T N as 0 to 4."""
     exon: Bool[np.ndarray, "batch length"]
-    """Which bases lie in exons."""
     repeat: Bool[np.ndarray, "batch length"]
-    """Which bases lie in repeats."""
     species: Int64[np.ndarray, "batch"]
-    """Number of the genome."""
 
 
-class Corpus(DataSet):
+class Corpus(WindowSet):
     """The windows that passed all filters; no base is read before it is asked for."""
 
     def __init__(
@@ -50,23 +47,19 @@ class Corpus(DataSet):
         self.account = account
         """A row a genome: windows that each filter took, windows left, and their cover."""
         self.genomes = tuple(genome.name for genome in config.genomes)
-        """Names of the genomes, in the order of their numbers."""
-        self._references = [Reference.open(sequence_path(path, name)) for name in self.genomes]
-        self._marks = [
+        self.references = [Reference.open(sequence_path(path, name)) for name in self.genomes]
+        self.marks = [
             Marks(marks_path(path, name), reference)
-            for name, reference in zip(self.genomes, self._references, strict=True)
+            for name, reference in zip(self.genomes, self.references, strict=True)
         ]
+        """What the bases of each genome lie in."""
         contigs = windows.select("genome", "chrom").unique(maintain_order=True)
         self._contigs = [
-            (self._references[genome].contig(chrom), self._marks[genome].contig(chrom))
+            (self.references[genome].contig(chrom), self.marks[genome].contig(chrom))
             for genome, chrom in contigs.iter_rows()
         ]
-        places = windows.join(
-            contigs.with_row_index("contig"),
-            on=["genome", "chrom"],
-            how="left",
-            maintain_order="left",
-        )
+        numbered = contigs.with_row_index("contig")
+        places = windows.join(numbered, on=["genome", "chrom"], how="left", maintain_order="left")
         self._places = np.column_stack([places["contig"], places["start"]])
         self._species = windows["genome"].to_numpy()
         self.outputs = Outputs.of_bases()
@@ -75,17 +68,9 @@ class Corpus(DataSet):
         self._valid = _spread(self.split("valid"), config.max_validation)
         self.n_train = len(self._train)
 
-    def __reduce__(self) -> tuple[object, tuple[Path]]:
-        """Travel to other processes as a path."""
-        return type(self).open, (self.path,)
-
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """Open a corpus made by `build_corpus`.
-
-        Raises:
-            DataError: it is none, or not whole.
-        """
+        """Open a corpus made by `build_corpus`."""
         path = Path(path)
         manifest = open_artifact(path, kind=KIND, version=VERSION)
         with damage_errors(path):
@@ -95,15 +80,6 @@ class Corpus(DataSet):
                 pl.read_parquet(path / WINDOWS),
                 account=pl.read_parquet(path / ACCOUNT),
             )
-
-    def split(self, name: str) -> Int64[np.ndarray, "windows"]:
-        """Return the row numbers of the windows of `train`, `valid` or `test`.
-
-        Raises:
-            ConfigError: there is no such split.
-        """
-        check_choice(name, SPLITS, "split")
-        return np.flatnonzero(self.windows["split"] == name)
 
     def batch(self, rows: Int[np.ndarray, "batch"]) -> CorpusBatch:
         """Return the windows of these row numbers."""
@@ -138,14 +114,6 @@ class Corpus(DataSet):
             for genome, chrom, start in rows.iter_rows()
         ]
         return f"windows {few(places)}"
-
-    def reference(self, genome: int) -> Reference:
-        """Return the sequence of a genome, with all its contigs."""
-        return self._references[genome]
-
-    def marks(self, genome: int) -> Marks:
-        """Return what the bases of a genome lie in, of all its contigs."""
-        return self._marks[genome]
 
 
 def reversed_where(windows: CorpusBatch, chosen: Bool[np.ndarray, "batch"]) -> CorpusBatch:

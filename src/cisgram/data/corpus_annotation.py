@@ -49,11 +49,7 @@ def read_spans(path: Path | str, names: ChromosomeNames) -> pl.DataFrame:
 
 
 def _on_contigs(lines: pl.DataFrame, names: ChromosomeNames, path: Path | str) -> pl.DataFrame:
-    """Keep the lines of exons, RNA and repeats on known contigs, named as in the FASTA.
-
-    Raises:
-        DataError: there are none.
-    """
+    """Keep the lines of exons, RNA and repeats on known contigs, named as in the FASTA."""
     wanted = pl.col("feature").str.contains(f"{_PIECE}|{_TRANSCRIPT}|{_REPEAT}")
     lines = lines.filter(wanted)
     if not lines.height:

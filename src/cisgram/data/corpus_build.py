@@ -16,16 +16,8 @@ from jaxtyping import Bool, Int64
 from cisgram.core.artifact import create_artifact, sha256
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.core.config import to_plain
-from cisgram.data.base import dataset
-from cisgram.data.corpus import (
-    ACCOUNT,
-    KIND,
-    VERSION,
-    WINDOWS,
-    Corpus,
-    marks_path,
-    sequence_path,
-)
+from cisgram.data.base import WINDOWS, dataset
+from cisgram.data.corpus import ACCOUNT, KIND, VERSION, Corpus, marks_path, sequence_path
 from cisgram.data.corpus_annotation import read_spans
 from cisgram.data.corpus_config import CorpusConfig, GenomeSource
 from cisgram.data.corpus_filters import account, check_splits, drop_homologues, drop_windows
@@ -96,11 +88,7 @@ def build_corpus(
         check_splits(config, windows)
         account(config, windows, references).write_parquet(building / ACCOUNT)
         windows.filter(pl.col("dropped").is_null()).select(
-            "genome",
-            "chrom",
-            "start",
-            "split",
-            "n_unknown",
+            *("genome", "chrom", "start", "split", "n_unknown"),
             exon_share=pl.col("exon") / config.window,
             repeat_share=pl.col("repeat") / config.window,
         ).write_parquet(building / WINDOWS)
@@ -132,11 +120,7 @@ def _read(config: CorpusConfig, number: int, *, directory: Path, building: Path)
 
 
 def _splits(config: CorpusConfig, source: GenomeSource, reference: Reference) -> dict[str, str]:
-    """Say which split each contig is for.
-
-    Raises:
-        ConfigError: a contig is named that is not there, or for two splits.
-    """
+    """Say which split each contig is for."""
 
     def contig(name: str, setting: str) -> str:
         if (found := reference.names.resolve(name)) is None:
@@ -164,11 +148,7 @@ def _splits(config: CorpusConfig, source: GenomeSource, reference: Reference) ->
 
 
 def _check_lengths(config: CorpusConfig, genomes: list[_Genome]) -> None:
-    """Refuse genomes none of which has a contig that is long enough.
-
-    Raises:
-        DataError: with the longest contig.
-    """
+    """Refuse genomes none of which has a contig that is long enough."""
     length, chrom, name = max(
         (length, chrom, genome.source.name)
         for genome in genomes

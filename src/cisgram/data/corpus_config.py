@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from cisgram.core.artifact import sha256
 from cisgram.core.checks import ConfigError, check_choice, check_range, few
-from cisgram.data.homology import PRESETS
+from cisgram.data.homology import HomologyConfig
 from cisgram.data.outputs import Geometry, Outputs
 
 _NAME = re.compile(r"\w[\w.-]*")
@@ -28,7 +28,6 @@ class GenomeSource:
     """Contigs to leave out, such as the mitochondrion."""
 
     def __post_init__(self) -> None:
-        """Check the name."""
         if not _NAME.fullmatch(self.name):
             raise ConfigError(
                 "a genome's name must consist of letters, digits, '_', '.' and '-'; "
@@ -44,29 +43,6 @@ class HoldOut:
     """Name of the genome."""
     contigs: tuple[str, ...] = ()
     """Names of the contigs; none stands for the whole genome."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class HomologyConfig:
-    """Which training windows resemble held-out contigs too much, on either strand."""
-
-    enabled: bool = True
-    """Whether such windows are removed."""
-    min_identity: float = 0.8
-    """A window goes when more than this share of the columns of an alignment of it match."""
-    max_matched: float = 0.1
-    """A window goes when more than this share of its bases match, all alignments together."""
-    preset: str = "asm20"
-    """minimap2's preset; `map-ont` finds more distant relatives."""
-    own_genome: bool = True
-    """Whether such windows of the held-out contigs' own genome go too; else its other contigs are
-    kept whole, with the repeats and duplicated genes that they share with held-out ones."""
-
-    def __post_init__(self) -> None:
-        """Check every field."""
-        check_range(self.min_identity, "min_identity", low=0, high=1)
-        check_range(self.max_matched, "max_matched", low=0, high=1)
-        check_choice(self.preset, PRESETS, "preset")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +89,6 @@ class CorpusConfig:
     """Validation windows used, spread evenly; all by default."""
 
     def __post_init__(self) -> None:
-        """Check every field."""
         check_range(self.window, "window", low=1)
         check_range(self.training_stride, "stride", low=1)
         check_range(self.evaluation_stride, "held_out_stride", low=1)

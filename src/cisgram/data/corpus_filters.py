@@ -8,7 +8,7 @@ from jaxtyping import Int64, UInt8
 
 from cisgram.core.checks import DataError
 from cisgram.data.corpus_config import CorpusConfig
-from cisgram.data.homology import homology_hits, matched_bases
+from cisgram.data.homology import resembling
 from cisgram.genome.reference import Reference
 
 FILTERS = ("unknown", "exon", "protein_coding", "rRNA", "tRNA", "repeat", "homology")
@@ -60,12 +60,7 @@ def drop_homologues(
             for genome, chrom, start in windows[asked].select("genome", "chrom", "start").rows()
         ]
         names = {f"{genome} {chrom}": tokens for (_, genome, chrom), tokens in targets.items()}
-        hits = homology_hits(queries, names, preset=config.homology.preset, executor=executor)
-        found = matched_bases(hits).filter(
-            (pl.col("identity") > config.homology.min_identity)
-            | (pl.col("matched") > config.homology.max_matched * config.window)
-        )
-        return asked[found["query"].to_numpy()]
+        return asked[resembling(queries, names, config.homology, executor=executor)]
 
     is_dropped, is_like_test = np.zeros((2, windows.height), dtype=np.bool_)
     if config.homology.enabled:
@@ -79,11 +74,7 @@ def drop_homologues(
 
 
 def check_splits(config: CorpusConfig, windows: pl.DataFrame) -> None:
-    """Refuse a corpus one of whose splits is empty.
-
-    Raises:
-        DataError: with the filter that took most of its windows.
-    """
+    """Refuse a corpus one of whose splits is empty."""
     for split in ("train", *config.held_out):
         own = windows.filter(pl.col("split") == split)
         if own["dropped"].is_null().any():

@@ -46,11 +46,7 @@ class Marks:
         }
 
     def contig(self, chrom: str) -> UInt8[np.ndarray, "length"]:
-        """Return the marks of a contig.
-
-        Raises:
-            DataError: there is no such contig.
-        """
+        """Return the marks of a contig."""
         name = self._reference.names.require(chrom, self._reference.name)
         start = self._starts[name]
         return self._bytes[start : start + self._reference.contigs[name]]
@@ -73,11 +69,7 @@ def write_case(fasta: Path, path: Path, *, soft_mask: bool) -> None:
 
 
 def mark_spans(marks: Marks, spans: pl.DataFrame, annotation: Path) -> None:
-    """Add the intervals of an annotation.
-
-    Raises:
-        DataError: many lie past the ends of the contigs.
-    """
+    """Add the intervals of an annotation."""
     past = 0
     for (chrom,), rows in spans.group_by("chrom", maintain_order=True):
         own = marks.contig(str(chrom))

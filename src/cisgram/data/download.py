@@ -43,15 +43,12 @@ class UnreachableError(DataError):
 def download(url: str, path: Path, checksum: str | None) -> None:
     """Fetch `url` as `path`; what an earlier try left in `path`.part is continued.
 
-    Args:
-        url: HTTP or HTTPS.
-        path: Destination; appears only when the file is whole and its checksum right.
-        checksum: `md5:...` or `sha256:...`; None accepts whatever arrives.
+    The file appears only when it is whole and has the checksum, `md5:...` or `sha256:...`; None
+    accepts whatever arrives.
 
     Raises:
         UnreachableError: no network, no such file, or the connection broke too often.
         ChecksumError: the file that arrived has another checksum; it is removed.
-        DataError: the disk is full or the place cannot be written.
     """
     part, version = _beside(path, ".part"), _beside(path, ".part.version")
     with disk_errors(path):
@@ -83,11 +80,7 @@ def _beside(path: Path, suffix: str) -> Path:
 
 
 def _receive_all(url: str, path: Path) -> None:
-    """Try until the part is whole, and while there is hope of more.
-
-    Raises:
-        UnreachableError: it cannot be had now.
-    """
+    """Try until the part is whole, and while there is hope of more."""
     part, in_vain, why = _beside(path, ".part"), 0, ""
     while in_vain < _TRIES:
         before = part.stat().st_size if part.exists() else 0

@@ -3,14 +3,15 @@
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 
-from cisgram.core.checks import check_choice, missing_extra
+from cisgram.core.checks import check_choice, check_range, missing_extra
 from cisgram.core.executor import map_work
 from cisgram.core.progress import progress
 from cisgram.genome.alphabet import decode
@@ -35,6 +36,45 @@ _FEW = 512
 _Hit = tuple[int, int, int, str, int, int, int, int, int]
 
 
+@dataclass(frozen=True, kw_only=True)
+class HomologyConfig:
+    """Which training windows resemble held-out contigs too much, on either strand."""
+
+    enabled: bool = True
+    """Whether such windows are removed."""
+    min_identity: float = 0.8
+    """A window goes when more than this share of the columns of an alignment of it match."""
+    max_matched: float = 0.1
+    """A window goes when more than this share of its bases match, all alignments together."""
+    preset: str = "asm20"
+    """minimap2's preset; `map-ont` finds more distant relatives."""
+    own_genome: bool = True
+    """Whether such windows of the held-out contigs' own genome go too; else its other contigs are
+    kept whole, with the repeats and duplicated genes that they share with held-out ones."""
+
+    def __post_init__(self) -> None:
+        check_range(self.min_identity, "min_identity", low=0, high=1)
+        check_range(self.max_matched, "max_matched", low=0, high=1)
+        check_choice(self.preset, PRESETS, "preset")
+
+
+def resembling(
+    queries: Sequence[UInt8[np.ndarray, "_"]],
+    targets: Mapping[str, UInt8[np.ndarray, "_"]],
+    config: HomologyConfig,
+    *,
+    executor: str = "processes",
+) -> Int64[np.ndarray, "found"]:
+    """Return the numbers of the queries that resemble targets too much."""
+    hits = homology_hits(queries, targets, preset=config.preset, executor=executor)
+    found = matched_bases(hits)
+    lengths = np.array([len(query) for query in queries], np.int64)[found["query"].to_numpy()]
+    alike = (found["identity"] > config.min_identity) | (
+        found["matched"] > pl.Series(config.max_matched * lengths)
+    )
+    return found.filter(alike)["query"].to_numpy()
+
+
 def homology_hits(
     queries: Sequence[UInt8[np.ndarray, "_"]],
     targets: Mapping[str, UInt8[np.ndarray, "_"]],
@@ -44,19 +84,12 @@ def homology_hits(
 ) -> pl.DataFrame:
     """Align stretches of DNA with named sequences, on both strands.
 
-    Args:
-        queries: tokens of each stretch.
-        targets: tokens of each sequence.
-        preset: one of `PRESETS`; `asm20` finds what is 80% identical or more.
-        executor: as of `core.executor.map_work`.
+    Preset `asm20` finds what is 80% identical or more.
 
     Returns:
         One row an alignment, by query: query (its number), start, end (in the query), target,
         target_start, target_end, strand (1 or -1), matches (identical bases), columns (of
         the alignment, with gaps, without N).
-
-    Raises:
-        ConfigError: mappy is not installed, or there is no such preset.
     """
     check_choice(preset, PRESETS, "preset")
     if not len(queries) or not targets:
@@ -111,28 +144,21 @@ class _Aligner:
 
     fasta: Path
     preset: str
-    index: Any = None
+
+    @cached_property
+    def index(self) -> Any:
+        """The targets, indexed by minimap2."""
+        try:
+            import mappy
+        except ImportError:
+            missing_extra("mappy", "lm")
+        return mappy.Aligner(str(self.fasta), preset=self.preset)
 
     def __call__(self, part: tuple[int, Sequence[UInt8[np.ndarray, "_"]]]) -> list[_Hit]:
         """Align some queries, numbered from the first."""
-        if self.index is None:
-            self.index = _index(self.fasta, self.preset)
         first, queries = part
         return [
             (n, h.q_st, h.q_en, h.ctg, h.r_st, h.r_en, h.strand, h.mlen, h.blen)
             for n, tokens in enumerate(queries, first)
             for h in self.index.map(decode(tokens))
         ]
-
-
-def _index(fasta: Path, preset: str) -> Any:
-    """Index the sequences of a FASTA.
-
-    Raises:
-        ConfigError: mappy is not installed.
-    """
-    try:
-        import mappy
-    except ImportError:
-        missing_extra("mappy", "lm")
-    return mappy.Aligner(str(fasta), preset=preset)

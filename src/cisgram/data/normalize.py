@@ -14,6 +14,12 @@ from scipy.special import ndtri
 
 from cisgram.core.checks import ConfigError, DataError, check_choice
 
+People = Float64[np.ndarray, "people"]
+"""A number for each person."""
+Train = Bool[np.ndarray, "people"]
+"""Who is learnt from."""
+Genes = Float64[np.ndarray, "*genes people"]
+
 Transform = Literal["none", "log", "inverse-normal"]
 TRANSFORMS: tuple[Transform, ...] = ("none", "log", "inverse-normal")
 _CONSTANT = 1e-10
@@ -37,12 +43,8 @@ class InverseNormal:
     scores: Float64[np.ndarray, "knots"]
 
     @classmethod
-    def fit(cls, values: Float64[np.ndarray, "people"]) -> Self:
-        """Learn the map from training people; NaN is left out.
-
-        Raises:
-            DataError: no value is present.
-        """
+    def fit(cls, values: People) -> Self:
+        """Learn the map from training people; NaN is left out."""
         observed = values[~np.isnan(values)]
         if observed.size == 0:
             raise DataError("no training person has a value; leave this gene out.")
@@ -63,16 +65,8 @@ class CovariateProjector:
     training people say nothing and are left out; collinear ones share their effect.
     """
 
-    def __init__(
-        self,
-        covariates: Float64[np.ndarray, "people covariates"],
-        train: Bool[np.ndarray, "people"],
-    ) -> None:
-        """Decompose the covariates of the training people.
-
-        Raises:
-            ConfigError: the covariates leave fewer than two degrees of freedom.
-        """
+    def __init__(self, covariates: Float64[np.ndarray, "people covariates"], train: Train) -> None:
+        """Decompose the covariates of the training people."""
         self.train = train
         self._rows = np.flatnonzero(train)
         design = _design(covariates, train)
@@ -92,9 +86,7 @@ class CovariateProjector:
         """Fitted coefficients, the intercept among them."""
         return self._basis.shape[1]
 
-    def residual(
-        self, values: Float64[np.ndarray, "*genes people"]
-    ) -> Float64[np.ndarray, "*genes people"]:
+    def residual(self, values: Genes) -> Genes:
         """Subtract what the covariates explain, from everyone.
 
         A gene with missing values is fitted on the training people who have it;
@@ -108,33 +100,15 @@ class CovariateProjector:
                 result[gene] = self._residual_of_observed(values[gene])
         return result
 
-    def _subtract(
-        self, values: Float64[np.ndarray, "*genes people"]
-    ) -> Float64[np.ndarray, "*genes people"]:
+    def _subtract(self, values: Genes) -> Genes:
         return values - (values[..., self._rows] @ self._basis) @ self._everyone
 
-    def _residual_of_observed(
-        self, values: Float64[np.ndarray, "people"]
-    ) -> Float64[np.ndarray, "people"]:
+    def _residual_of_observed(self, values: People) -> People:
         try:
             inner = CovariateProjector(self._covariates, self.train & ~np.isnan(values))
         except ConfigError:
             return np.full_like(values, np.nan)
         return inner._subtract(values)
-
-
-@dataclass(frozen=True, eq=False)
-class FittedTarget:
-    """One gene's target, and what it learned from the training people."""
-
-    values: Float64[np.ndarray, "people"]
-    """Everyone's residual z-scores; NaN missing."""
-    ranks: InverseNormal | None
-    """The fitted rank map, where the transform is `inverse-normal`."""
-    mean: float
-    """Mean residual of the training people, NaN where too few have a value."""
-    sd: float
-    """Their standard deviation with n - 1, or 1 where they do not vary."""
 
 
 class TargetFit:
@@ -146,124 +120,70 @@ class TargetFit:
     """
 
     def __init__(
-        self,
-        covariates: Float64[np.ndarray, "people covariates"],
-        train: Bool[np.ndarray, "people"],
-        *,
-        transform: str,
+        self, covariates: Float64[np.ndarray, "people covariates"], train: Train, *, transform: str
     ) -> None:
-        """Prepare for many genes of the same people.
-
-        Raises:
-            ConfigError: an unknown transform, or too few training people.
-        """
         self.transform = check_choice(transform, TRANSFORMS, "transform")
         self.projector = CovariateProjector(covariates, train)
 
-    def target(self, values: Float64[np.ndarray, "people"]) -> Float64[np.ndarray, "people"]:
-        """Return everyone's residual z-scores for one gene; see `fit`."""
-        return self.fit(values).values
-
-    def fit(self, values: Float64[np.ndarray, "people"]) -> FittedTarget:
-        """Transform, regress and standardise one gene.
+    def target(self, values: People) -> People:
+        """Return everyone's residual z-scores for one gene.
 
         Missing values stay NaN. A gene that does not vary among the training
         people is centred and left unscaled; one with too few training values is
         NaN throughout.
-
-        Raises:
-            ConfigError: a logarithm of values at or below -1.
         """
-        train = self.projector.train
-        ranks: InverseNormal | None = None
+        train, nothing = self.projector.train, np.full_like(values, np.nan)
         if np.isnan(values[train]).all():
-            return FittedTarget(np.full_like(values, np.nan), None, np.nan, np.nan)
+            return nothing
         if self.transform == "log":
             values = _log(values)
         elif self.transform == "inverse-normal":
-            ranks = InverseNormal.fit(values[train])
-            values = ranks.transform(values)
+            values = InverseNormal.fit(values[train]).transform(values)
         residual = self.projector.residual(values)
         seen = residual[train]
         seen = seen[~np.isnan(seen)]
         if seen.size < 2:
-            return FittedTarget(np.full_like(values, np.nan), ranks, np.nan, np.nan)
+            return nothing
         mean, sd = float(seen.mean()), float(seen.std(ddof=1))
         if sd <= _CONSTANT * float(np.nanmax(np.abs(values[train]))):
             sd = 1.0
-        return FittedTarget((residual - mean) / sd, ranks, mean, sd)
-
-
-def fit_target(
-    values: Float64[np.ndarray, "people"],
-    covariates: Float64[np.ndarray, "people covariates"],
-    train: Bool[np.ndarray, "people"],
-    *,
-    transform: str,
-) -> Float64[np.ndarray, "people"]:
-    """Return one gene's residual z-scores; `TargetFit` does many genes faster."""
-    return TargetFit(covariates, train, transform=transform).target(values)
-
-
-@dataclass(frozen=True, eq=False)
-class ExpressionPCs:
-    """Principal components of expression, with loadings from training people."""
-
-    genes: Bool[np.ndarray, "genes"]
-    """Genes that vary among the training people; the others are left out."""
-    mean: Float64[np.ndarray, "used"]
-    sd: Float64[np.ndarray, "used"]
-    loadings: Float64[np.ndarray, "used pcs"]
-
-    @classmethod
-    def fit(
-        cls,
-        values: Float64[np.ndarray, "genes people"],
-        train: Bool[np.ndarray, "people"],
-        n: int,
-    ) -> Self:
-        """Standardise each gene and decompose, on training people alone.
-
-        Missing values count as the gene's training mean. The sign makes each
-        component's largest loading positive.
-
-        Raises:
-            ConfigError: more components than training people or genes allow.
-        """
-        seen = values[:, train]
-        present = ~np.isnan(seen)
-        n_present = present.sum(axis=1)
-        mean = np.where(present, seen, 0.0).sum(axis=1) / np.maximum(n_present, 1)
-        centred = np.where(present, seen - mean[:, None], 0.0)
-        sd = np.sqrt((centred**2).sum(axis=1) / np.maximum(n_present - 1, 1))
-        genes = (n_present > 1) & (sd > _CONSTANT * np.abs(centred + mean[:, None]).max(axis=1))
-        most = min(int(train.sum()) - 1, int(genes.sum()))
-        if not 0 < n <= most:
-            raise ConfigError(
-                f"n_expression_pcs must be between 1 and {most} for {int(train.sum())} training "
-                f"people and {int(genes.sum())} varying genes; got {n}."
-            )
-        loadings = np.linalg.svd(centred[genes] / sd[genes, None], full_matrices=False)[0][:, :n]
-        largest = loadings[np.abs(loadings).argmax(axis=0), np.arange(n)]
-        return cls(genes, mean[genes], sd[genes], loadings * np.sign(largest))
-
-    def transform(
-        self, values: Float64[np.ndarray, "genes people"]
-    ) -> Float64[np.ndarray, "people pcs"]:
-        """Project anyone on the training loadings."""
-        scaled = (values[self.genes] - self.mean[:, None]) / self.sd[:, None]
-        return np.nan_to_num(scaled, nan=0.0).T @ self.loadings
+        return (residual - mean) / sd
 
 
 def expression_pcs(
-    values: Float64[np.ndarray, "genes people"], train: Bool[np.ndarray, "people"], n: int
+    values: Float64[np.ndarray, "genes people"], train: Train, n: int
 ) -> Float64[np.ndarray, "people pcs"]:
-    """Return everyone's expression principal components, loadings from training people."""
-    return ExpressionPCs.fit(values, train, n).transform(values)
+    """Return everyone's `n` principal components of expression, learnt from training people.
+
+    Genes are standardised on training people, and those that do not vary among them are left
+    out. A missing value counts as its gene's training mean. The sign makes each component's
+    largest loading positive.
+
+    Raises:
+        ConfigError: more components than training people or genes allow.
+    """
+    seen = values[:, train]
+    present = ~np.isnan(seen)
+    n_present = present.sum(axis=1)
+    mean = np.where(present, seen, 0.0).sum(axis=1) / np.maximum(n_present, 1)
+    centred = np.where(present, seen - mean[:, None], 0.0)
+    sd = np.sqrt((centred**2).sum(axis=1) / np.maximum(n_present - 1, 1))
+    genes = (n_present > 1) & (sd > _CONSTANT * np.abs(centred + mean[:, None]).max(axis=1))
+    most = min(int(train.sum()) - 1, int(genes.sum()))
+    if not 0 < n <= most:
+        raise ConfigError(
+            f"n_expression_pcs must be between 1 and {most} for {int(train.sum())} training "
+            f"people and {int(genes.sum())} varying genes; got {n}."
+        )
+    mean, sd = mean[genes, None], sd[genes, None]
+    loadings = np.linalg.svd(centred[genes] / sd, full_matrices=False)[0][:, :n]
+    largest = loadings[np.abs(loadings).argmax(axis=0), np.arange(n)]
+    scaled = np.nan_to_num((values[genes] - mean) / sd, nan=0.0)
+    return scaled.T @ (loadings * np.sign(largest))
 
 
 def _design(
-    covariates: Float64[np.ndarray, "people covariates"], train: Bool[np.ndarray, "people"]
+    covariates: Float64[np.ndarray, "people covariates"], train: Train
 ) -> Float64[np.ndarray, "people columns"]:
     """Return an intercept and the covariates that vary in training, on its scale."""
     seen = covariates[train]
@@ -277,7 +197,7 @@ def _design(
     return np.column_stack([np.ones(covariates.shape[0]), scaled])
 
 
-def _log(values: Float64[np.ndarray, "people"]) -> Float64[np.ndarray, "people"]:
+def _log(values: People) -> People:
     if (values <= -1).any():
         raise ConfigError(
             f"transform 'log' needs values above -1 and met {np.nanmin(values):g}; "

@@ -23,7 +23,6 @@ class NumericTable:
     text: pl.DataFrame
     """The leading columns, as strings."""
     columns: tuple[str, ...]
-    """Names of the numeric columns."""
     values: Float64[np.ndarray, "rows columns"]
     """NaN where missing."""
 
@@ -39,11 +38,7 @@ class TextLines:
         self._block = b""
 
     def take(self) -> str:
-        """Return the next line.
-
-        Raises:
-            DataError: there is none, or it is no text.
-        """
+        """Return the next line."""
         if not self._block:
             self._block = next(self._blocks, b"")
         if not self._block:
@@ -101,11 +96,7 @@ def read_numeric_table(
 def to_numbers(
     frame: pl.DataFrame, where: str, *, first_row: int
 ) -> Float64[np.ndarray, "rows columns"]:
-    """Turn columns of text into numbers, NaN where missing; rows count from `first_row`.
-
-    Raises:
-        DataError: naming the row and column of the first value that is none.
-    """
+    """Turn columns of text into numbers, NaN where missing; rows count from `first_row`."""
     numbers = frame.select(pl.all().cast(pl.Float64, strict=False).fill_null(np.nan))
     values = np.array(numbers.to_numpy(), order="C")
     for column in np.flatnonzero(~np.isfinite(values).all(axis=0)):

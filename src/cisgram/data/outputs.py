@@ -34,7 +34,6 @@ class Geometry:
     """Bases at each end of the window that have no row."""
 
     def __post_init__(self) -> None:
-        """Check that rows are left."""
         check_range(self.resolution, "resolution", low=1)
         if self.window % self.resolution or self.predicted < 1:
             raise ConfigError(
@@ -104,7 +103,6 @@ class Outputs:
     with softplus are in any case."""
 
     def __post_init__(self) -> None:
-        """Check every field; lists become tuples."""
         for name in ("names", "gene_targets", "upstream"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         check_choice(self.row, ("base", "bin", "token", "window"), "row")

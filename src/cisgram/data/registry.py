@@ -24,13 +24,11 @@ class RemoteFile:
     """One file of a data set."""
 
     name: str
-    """File name, here and at the source."""
     urls: tuple[str, ...]
     """Where it is; tried in order."""
     part: str | None
     """The chromosome it holds, where a data set is cut by chromosome."""
     size: int | None
-    """In bytes, where known."""
     checksum: str | None
     """`md5:...` or `sha256:...` as the source publishes it; None when it does not."""
 
@@ -61,9 +59,6 @@ def list_datasets() -> tuple[Dataset, ...]:
 
 def find_dataset(name: str) -> Dataset:
     """Return the data set of that name, in any case.
-
-    Raises:
-        ConfigError: there is none; names the nearest.
 
     Examples:
         >>> find_dataset("hg38").files[0].name

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int, Int8
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from cisgram.core.checks import ConfigError, check_range, check_unique, few
 from cisgram.core.progress import progress
@@ -62,9 +64,6 @@ def find_relatives(genotypes: Genotypes, *, threshold: float, max_snps: int = 50
     SNPs of chromosome 22 put six above 0.125 and none above 0.17, and so none reaches
     first degree (0.177). It is too little to find every pair of siblings, who may
     share none of it.
-
-    Raises:
-        ConfigError: a threshold outside 0 to 0.5.
     """
     check_range(threshold, "kinship threshold", low=0.0, high=0.5)
     calls = _thinned_calls(genotypes, max_snps)
@@ -136,20 +135,9 @@ def families(relatives: Relatives, n_people: int) -> Int[np.ndarray, "people"]:
     >>> families(pair, 4)
     array([0, 1, 0, 2])
     """
-    parent = list(range(n_people))
-
-    def root(person: int) -> int:
-        while parent[person] != person:
-            parent[person] = parent[parent[person]]
-            person = parent[person]
-        return person
-
-    for one, other in zip(relatives.first.tolist(), relatives.second.tolist(), strict=True):
-        low, high = sorted((root(one), root(other)))
-        parent[high] = low
-    roots = [root(person) for person in range(n_people)]
-    number = {person: i for i, person in enumerate(dict.fromkeys(roots))}
-    return np.array([number[person] for person in roots], dtype=np.int64)
+    links = (np.ones(len(relatives.first), bool), (relatives.first, relatives.second))
+    linked = coo_array(links, shape=(n_people, n_people))
+    return connected_components(linked, directed=False)[1].astype(np.int64)
 
 
 def person_folds(
@@ -168,9 +156,6 @@ def person_folds(
 
     >>> person_folds(["a", "b", "c", "d"], np.array([0, 0, 1, 2]), n_folds=2, seed=1)
     array([0, 0, 1, 1], dtype=int8)
-
-    Raises:
-        ConfigError: fewer families than folds.
     """
     check_unique(people, "person", "the list of people")
     groups: dict[int, list[int]] = {}
@@ -229,11 +214,7 @@ def check_disjoint(
     test: Bool[np.ndarray, "people"],
     families: Int[np.ndarray, "people"],
 ) -> None:
-    """Refuse a split in which a person or a family is on both sides.
-
-    Raises:
-        ConfigError: on a leak, or when a side is empty.
-    """
+    """Refuse a split in which a person or a family is on both sides."""
     if not train.any() or not test.any():
         raise ConfigError("both the training and the test side need people; check the split.")
     if n_both := int((train & test).sum()):

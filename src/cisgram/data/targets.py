@@ -15,9 +15,9 @@ import polars as pl
 from jaxtyping import Bool, Float32, Int, Int64, UInt8
 
 from cisgram.core.artifact import damage_errors, open_artifact
-from cisgram.core.checks import check_choice, few
+from cisgram.core.checks import few
 from cisgram.core.config import from_plain
-from cisgram.data.base import SPLITS, DataSet
+from cisgram.data.base import WINDOWS, WindowSet
 from cisgram.data.outputs import Geometry, Scale
 from cisgram.data.targets_config import TargetsConfig
 from cisgram.genome.interval import Interval
@@ -25,8 +25,7 @@ from cisgram.genome.reference import Reference
 from cisgram.genome.tracks import Tracks
 
 KIND, VERSION = "targets", 2
-GENOME, SIGNAL, WINDOWS = "genome", "tracks", "windows.parquet"
-GENES = "genes.parquet"
+GENOME, SIGNAL, GENES = "genome", "tracks", "genes.parquet"
 GENE_COLUMNS = ("gene", "chrom", "start", "end", "strand", "split")
 LEAST_INSIDE = 0.75
 """Share of a gene's body that must lie in a window's bins for its targets to be used there."""
@@ -48,7 +47,7 @@ class TargetBatch(NamedTuple):
     """Scaled; NaN where unknown."""
 
 
-class Targets(DataSet):
+class Targets(WindowSet):
     """Targets as made by `build_targets`, mapped from disk."""
 
     def __init__(
@@ -59,7 +58,6 @@ class Targets(DataSet):
         self.reference = Reference.open(path / GENOME)
         self.tracks = Tracks.open(path / SIGNAL)
         self.windows = pl.read_parquet(path / WINDOWS)
-        """chrom, start and split."""
         self.genes = pl.read_parquet(path / GENES)
         """gene, chrom, start, end, strand, split, and a column for each gene target."""
         self.target_names = tuple(self.genes.columns[len(GENE_COLUMNS) :])
@@ -78,17 +76,9 @@ class Targets(DataSet):
         self._train, self._valid = self.split("train"), self.split("valid")
         self.n_train = len(self._train)
 
-    def __reduce__(self) -> tuple[object, tuple[Path]]:
-        """Travel to other processes as a path."""
-        return type(self).open, (self.path,)
-
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """Open targets.
-
-        Raises:
-            DataError: there are none, or they are not whole.
-        """
+        """Open targets."""
         path = Path(path)
         metadata = open_artifact(path, kind=KIND, version=VERSION).metadata
         with damage_errors(path):
@@ -123,15 +113,6 @@ class Targets(DataSet):
         """Name training windows by contig and position."""
         rows = self._train[examples].tolist()
         return f"windows {few([str(self.interval(row, '.')) for row in rows])}"
-
-    def split(self, name: str) -> Int64[np.ndarray, "windows"]:
-        """Return the row numbers of the windows of `train`, `valid` or `test`.
-
-        Raises:
-            ConfigError: there is no such split.
-        """
-        check_choice(name, SPLITS, "split")
-        return np.flatnonzero(self.windows["split"] == name)
 
     def interval(self, row: int, strand: str, *, shift: int = 0) -> Interval:
         """Return a window's place, moved by so many bases as far as the contig goes."""

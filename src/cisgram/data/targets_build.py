@@ -11,20 +11,11 @@ from jaxtyping import Float64, Int64
 from cisgram.core.artifact import create_artifact, sha256
 from cisgram.core.checks import ConfigError, DataError, check_unique, few
 from cisgram.core.config import to_plain
-from cisgram.data.base import dataset
-from cisgram.data.homology import homology_hits, matched_bases
+from cisgram.data.base import WINDOWS, dataset
+from cisgram.data.homology import resembling
 from cisgram.data.numeric_table import TextLines, read_numeric_table
 from cisgram.data.outputs import Geometry, Scale
-from cisgram.data.targets import (
-    GENE_COLUMNS,
-    GENES,
-    GENOME,
-    KIND,
-    SIGNAL,
-    VERSION,
-    WINDOWS,
-    Targets,
-)
+from cisgram.data.targets import GENE_COLUMNS, GENES, GENOME, KIND, SIGNAL, VERSION, Targets
 from cisgram.data.targets_config import TargetsConfig
 from cisgram.genome.genes import read_genes
 from cisgram.genome.reference import Reference
@@ -35,28 +26,16 @@ from cisgram.genome.tracks import Tracks, import_tracks
 def build_targets(
     config: TargetsConfig, out: Path | str, *, geometry: Geometry, directory: Path | str = "."
 ) -> Targets:
-    """Make the targets `out`.
-
-    Args:
-        config: what they are made of.
-        out: a directory that does not exist yet.
-        geometry: of the network: its window, and which of its bases have bins.
-        directory: where relative paths of the config start.
-
-    Raises:
-        ConfigError: a contig is named that the genome does not have.
-        DataError: a file cannot be used, no window of a split is left, or `out` exists.
-    """
+    """Make the targets `out` for a network's geometry; relative paths start at `directory`."""
     directory = Path(directory)
     metadata: dict[str, Any] = {"config": to_plain(config), "geometry": asdict(geometry)}
     with create_artifact(out, kind=KIND, version=VERSION, metadata=metadata) as building:
         reference = Reference.from_fasta(directory / config.fasta, building / GENOME)
         splits = _splits(config, reference)
-        lengths = {chrom: reference.contigs[chrom] for chrom in reference.contigs}
         tracks = import_tracks(
             config.tracks,
             building / SIGNAL,
-            contigs=lengths,
+            contigs=reference.contigs,
             resolution=geometry.resolution,
             directory=directory,
         )
@@ -123,18 +102,8 @@ def _drop_homologues(
     ]
     held_out = windows.filter(~training)["chrom"].unique(maintain_order=True)
     targets = {chrom: reference.contig(chrom) for chrom in held_out}
-    hits = homology_hits(queries, targets, preset=config.homology.preset)
-    lengths = pl.DataFrame({"query": range(len(queries)), "length": map(len, queries)})
-    found = (
-        matched_bases(hits)
-        .join(lengths, on="query", maintain_order="left")
-        .filter(
-            (pl.col("identity") > config.homology.min_identity)
-            | (pl.col("matched") > config.homology.max_matched * pl.col("length"))
-        )
-    )
     dropped = np.zeros(windows.height, dtype=np.bool_)
-    dropped[rows[found["query"].to_numpy()]] = True
+    dropped[rows[resembling(queries, targets, config.homology)]] = True
     account = {"train_windows": n_before, "dropped_homology": int(dropped.sum())}
     return windows.filter(~dropped), account
 
@@ -157,7 +126,7 @@ def _gene_targets(
     path = directory / config.genes
     lines = TextLines(path, "gene table")
     header = lines.take().rstrip("\r\n").split("\t")
-    table = read_numeric_table(lines, header, n_leading=_one_leading)
+    table = read_numeric_table(lines, header, n_leading=lambda _header, _rows: 1)
     names = table.text.to_series().to_list()
     check_unique(names, "gene", f"gene table {path}")
     places = read_genes(directory / config.annotation).genes
@@ -176,11 +145,6 @@ def _gene_targets(
     genes = joined.with_columns(split=pl.col("chrom").replace_strict(splits)).select(GENE_COLUMNS)
     values = table.values[joined["row"].to_numpy()].astype(np.float32)
     return genes.hstack([pl.Series(name, values[:, n]) for n, name in enumerate(table.columns)])
-
-
-def _one_leading(header: list[str], rows: pl.DataFrame) -> int:
-    del header, rows
-    return 1
 
 
 def _track_means(

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from cisgram.core.artifact import sha256
 from cisgram.core.checks import ConfigError, check_range
-from cisgram.data.corpus_config import HomologyConfig
+from cisgram.data.homology import HomologyConfig
 from cisgram.data.outputs import Geometry, Outputs, Scale
 from cisgram.genome.tracks import TrackSource
 
@@ -45,7 +45,6 @@ class TargetsConfig:
     than a tenth of their bases with them."""
 
     def __post_init__(self) -> None:
-        """Check every field."""
         if not self.tracks:
             raise ConfigError("[data] must name at least one of tracks; got none.")
         names = [source.name for source in self.tracks]

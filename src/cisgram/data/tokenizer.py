@@ -27,6 +27,10 @@ from cisgram.core.config import from_plain, to_plain
 from cisgram.genome import alphabet
 from cisgram.genome.alphabet import LETTERS, N
 
+Ids = Int64[np.ndarray, "tokens"]
+Bases = UInt8[np.ndarray, "bases"]
+"""A C G T N = 0 1 2 3 4."""
+
 
 class Special(IntEnum):
     """Ids that stand for no base."""
@@ -34,7 +38,7 @@ class Special(IntEnum):
     PAD = 0
     """Fills up windows of fewer tokens than others of their batch."""
     MASK = 1
-    """A token hidden from the model."""
+    """A masked token."""
     CLS = 2
     """Before a window."""
     SEP = 3
@@ -51,7 +55,7 @@ _FORMAT, _VERSION = "cisgram tokenizer", 1
 class Encoded(NamedTuple):
     """Tokens of a sequence and the bases they cover."""
 
-    ids: Int64[np.ndarray, "tokens"]
+    ids: Ids
     spans: Int64[np.ndarray, "tokens 2"]
     """First base and the one after the last, 0-based."""
 
@@ -72,7 +76,6 @@ class TokenizerConfig:
     """A file of `save_tokenizer` to take the merges from; they are kept and the path is not."""
 
     def __post_init__(self) -> None:
-        """Check every field; read the merges where they lie in a file."""
         check_choice(self.kind, ("base", "kmer", "bpe"), "kind of the tokenizer")
         check_range(self.k, "k", low=2, high=8)
         if self.stride is not None:
@@ -99,13 +102,12 @@ class Tokenizer(Protocol):
 
     config: TokenizerConfig
     vocabulary_size: int
-    """Ids are below this."""
 
-    def encode(self, tokens: UInt8[np.ndarray, "bases"]) -> Encoded:
+    def encode(self, tokens: Bases) -> Encoded:
         """Return the tokens of bases A C G T N = 0 1 2 3 4, left to right."""
         ...
 
-    def decode(self, ids: Int64[np.ndarray, "tokens"]) -> UInt8[np.ndarray, "bases"]:
+    def decode(self, ids: Ids) -> Bases:
         """Return the bases; special ids stand for none."""
         ...
 
@@ -116,11 +118,11 @@ class BaseTokenizer:
     def __init__(self, config: TokenizerConfig) -> None:
         self.config, self.vocabulary_size = config, FIRST_WORD
 
-    def encode(self, tokens: UInt8[np.ndarray, "bases"]) -> Encoded:
+    def encode(self, tokens: Bases) -> Encoded:
         """Return one token a base."""
         return Encoded(FIRST_LETTER + tokens.astype(np.int64), _spans(np.arange(len(tokens)), 1))
 
-    def decode(self, ids: Int64[np.ndarray, "tokens"]) -> UInt8[np.ndarray, "bases"]:
+    def decode(self, ids: Ids) -> Bases:
         """Return the bases; special ids stand for none."""
         return (ids[ids >= FIRST_LETTER] - FIRST_LETTER).astype(np.uint8)
 
@@ -142,7 +144,7 @@ class KmerTokenizer:
         self.k, self.stride = config.k, config.stride or config.k
         self._powers = 4 ** np.arange(config.k)[::-1]
 
-    def encode(self, tokens: UInt8[np.ndarray, "bases"]) -> Encoded:
+    def encode(self, tokens: Bases) -> Encoded:
         """Return k-mers and single letters in the order of their first base."""
         edges = np.flatnonzero(np.diff(tokens != N, prepend=False, append=False))
         first, n_bases = edges[::2], edges[1::2] - edges[::2]
@@ -160,7 +162,7 @@ class KmerTokenizer:
         order = np.argsort(spans[:, 0], kind="stable")
         return Encoded(ids[order], spans[order])
 
-    def decode(self, ids: Int64[np.ndarray, "tokens"]) -> UInt8[np.ndarray, "bases"]:
+    def decode(self, ids: Ids) -> Bases:
         """Return the bases; special ids stand for none."""
         ids = ids[ids >= FIRST_LETTER]
         is_word = ids >= FIRST_WORD
@@ -183,18 +185,18 @@ class BpeTokenizer:
         self._words = [alphabet.encode(word) for word in words]
         model = library.models.BPE(
             vocab={word: FIRST_LETTER + number for number, word in enumerate(words)},
-            merges=[_pair(merge) for merge in config.merges],
+            merges=[tuple(merge.split(" ")) for merge in config.merges],
         )
         self._tokenizer = library.Tokenizer(model)
         self._tokenizer.pre_tokenizer = library.pre_tokenizers.Split("N", "isolated")
 
-    def encode(self, tokens: UInt8[np.ndarray, "bases"]) -> Encoded:
+    def encode(self, tokens: Bases) -> Encoded:
         """Join bases in the order the pairs were learned; N joins nothing."""
         encoding = self._tokenizer.encode(alphabet.decode(tokens))
         spans = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
         return Encoded(np.array(encoding.ids, dtype=np.int64), spans)
 
-    def decode(self, ids: Int64[np.ndarray, "tokens"]) -> UInt8[np.ndarray, "bases"]:
+    def decode(self, ids: Ids) -> Bases:
         """Return the bases; special ids stand for none."""
         kept = (ids[ids >= FIRST_LETTER] - FIRST_LETTER).tolist()
         words = [self._words[number] for number in kept]
@@ -202,20 +204,13 @@ class BpeTokenizer:
 
 
 def build_tokenizer(config: TokenizerConfig) -> Tokenizer:
-    """Return the tokenizer of a configuration.
-
-    Raises:
-        ConfigError: it is one of byte pairs and `tokenizers` is not installed.
-    """
+    """Return the tokenizer of a configuration."""
     kinds = {"base": BaseTokenizer, "kmer": KmerTokenizer, "bpe": BpeTokenizer}
     return kinds[config.kind](config)
 
 
 def train_bpe(
-    contigs: Iterable[UInt8[np.ndarray, "_"]],
-    *,
-    vocabulary_size: int = 4_096,
-    piece: int = 256,
+    contigs: Iterable[UInt8[np.ndarray, "_"]], *, vocabulary_size: int = 4_096, piece: int = 256
 ) -> BpeTokenizer:
     """Learn byte pairs from DNA, as read: give both strands for tokens of both.
 
@@ -250,22 +245,13 @@ def train_bpe(
 
 
 def save_tokenizer(path: Path | str, tokenizer: Tokenizer) -> None:
-    """Write a tokenizer as JSON.
-
-    Raises:
-        DataError: the place cannot be written.
-    """
+    """Write a tokenizer as JSON."""
     head = {"format": _FORMAT, "version": _VERSION}
     write_json(path, head | {"tokenizer": to_plain(tokenizer.config)})
 
 
 def load_tokenizer(path: Path | str) -> Tokenizer:
-    """Return a tokenizer that `save_tokenizer` wrote.
-
-    Raises:
-        DataError: the file is missing, or holds something else.
-        ConfigError: it is one of byte pairs and `tokenizers` is not installed.
-    """
+    """Return a tokenizer that `save_tokenizer` wrote."""
     return build_tokenizer(_read(path))
 
 
@@ -281,21 +267,17 @@ def _read(path: Path | str) -> TokenizerConfig:
         return from_plain(TokenizerConfig, content["tokenizer"], str(path))
 
 
-def _spans(starts: Int64[np.ndarray, "tokens"], width: int) -> Int64[np.ndarray, "tokens 2"]:
+def _spans(starts: Ids, width: int) -> Int64[np.ndarray, "tokens 2"]:
     return np.stack([starts, starts + width], axis=1).astype(np.int64)
 
 
-def _pieces(contig: UInt8[np.ndarray, "bases"], length: int) -> list[str]:
+def _pieces(contig: Bases, length: int) -> list[str]:
     runs = alphabet.decode(contig).split(LETTERS[N])
     return [run[i : i + length] for run in runs for i in range(0, len(run), length)]
 
 
 def _words(merges: tuple[str, ...]) -> list[str]:
-    """Return the letters and what the merges make of them, in the order of their ids.
-
-    Raises:
-        ConfigError: a merge joins what no merge before it has made.
-    """
+    """Return the letters and what the merges make of them, in the order of their ids."""
     words = dict.fromkeys(LETTERS)
     for merge in merges:
         parts = merge.split(" ")
@@ -305,11 +287,6 @@ def _words(merges: tuple[str, ...]) -> list[str]:
             )
         words["".join(parts)] = None
     return list(words)
-
-
-def _pair(merge: str) -> tuple[str, str]:
-    left, right = merge.split(" ")
-    return left, right
 
 
 def _library() -> Any:

@@ -38,9 +38,6 @@ _ANY_LETTER = translation("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 def encode(text: str | bytes) -> UInt8[np.ndarray, "length"]:
     """Turn a sequence into tokens; letters other than A C G T U become N.
 
-    Raises:
-        DataError: the text holds something that is not a letter.
-
     >>> encode("acgtNR")
     array([0, 1, 2, 3, 4, 4], dtype=uint8)
     """

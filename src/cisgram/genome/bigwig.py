@@ -2,9 +2,9 @@
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -33,11 +33,7 @@ class BigWig:
     """A bigWig file, open for reading; as a context manager it closes itself."""
 
     def __init__(self, path: Path | str) -> None:
-        """Open the file, whatever its name ends in.
-
-        Raises:
-            DataError: it is missing, cut short or not a bigWig.
-        """
+        """Open the file, whatever its name ends in; a DataError says that it is no bigWig."""
         self.path = check_file(path, "bigWig")
         # Through a stream, because by its path a file is judged by the end of its name.
         self._stream = self.path.open("rb")
@@ -58,12 +54,7 @@ class BigWig:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -80,9 +71,6 @@ class BigWig:
         """Return the value of each base, 0 where there is none and past the ends of the contig.
 
         On strand `-` they are in the order in which that strand is read.
-
-        Raises:
-            DataError: there is no such contig, or the file is damaged.
         """
         chrom = self.names.require(interval.chrom, f"bigWig {self.path}")
         with _speaking(f"bigWig {self.path} is damaged; copy or download it again."):
@@ -90,20 +78,12 @@ class BigWig:
         return (values[::-1] if interval.strand == "-" else values).astype(np.float32, order="C")
 
     def contig(self, chrom: str) -> Float32[np.ndarray, "length"]:
-        """Return the value of each base of a contig, 0 where there is none.
-
-        Raises:
-            DataError: there is no such contig, or the file is damaged.
-        """
+        """Return the value of each base of a contig, 0 where there is none."""
         name = self.names.require(chrom, f"bigWig {self.path}")
         return self.values(Interval(name, 0, self.contigs[name]))
 
     def match(self, contigs: Mapping[str, int]) -> dict[str, str]:
-        """Return what this file calls those contigs of a genome that it has.
-
-        Raises:
-            DataError: it has none of them, or one with another length.
-        """
+        """Return what this file calls those contigs of a genome that it has."""
         found = {name: own for name in contigs if (own := self.names.resolve(name)) is not None}
         if not found:
             raise DataError(
@@ -133,14 +113,10 @@ def write_bigwig(
 
     Args:
         path: the file, which ends in `.bw` or `.bigWig`.
-        values: by contig, under any usual spelling, a value for each bin from its first base on;
-            the last bin may lack bases.
+        values: by contig, under any usual spelling, a finite value for each bin from its first base
+            on; the last bin may lack bases.
         contigs: the length of every contig of the genome.
         resolution: bases of a bin.
-
-    Raises:
-        ConfigError: of the suffix, the resolution or a number of bins.
-        DataError: a contig is unknown, a value is not finite, or the file cannot be written.
     """
     path = Path(path)
     check_choice(path.suffix, _SUFFIXES, "the end of a bigWig's name")
@@ -161,26 +137,23 @@ def write_bigwig(
             raise DataError(failed)
 
 
+@dataclass
 class _Rows:
     """Rows for pybigtools, which takes an error among them for their end and says nothing."""
 
-    def __init__(
-        self,
-        columns: Mapping[str, Float[np.ndarray, "_"]],
-        contigs: Mapping[str, int],
-        resolution: int,
-    ) -> None:
-        self._columns, self._contigs, self._resolution = columns, contigs, resolution
-        self.n_covered = 0
-        self.error: BaseException | None = None
+    columns: Mapping[str, Float[np.ndarray, "_"]]
+    contigs: Mapping[str, int]
+    resolution: int
+    n_covered: int = 0
+    error: BaseException | None = None
 
     def __iter__(self) -> Iterator[tuple[str, int, int, float]]:
         try:
-            for chrom, length in self._contigs.items():
-                values = self._columns.get(chrom, np.zeros(-(-length // self._resolution)))
+            for chrom, length in self.contigs.items():
+                values = self.columns.get(chrom, np.zeros(-(-length // self.resolution)))
                 starts, ends, levels = _runs(values.astype(np.float32))
-                starts, ends = starts * self._resolution, ends * self._resolution
-                ends = np.minimum(ends, length)
+                starts = starts * self.resolution
+                ends = np.minimum(ends * self.resolution, length)
                 self.n_covered += int((ends - starts).sum())
                 yield from zip(
                     repeat(chrom), starts.tolist(), ends.tolist(), levels.tolist(), strict=False
@@ -204,12 +177,7 @@ def _runs(
 def _check_bins(
     values: Float[np.ndarray, "bins"], chrom: str, length: int, *, resolution: int
 ) -> None:
-    """Refuse what does not suit a contig.
-
-    Raises:
-        ConfigError: the number of bins is another.
-        DataError: a value is not finite.
-    """
+    """Refuse what does not suit a contig."""
     expected = -(-length // resolution)
     if values.size != expected:
         raise ConfigError(
@@ -231,11 +199,7 @@ def _holds(path: Path, n_covered: int) -> bool:
 
 @contextmanager
 def _speaking(sentence: str) -> Generator[None]:
-    """Turn what pybigtools raises over a damaged file or a full disk into one sentence.
-
-    Raises:
-        DataError: in place of its error.
-    """
+    """Turn what pybigtools raises over a damaged file or a full disk into one sentence."""
     try:
         yield
     except BaseException as error:

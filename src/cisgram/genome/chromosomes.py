@@ -73,11 +73,7 @@ class ChromosomeNames:
         return self._spellings.get(self._human(key))
 
     def require(self, name: str, where: str) -> str:
-        """Return the spelling of `name` among the known, those of `where`.
-
-        Raises:
-            DataError: none or several fit.
-        """
+        """Return the spelling of `name` among the known, those of `where`."""
         if (found := self.resolve(name)) is None:
             raise DataError(
                 f"chromosome {name} is not in {where}, which has {few(self.known)}; "

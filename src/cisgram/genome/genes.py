@@ -1,7 +1,7 @@
 """Genes, transcripts, exons and all other lines of a GTF or GFF3 file."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,8 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from cisgram.core.checks import ConfigError, DataError, check_unique, few, read_text
+from cisgram.core import checks
+from cisgram.core.checks import ConfigError, DataError, check_unique, few
 from cisgram.genome.interval import Interval
 from cisgram.genome.packaged_genomes import check_path_or_name, packaged_genome
 from cisgram.genome.reference import Reference
@@ -58,8 +59,8 @@ def read_genes(path: Path | str) -> Annotation:
     table = _positions(lines, path)
     annotation = _read_gff3(table) if is_gff3 else _read_gtf(table)
     genes = annotation.genes
-    if genes["gene"].null_count():
-        chrom, start = genes.filter(pl.col("gene").is_null()).select("chrom", "start").row(0)
+    if (unnamed := genes.filter(pl.col("gene").is_null())).height:
+        chrom, start = unnamed.select("chrom", "start").row(0)
         raise DataError(
             f"annotation {path} has a gene without a name at {chrom}:{start + 1:,}; "
             "give every gene a gene_id (GTF) or ID (GFF3)."
@@ -122,11 +123,7 @@ class Genes:
     and genes on other contigs are left out."""
 
     def __init__(self, annotation: Path | str, reference: Reference) -> None:
-        """Read a GTF, a GFF3 or the annotation of a packaged genome, named `yeast-r64`.
-
-        Raises:
-            DataError: the file cannot be used, or none of its genes lies on the reference.
-        """
+        """Read a GTF, a GFF3 or the annotation of a packaged genome, named `yeast-r64`."""
         self.annotation, self.reference = annotation, reference
         rows = read_genes(annotation).genes.iter_rows(named=True)
         self._rows: dict[str, dict[str, Any]] = {row["gene"]: row for row in rows}
@@ -150,26 +147,21 @@ class Genes:
             DataError: a gene is not in the annotation, or its contig not in the reference, or
                 several genes have the name.
         """
-        known, source = self._rows.keys() | self._named, self.annotation
         names = [names] if isinstance(names, str) else names
-        if missing := [name for name in names if name not in known]:
-            raise DataError(f"annotation {source} has no gene {few(missing)}; use its names.")
+        missing = [name for name in names if name not in self._rows and name not in self._named]
+        if missing:
+            raise DataError(
+                f"annotation {self.annotation} has no gene {few(missing)}; use its names."
+            )
         return {gene: self.places[gene] for gene in map(self._identifier, names)}
 
-    def from_list(self, path: Path | str) -> dict[str, Interval]:
-        """Return the bodies of the genes that a text file names, as `find` does.
-
-        Raises:
-            DataError: `read_gene_list` or `find` cannot use it.
-        """
-        return self.find(read_gene_list(path))
+    def read_names(self, genes: str) -> list[str]:
+        """Return genes as `read_gene_list` reads them, for `find`."""
+        where = f"annotation {self.annotation}"
+        return read_gene_list(genes, tuple(self.places), where, aliases=self._rows | self._named)
 
     def name(self, identifier: str) -> str:
-        """Return the name of a gene, its identifier where it has none.
-
-        Raises:
-            DataError: the annotation has no such identifier.
-        """
+        """Return the name of a gene, its identifier where it has none."""
         if identifier not in self._rows:
             raise DataError(
                 f"annotation {self.annotation} has no gene {identifier}; use its identifiers."
@@ -186,23 +178,15 @@ class Genes:
         return found
 
     def nearest(self, region: Interval) -> str:
-        """Return the identifier of the gene whose body starts nearest to a region's middle.
-
-        Raises:
-            ConfigError: no gene lies on the region's contig.
-        """
+        """Return the identifier of the gene whose body starts nearest to a region's middle."""
         chrom = self.reference.names.resolve(region.chrom)
         middle = (region.start + region.end) // 2
-        distances = {
-            gene: abs(place.position(0) - middle)
-            for gene, place in self.places.items()
-            if place.chrom == chrom
-        }
-        if not distances:
+        near = [gene for gene, place in self.places.items() if place.chrom == chrom]
+        if not near:
             raise ConfigError(
                 f"no gene of the annotation lies on {region.chrom}; name a region near one."
             )
-        return min(distances, key=distances.__getitem__)
+        return min(near, key=lambda gene: abs(self.places[gene].position(0) - middle))
 
     def _identifier(self, name: str) -> str:
         """Return the one gene on the reference that is meant by an identifier or a name."""
@@ -221,16 +205,39 @@ class Genes:
         return placed[0]
 
 
-def read_gene_list(path: Path | str) -> list[str]:
-    """Return the first word of every line of a text file, but of comments (`#`).
+def read_gene_list(
+    genes: str, known: Sequence[str], where: str, *, aliases: Container[str] = ()
+) -> list[str]:
+    """Return genes named between commas or in a file, or a number of the first genes.
+
+    Of each line of a file the first word counts; lines that begin with `#` are comments.
+
+    Args:
+        genes: names, a file or a number, as people type it.
+        known: every gene, in order.
+        where: what has these genes, for messages.
+        aliases: other names of them.
 
     Raises:
-        DataError: the file is missing, no text, or names no gene.
+        DataError: a name is neither a gene nor a file, or the file names no gene.
+        ConfigError: the number is below 1.
     """
-    lines = (line.split() for line in read_text(path, "list of genes").splitlines())
+    every = frozenset(known)
+    names = [name.strip() for name in genes.split(",")]
+    unknown = [name for name in names if name not in every and name not in aliases]
+    if not unknown:
+        return names
+    if genes.isdecimal():
+        return list(known[: int(checks.check_range(int(genes), "--genes", low=1))])
+    if len(names) > 1 or not Path(genes).exists():
+        raise DataError(
+            f"--genes: {few(unknown)} is neither a gene of {where} nor a file; give names "
+            "between commas, a file with a gene on each line, or a number of genes."
+        )
+    lines = (line.split() for line in checks.read_text(genes, "the list of genes").splitlines())
     names = [words[0] for words in lines if words and not words[0].startswith("#")]
     if not names:
-        raise DataError(f"{path} names no gene; write one a line.")
+        raise DataError(f"{genes} names no gene; write one a line.")
     return names
 
 
@@ -291,15 +298,13 @@ def _is_gff3(lines: pl.DataFrame) -> bool:
     return bool(lines.height) and re.match(r"\s*[^\s;=]+=", lines["attributes"][0]) is not None
 
 
-def _gtf_says(*names: str) -> pl.Expr:
+def _gtf_says(*names: str, pattern: str = r'(?:^|;)\s*{}\s+"?([^";]+)') -> pl.Expr:
     """Return the first attribute of these that a line has."""
-    pattern = r'(?:^|;)\s*{}\s+"?([^";]+)'
     return pl.coalesce(pl.col("attributes").str.extract(pattern.format(name)) for name in names)
 
 
 def _gff3_says(*names: str) -> pl.Expr:
-    pattern = r"(?:^|;)\s*{}=([^;]+)"
-    return pl.coalesce(pl.col("attributes").str.extract(pattern.format(name)) for name in names)
+    return _gtf_says(*names, pattern=r"(?:^|;)\s*{}=([^;]+)")
 
 
 def _annotation(genes: pl.DataFrame, transcripts: pl.DataFrame, exons: pl.DataFrame) -> Annotation:
@@ -343,29 +348,17 @@ def _read_gff3(lines: pl.DataFrame) -> Annotation:
         name=pl.coalesce(_gff3_says("gene_name", "gene", "Name"), label),
     )
     feature = pl.col("feature")
-    genes = (
-        _whole(table.filter(feature.str.contains(_GFF3_GENE)))
-        .rename({"label": "gene"})
-        .with_columns(_decoded("gene"), _decoded("name"))
-    )
-    transcripts = (
-        table.filter(feature.str.contains(_TRANSCRIPT))
-        .explode("parent")
-        .join(genes.select("gene", parent="id"), on="parent", maintain_order="left")
-        .rename({"label": "transcript"})
-        .with_columns(
-            _decoded("transcript"), biotype=pl.coalesce(_gff3_says("transcript_type"), "biotype")
-        )
-    )
-    exons = (
-        table.filter(feature.str.contains(_EXON))
-        .explode("parent")
-        .join(
-            transcripts.select("transcript", "gene", parent="id"),
-            on="parent",
-            maintain_order="left",
-        )
-    )
+    genes = _whole(table.filter(feature.str.contains(_GFF3_GENE))).rename({"label": "gene"})
+    genes = genes.with_columns(_decoded("gene"), _decoded("name"))
+
+    def children(kind: str, *names: str, of: pl.DataFrame) -> pl.DataFrame:
+        lines = table.filter(feature.str.contains(kind)).explode("parent")
+        return lines.join(of.select(*names, parent="id"), on="parent", maintain_order="left")
+
+    transcripts = children(_TRANSCRIPT, "gene", of=genes).rename({"label": "transcript"})
+    biotype = pl.coalesce(_gff3_says("transcript_type"), "biotype")
+    transcripts = transcripts.with_columns(_decoded("transcript"), biotype=biotype)
+    exons = children(_EXON, "transcript", "gene", of=transcripts)
     return _annotation(genes, transcripts, exons)
 
 
@@ -394,6 +387,5 @@ def _with_version(name: pl.Expr, version: pl.Expr) -> pl.Expr:
 
 def _decoded(column: str) -> pl.Expr:
     """Undo GFF3's percent codes, which few names have."""
-    coded = pl.col(column).str.contains("%", literal=True)
     plain = pl.col(column).map_elements(unquote, return_dtype=pl.String)
-    return pl.when(coded).then(plain).otherwise(pl.col(column))
+    return pl.when(pl.col(column).str.contains("%", literal=True)).then(plain).otherwise(column)

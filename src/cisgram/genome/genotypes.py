@@ -35,15 +35,6 @@ from cisgram.genome.store import (
 )
 from cisgram.genome.vcf import read_vcf, vcf_people
 
-__all__ = [
-    "Genotypes",
-    "ImportCounts",
-    "allele_frequency",
-    "genotype_people",
-    "import_genotypes",
-    "missing_rate",
-]
-
 _VCF_SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
 _PGEN_SUFFIX = ".pgen"
 
@@ -59,7 +50,6 @@ class Genotypes:
     """Whether every heterozygous call is phased, and each person's on a chromosome together."""
     directory: Path
     calls: UInt8[np.ndarray, "snps people"]
-    """Call bytes, mapped and read-only."""
 
     def __init__(self, directory: Path, people: Sequence[str]) -> None:
         self.directory, self.people = directory, tuple(people)
@@ -67,9 +57,8 @@ class Genotypes:
             self.variants = pl.read_parquet(directory / VARIANTS_FILE)
             account = json.loads((directory / ACCOUNT_FILE).read_text())
         except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-            raise DataError(
-                f"{directory} holds no genotypes ({error}); import them again."
-            ) from error
+            message = f"{directory} holds no genotypes ({error}); import them again."
+            raise DataError(message) from error
         self.phased = account["n_unphased"] == 0
         self.names = ChromosomeNames(self.variants["chrom"].unique(maintain_order=True))
         self.calls = self._map(CALLS_FILE, np.uint8)
@@ -83,11 +72,7 @@ class Genotypes:
 
     @classmethod
     def open(cls, directory: Path, people: Sequence[str]) -> Self:
-        """Open the files that `import_genotypes` wrote for `people`.
-
-        Raises:
-            DataError: a file is missing, or not of this many variants and people.
-        """
+        """Open the files that `import_genotypes` wrote for `people`."""
         return cls(directory, people)
 
     def __reduce__(self) -> tuple[object, tuple[Path, tuple[str, ...]]]:
@@ -149,11 +134,7 @@ class Genotypes:
 
 
 def genotype_people(source: Path | str) -> tuple[str, ...]:
-    """Return the people of a VCF, BCF or PGEN, in its order.
-
-    Raises:
-        DataError: the file cannot be read, is of another kind, or names someone twice.
-    """
+    """Return the people of a VCF, BCF or PGEN, in its order."""
     source = Path(source)
     people = pgen_people(source) if _is_pgen(source) else vcf_people(source)
     check_unique(people, "person", str(source))
@@ -188,11 +169,6 @@ def import_genotypes(
 
     Returns:
         The people stored, and the account.
-
-    Raises:
-        DataError: the source cannot be used, has only missing calls, or does not
-            have all of `people`.
-        ConfigError: `dosage_field` is asked for and a VCF declares no DS.
     """
     source, directory = Path(source), Path(directory)
     available = genotype_people(source)
@@ -207,7 +183,7 @@ def import_genotypes(
             with closing(blocks):
                 for block in blocks:
                     writer.add(block)
-                    ticker.advance(block.n_records)
+                    ticker.advance(block.counts["n_read"])
             counts = writer.finish()
         except BaseException:
             writer.discard()
@@ -245,11 +221,7 @@ def _check_people(chosen: Sequence[str], available: Sequence[str], source: Path)
 
 
 def _is_pgen(source: Path) -> bool:
-    """Say whether it is a PGEN, or else a VCF, by the name.
-
-    Raises:
-        DataError: it is neither.
-    """
+    """Say whether it is a PGEN, or else a VCF, by the name."""
     name = source.name.lower()
     if not name.endswith((*_VCF_SUFFIXES, _PGEN_SUFFIX)):
         raise DataError(

@@ -27,7 +27,6 @@ Past the ends of the contig there is N. On strand `-` the window is reverse comp
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -38,7 +37,6 @@ from jaxtyping import Int, Int64, Shaped, UInt8
 
 from cisgram.core.checks import ConfigError, check_choice
 from cisgram.genome.alphabet import decode, one_hot, reverse_complement
-from cisgram.genome.coordinates import NO_BASE, CoordinateMap
 from cisgram.genome.genotypes import Genotypes
 from cisgram.genome.haplotype_variants import (
     APPLIED,
@@ -51,6 +49,7 @@ from cisgram.genome.haplotype_variants import (
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
 
+NO_BASE = -1
 ONE_HOT_TYPES = ("uint8", "float16", "bfloat16", "float32")
 
 _BFLOAT16_ONE = 0x3F80
@@ -73,6 +72,33 @@ class HaplotypeTally:
     """Missing alleles, taken as reference."""
     n_unphased: int = 0
     """Alleles of unphased heterozygotes, taken in the order they are written."""
+
+
+@dataclass(frozen=True, eq=False)
+class CoordinateMap:
+    """Which base of a window is which base of the reference."""
+
+    positions: Int64[np.ndarray, "length"]
+    """Reference position of each base of the window, -1 for an inserted or unknown one."""
+
+    def to_reference(self, indices: Int[np.ndarray, "queries"]) -> Int64[np.ndarray, "queries"]:
+        """Return the reference positions of bases of the window.
+
+        Inserted bases, those past the end of the contig and those outside the window give -1.
+        """
+        inside = (indices >= 0) & (indices < self.positions.size)
+        return np.where(inside, self.positions[np.where(inside, indices, 0)], NO_BASE)
+
+    def to_haplotype(self, positions: Int[np.ndarray, "queries"]) -> Int64[np.ndarray, "queries"]:
+        """Return where reference positions lie in the window; deleted and outside ones give -1."""
+        indices = np.flatnonzero(self.positions != NO_BASE)
+        if not indices.size:
+            return np.full(positions.shape, NO_BASE)
+        known = self.positions[indices]
+        if known[0] > known[-1]:
+            indices, known = indices[::-1], known[::-1]
+        found = np.minimum(np.searchsorted(known, positions), known.size - 1)
+        return np.where(known[found] == positions, indices[found], NO_BASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,10 +146,6 @@ class HaplotypeWindows:
 
         `anchor` is a position in the interval that keeps its place. `out` is
         filled and returned when given, which spares the time to fetch fresh memory.
-
-        Raises:
-            DataError: the reference has no such chromosome.
-            ConfigError: `anchor`, `people` or `out` does not fit.
         """
         chosen = self._chosen(people)
         out = _output(out, (chosen.size, 2, interval.length), np.dtype(np.uint8))
@@ -155,34 +177,12 @@ class HaplotypeWindows:
         self._fill(out, interval, self._span(interval, anchor), people=chosen, table=table)
         return out
 
-    def many(
-        self,
-        intervals: Iterable[Interval],
-        people: Int[np.ndarray, "people"] | None = None,
-        *,
-        reuse: bool = False,
-    ) -> Iterator[UInt8[np.ndarray, "people haplotypes length"]]:
-        """Yield `tokens` of one interval after the other.
-
-        With `reuse` the same memory is filled again, so each array must be used
-        up before the next is asked for.
-        """
-        out = None
-        for interval in intervals:
-            fits = reuse and out is not None and out.shape[-1] == interval.length
-            out = self.tokens(interval, people, out=out if fits else None)
-            yield out
-
     def consensus(self, interval: Interval, person: int, haplotype: int) -> str:
         """Return the whole haplotype of an interval, as long as its alleles make it.
 
         It is what `samtools faidx REF chrom:from-to | bcftools consensus -s NAME
         -H 1` writes for haplotype 0, and `-H 2` for haplotype 1, in capitals;
         reverse complemented on strand `-`.
-
-        Raises:
-            DataError: the reference has no such chromosome.
-            ConfigError: there is no such person or haplotype.
         """
         from cisgram.genome.haplotype_kernels import choose
 
@@ -203,12 +203,7 @@ class HaplotypeWindows:
     def coordinate_map(
         self, interval: Interval, person: int, haplotype: int, *, anchor: int | None = None
     ) -> CoordinateMap:
-        """Return where the bases of a window, as `tokens` makes it, come from.
-
-        Raises:
-            DataError: the reference has no such chromosome.
-            ConfigError: there is no such person or haplotype, or `anchor` does not fit.
-        """
+        """Return where the bases of a window, as `tokens` makes it, come from."""
         chosen = self._chosen(np.array([person]))
         _check_haplotype(haplotype)
         span = self._span(interval, anchor)

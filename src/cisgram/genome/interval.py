@@ -16,7 +16,7 @@ _TEXT = re.compile(r"(\S+):(\d[\d,]*)(?:-(\d[\d,]*))?(?:\(([+.-])\))?")
 
 @dataclass(frozen=True)
 class Interval:
-    """At least one base of a chromosome: 0-based, half-open.
+    """At least one base of a chromosome: `start` to before `end`, counted from 0.
 
     It may reach past either end of the chromosome; what lies there is unknown.
     Text is 1-based and inclusive.
@@ -27,20 +27,12 @@ class Interval:
     """
 
     chrom: str
-    """Name as in the file at hand; never blank."""
     start: int
-    """First base, counted from 0."""
     end: int
-    """One past the last base; greater than `start`."""
     strand: str = "."
     """`+`, `-`, or `.` where it does not matter."""
 
     def __post_init__(self) -> None:
-        """Check every field.
-
-        Raises:
-            ConfigError: the interval cannot exist.
-        """
         if not self.chrom or self.chrom.split() != [self.chrom]:
             raise ConfigError(f"chrom must be a name without blanks; got {self.chrom!r}.")
         for field in ("start", "end"):
@@ -65,9 +57,6 @@ class Interval:
     def parse(cls, text: str) -> Self:
         """Read `chr2:1,001-2,000`, `chr2:1001` (one base) or `chr2:1001-2000(+)`.
 
-        Raises:
-            ConfigError: the text is none of these, or its positions are not in order.
-
         >>> Interval.parse("chr2:1,001-2,000")
         Interval(chrom='chr2', start=1000, end=2000, strand='.')
         """
@@ -82,17 +71,6 @@ class Interval:
                 f"positions of a region must count from 1 and not fall; got {text!r}."
             )
         return cls(chrom, start - 1, end, strand or ".")
-
-    def centred(self, position: int, length: int) -> Self:
-        """Return the window of `length` bases around `position`, same chromosome and strand.
-
-        Read along the strand, `position` is always base `length // 2` of the window.
-
-        >>> Interval("chr1", 500, 900, "-").centred(899, 4)
-        Interval(chrom='chr1', start=898, end=902, strand='-')
-        """
-        before = length // 2 if self.strand != "-" else length - 1 - length // 2
-        return type(self)(self.chrom, position - before, position - before + length, self.strand)
 
     def overlaps(self, other: "Interval") -> bool:
         """Say whether the two share a base, on whatever strand.
@@ -157,11 +135,7 @@ class Interval:
 
 
 def whole_number(value: object, name: str) -> int:
-    """Return a Python int of anything that counts (numpy's too, not a float or bool).
-
-    Raises:
-        ConfigError: it does not.
-    """
+    """Return a Python int of anything that counts (numpy's too, not a float or bool)."""
     if isinstance(value, SupportsIndex) and not isinstance(value, bool | np.bool_):
         return operator.index(value)
     raise ConfigError(f"{name} must be a whole number; got {value!r}.")

@@ -14,9 +14,7 @@ class PackagedGenome:
     """The files of a genome in the package."""
 
     name: str
-    """What people call it, `yeast-r64`."""
     fasta: Path
-    """Its sequence."""
     annotation: Path
     """GFF3 of its genes."""
 
@@ -29,10 +27,8 @@ def packaged_genome(name: Path | str) -> PackagedGenome | None:
     """
     if str(name) not in packaged_genome_names():
         return None
-    place = _PLACE / name
-    return PackagedGenome(
-        name=str(name), fasta=place / "genome.fa.gz", annotation=place / "genes.gff3.gz"
-    )
+    fasta, annotation = (_PLACE / name / file for file in ("genome.fa.gz", "genes.gff3.gz"))
+    return PackagedGenome(name=str(name), fasta=fasta, annotation=annotation)
 
 
 def packaged_genome_names() -> tuple[str, ...]:
@@ -41,11 +37,7 @@ def packaged_genome_names() -> tuple[str, ...]:
 
 
 def check_path_or_name(path: Path | str, what: str) -> Path:
-    """Return `path` when something lies there.
-
-    Raises:
-        DataError: there is nothing; it was to be a path, or the name of a packaged genome.
-    """
+    """Return `path` when something lies there."""
     path = Path(path)
     if not path.exists():
         names = ", ".join(packaged_genome_names())

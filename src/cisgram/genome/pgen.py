@@ -27,11 +27,7 @@ _PVAR_SUFFIXES = (".pvar", ".pvar.zst", ".pvar.gz")
 
 
 def pgen_people(source: Path) -> tuple[str, ...]:
-    """Return the people of a fileset, from the .psam beside the .pgen.
-
-    Raises:
-        DataError: the .psam is missing or has no people.
-    """
+    """Return the people of a fileset, from the .psam beside the .pgen."""
     table = source.with_suffix(".psam")
     # Between tabs a cell may be empty.
     rows = [
@@ -55,9 +51,6 @@ def read_pgen(
 
     PLINK keeps no ploidy: haploid calls come as homozygotes. With a region,
     only variants that start in it.
-
-    Raises:
-        DataError: a file of the set is missing, damaged or unsorted.
     """
     everyone = pgen_people(source)
     position_of = {person: i for i, person in enumerate(everyone)}

@@ -2,28 +2,21 @@
 
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Self
 
 import numpy as np
 import polars as pl
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 
-from cisgram.core.artifact import (
-    create_artifact,
-    damage_errors,
-    is_artifact,
-    open_artifact,
-    sha256,
-)
+from cisgram.core import artifact
+from cisgram.core.artifact import create_artifact, damage_errors, open_artifact
 from cisgram.core.checks import ConfigError, DataError, check_unique
 from cisgram.genome.alphabet import IUPAC, N, reverse_complement, translation
 from cisgram.genome.chromosomes import ChromosomeNames
 from cisgram.genome.interval import Interval
 from cisgram.genome.packaged_genomes import check_path_or_name, packaged_genome
-from cisgram.genome.streams import read_chunks
+from cisgram.genome.streams import read_lines
 
 KIND, VERSION = "reference", 1
 _TOKENS, _CONTIGS = "tokens.u8", "contigs.parquet"
@@ -58,11 +51,7 @@ class Reference:
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """Open a reference made by `from_fasta`.
-
-        Raises:
-            DataError: it is not one, or not whole.
-        """
+        """Open a reference made by `from_fasta`."""
         path = Path(path)
         open_artifact(path, kind=KIND, version=VERSION)
         with damage_errors(path / _CONTIGS):
@@ -90,7 +79,7 @@ class Reference:
         ) as building:
             with (building / _TOKENS).open("wb") as stream:
                 records = _Records(fasta, stream)
-                records.read(read_chunks(fasta, "FASTA"))
+                records.read()
             check_unique(records.names, "record", str(fasta))
             lengths = np.array(records.lengths, dtype=np.int64)
             offsets = np.cumsum(lengths) - lengths
@@ -100,21 +89,12 @@ class Reference:
         return cls.open(out)
 
     def contig(self, chrom: str) -> UInt8[np.ndarray, "length"]:
-        """Return a whole contig, read-only and mapped, under any usual spelling of its name.
-
-        Raises:
-            DataError: there is no such contig.
-        """
+        """Return a whole contig, read-only and mapped, under any usual spelling of its name."""
         start, end = self._bounds[self.names.require(chrom, f"reference {self.name}")]
         return self._tokens[start:end]
 
     def check_inside(self, interval: Interval) -> None:
-        """Refuse an interval that reaches past the ends of its contig.
-
-        Raises:
-            DataError: there is no such contig.
-            ConfigError: the interval is not within it.
-        """
+        """Refuse an interval that reaches past the ends of its contig."""
         size = self.contig(interval.chrom).size
         if not 0 <= interval.start < interval.end <= size:
             raise ConfigError(
@@ -126,40 +106,16 @@ class Reference:
         """Return the tokens of an interval, N past the ends of its contig.
 
         On strand `-` they are reverse complemented.
-
-        Raises:
-            DataError: there is no such contig.
         """
         contig = self.contig(interval.chrom)
         if interval.start >= 0 and interval.end <= contig.size:
             tokens = contig[interval.start : interval.end].copy()
         else:
             tokens = np.full(interval.length, N, dtype=np.uint8)
-            _copy_within(contig, interval.start, tokens)
+            first, last = max(interval.start, 0), min(interval.end, contig.size)
+            if first < last:
+                tokens[first - interval.start : last - interval.start] = contig[first:last]
         return reverse_complement(tokens) if interval.strand == "-" else tokens
-
-    def windows(
-        self, chrom: str, starts: Int[np.ndarray, "windows"], length: int
-    ) -> UInt8[np.ndarray, "windows length"]:
-        """Return one row of `length` tokens from each start, N past the ends of the contig.
-
-        Raises:
-            DataError: there is no such contig.
-            ConfigError: `length` is not at least 1.
-        """
-        if length < 1:
-            raise ConfigError(f"length must be at least 1; got {length}.")
-        contig = self.contig(chrom)
-        inside = (starts >= 0) & (starts <= contig.size - length)
-        if inside.all() and starts.size:
-            return np.lib.stride_tricks.sliding_window_view(contig, length)[starts]
-        tokens = np.full((starts.size, length), N, dtype=np.uint8)
-        if inside.any():
-            rows = np.lib.stride_tricks.sliding_window_view(contig, length)
-            tokens[inside] = rows[starts[inside]]
-        for row in np.flatnonzero(~inside):
-            _copy_within(contig, int(starts[row]), tokens[row])
-        return tokens
 
 
 def open_reference(path: Path | str) -> Reference:
@@ -176,11 +132,11 @@ def open_reference(path: Path | str) -> Reference:
     fasta = packaged.fasta if packaged else check_path_or_name(path, "reference")
     if fasta.is_dir():
         return Reference.open(fasta)
-    cached = cache_directory() / "references" / sha256(fasta)
+    cached = cache_directory() / "references" / artifact.sha256(fasta)
     try:
         reference = Reference.open(cached)
     except DataError:
-        if not is_artifact(cached, KIND):
+        if not artifact.is_artifact(cached, KIND):
             shutil.rmtree(cached, ignore_errors=True)
         reference = Reference.from_fasta(fasta, cached, overwrite=True)
     reference.name = str(path)
@@ -194,60 +150,26 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cisgram"
 
 
-def _copy_within(
-    contig: UInt8[np.ndarray, "bases"], start: int, tokens: UInt8[np.ndarray, "length"]
-) -> None:
-    """Copy into `tokens` that part of the window from `start` which the contig holds."""
-    first, last = max(start, 0), min(start + tokens.size, contig.size)
-    if first < last:
-        tokens[first - start : last - start] = contig[first:last]
-
-
-@dataclass
 class _Records:
-    """Splits FASTA text, cut anywhere, into records, and writes their tokens."""
+    """Splits the lines of a FASTA into records, and writes their tokens."""
 
-    source: Path
-    stream: BinaryIO
-    names: list[str] = field(default_factory=list[str])
-    lengths: list[int] = field(default_factory=list[int])
+    def __init__(self, source: Path, stream: BinaryIO) -> None:
+        self.source, self.stream = source, stream
+        self.names: list[str] = []
+        self.lengths: list[int] = []
 
-    def read(self, chunks: Iterator[bytes]) -> None:
-        header: bytes | None = None
-        at_line_start = True
-        for number, piece in enumerate(chunks):
-            chunk = piece.removeprefix(_BYTE_ORDER_MARK) if number == 0 else piece
-            position = 0
-            while position < len(chunk):
-                if header is not None:
-                    end = chunk.find(b"\n", position)
-                    header += chunk[position : end if end >= 0 else None]
-                    if end < 0:
-                        break
-                    self._begin(header)
-                    header, position, at_line_start = None, end + 1, True
-                    continue
-                end = self._next_header(chunk, position, at_line_start=at_line_start)
-                self._add(chunk[position:end])
-                if end < len(chunk):
-                    header, end = b"", end + 1
-                position = end
-            at_line_start = chunk.endswith(b"\n")
-        if header is not None:
-            self._begin(header)
+    def read(self) -> None:
+        for number, lines in enumerate(read_lines(self.source, "FASTA")):
+            text = lines.removeprefix(_BYTE_ORDER_MARK) if number == 0 else lines
+            more, *records = (b"\n" + text).split(b"\n>")
+            self._add(more)
+            for record in records:
+                header, _, sequence = record.partition(b"\n")
+                self._begin(header)
+                self._add(sequence)
         self._check_last()
         if not self.names:
             raise DataError(f"{self.source} holds no FASTA record; check the path.")
-
-    @staticmethod
-    def _next_header(chunk: bytes, position: int, *, at_line_start: bool) -> int:
-        """Return where the next `>` at the start of a line is, or the end of the chunk."""
-        found = chunk.find(b">", position)
-        while found >= 0:
-            if chunk[found - 1 : found] == b"\n" or (found == position and at_line_start):
-                return found
-            found = chunk.find(b">", found + 1)
-        return len(chunk)
 
     def _begin(self, header: bytes) -> None:
         self._check_last()

@@ -16,14 +16,15 @@ _BGZF_SUBFIELD = b"BC\x02\x00"
 _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 
-def read_chunks(path: Path | str, what: str) -> Iterator[bytes]:
-    """Yield the text of a file in pieces of about 4 MiB, cut anywhere.
+def read_lines(path: Path | str, what: str) -> Iterator[bytes]:
+    """Yield the text of a file in pieces of about 4 MiB, each cut after a whole line.
 
     Raises:
         DataError: the file is missing, empty, damaged or cut short.
     """
     path = check_file(path, what)
     size = path.stat().st_size
+    rest: list[bytes] = []
     with path.open("rb") as raw, progress(f"reading {path.name} (MiB)", size // _MIB) as ticker:
         stream = _decompressed(raw, path, what)
         done = 0
@@ -31,22 +32,11 @@ def read_chunks(path: Path | str, what: str) -> Iterator[bytes]:
             now = raw.tell() // _MIB
             ticker.advance(now - done)
             done = now
-            yield chunk
-
-
-def read_lines(path: Path | str, what: str) -> Iterator[bytes]:
-    """Yield the same pieces, each cut after a whole line.
-
-    Raises:
-        DataError: the file is missing, empty, damaged or cut short.
-    """
-    rest: list[bytes] = []
-    for chunk in read_chunks(path, what):
-        cut = chunk.rfind(b"\n") + 1
-        if cut:
-            yield b"".join((*rest, chunk[:cut]))
-            rest = []
-        rest.append(chunk[cut:])
+            cut = chunk.rfind(b"\n") + 1
+            if cut:
+                yield b"".join((*rest, chunk[:cut]))
+                rest = []
+            rest.append(chunk[cut:])
     if last := b"".join(rest):
         yield last
 

@@ -40,7 +40,6 @@ class TrackSource:
     """
 
     name: str
-    """What the signal is called."""
     _: KW_ONLY
     file: Path | str | None = None
     """bigWig of a signal without strand; relative paths start at `directory` of the import."""
@@ -53,11 +52,6 @@ class TrackSource:
     before the start codon."""
 
     def __post_init__(self) -> None:
-        """Check that the files go together.
-
-        Raises:
-            ConfigError: they do not, or the name is blank.
-        """
         if not self.name or self.name.split() != [self.name]:
             raise ConfigError(f"a track's name must be a word without blanks; got {self.name!r}.")
         given = {field for field in ("file", "plus", "minus") if getattr(self, field) is not None}
@@ -106,11 +100,8 @@ class Tracks:
         """Join contig lengths with the values that hold the contigs one after the other."""
         self.path = path
         self.contigs = contigs
-        """Length of each contig in bases, by name."""
         self.resolution: int = metadata["resolution"]
-        """Bases of a bin."""
         self.names: tuple[str, ...] = tuple(metadata["names"])
-        """Name of each column."""
         self.strands: tuple[str, ...] = tuple(metadata["strands"])
         """Strand of each column, `.` for one without."""
         self.partner: Int64[np.ndarray, "tracks"] = np.array(metadata["partner"], dtype=np.int64)
@@ -129,11 +120,7 @@ class Tracks:
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """Open tracks made by `import_tracks`.
-
-        Raises:
-            DataError: they are none, or not whole.
-        """
+        """Open tracks made by `import_tracks`."""
         path = Path(path)
         manifest = open_artifact(path, kind=KIND, version=VERSION)
         with damage_errors(path):
@@ -145,11 +132,7 @@ class Tracks:
             return cls(path, values, contigs=contigs, metadata=manifest.metadata)
 
     def contig(self, chrom: str) -> Float32[np.ndarray, "bins tracks"]:
-        """Return all bins of a contig, read-only and mapped, under any usual spelling of its name.
-
-        Raises:
-            DataError: there is no such contig.
-        """
+        """Return all bins of a contig, mapped and read-only, under any usual spelling."""
         start, end = self._bounds[self._chromosomes.require(chrom, f"tracks {self.path}")]
         return self._values[start:end]
 
@@ -196,16 +179,11 @@ def import_tracks(
 
     Args:
         sources: the signals, at least one.
-        out: a directory that does not exist yet.
+        out: a directory that does not exist yet, unless `overwrite` is true.
         contigs: length of every contig of the genome, such as `Reference.contigs`.
         resolution: bases of a bin.
         directory: where relative paths of the sources start.
         overwrite: replace tracks that are there.
-
-    Raises:
-        ConfigError: there is no source, or the resolution is less than 1.
-        DataError: two columns have one name, a file cannot be used or is of another genome, or
-            `out` exists.
     """
     check_range(resolution, "resolution", low=1)
     if not sources:
@@ -314,11 +292,7 @@ def _write_bins(
 
 
 def _read(file: Path, interval: Interval) -> Float32[np.ndarray, "length"]:
-    """Return values that can be summed.
-
-    Raises:
-        DataError: one is infinite.
-    """
+    """Return values that can be summed."""
     with BigWig(file) as bigwig:
         values = bigwig.values(interval)
     if not np.isfinite(values).all():
@@ -329,11 +303,7 @@ def _read(file: Path, interval: Interval) -> Float32[np.ndarray, "length"]:
 
 
 def _check_signs(sources: Sequence[TrackSource], sums: Float64[np.ndarray, "tracks"]) -> None:
-    """Refuse what is written for display, with one strand below zero.
-
-    Raises:
-        DataError: the two strands of a signal differ in sign.
-    """
+    """Refuse what is written for display, with one strand below zero."""
     column = 0
     for source in sources:
         if source.is_stranded and sums[column] * sums[column + 1] < 0:

@@ -66,12 +66,7 @@ class _Htslib(Protocol):
 
 
 def vcf_people(source: Path) -> tuple[str, ...]:
-    """Return the people of a VCF or BCF, in its order.
-
-    Raises:
-        DataError: the header cannot be read, there are no people, or htslib
-            could not choose one of them.
-    """
+    """Return the people of a VCF or BCF, in its order."""
     with _quiet():
         people = tuple(cast("list[str]", _open(source).samples))
     if not people:
@@ -127,11 +122,7 @@ def read_vcf(
 
 
 def read_sites(source: Path) -> VariantBlock:
-    """Return every alternate allele of a VCF or BCF, with people in it or without; no calls.
-
-    Raises:
-        DataError: the file is damaged, cut short or unsorted.
-    """
+    """Return every alternate allele of a VCF or BCF, with people in it or without; no calls."""
     with _quiet():
         records = [_record(record) for record in _sorted_records(_open(source), source, None)]
     split = split_alternates(records)
@@ -149,16 +140,9 @@ def annotate_vcf(
 ) -> None:
     """Write a VCF or BCF again with one more INFO field.
 
-    Args:
-        source: what to copy.
-        out: what to write.
-        mode: `w` writes VCF, `wz` compressed VCF, `wb` BCF.
-        info: key and description of the field.
-        values: entries by chrom, position from 1, ref and alt, alleles in capitals; those of a
-            record's alternate alleles come one after the other, and one without any has no field.
-
-    Raises:
-        DataError: the file is damaged, cut short or unsorted.
+    Mode `w` writes VCF, `wz` compressed VCF, `wb` BCF. `info` is key and description of the field;
+    `values` has entries by chrom, position from 1, ref and alt, alleles in capitals. Those of a
+    record's alternate alleles come one after the other, and one without any has no field.
     """
     key, what = info
     with _quiet():
@@ -187,7 +171,6 @@ class _Block:
     order: Int64[np.ndarray, "people"]
     """Where each person asked for stands among those read."""
     fields: set[str]
-    """Which of GT, DS and PS the header declares."""
     keeps_dosages: bool
     chrom: str = ""
     phase_sets: dict[int, int | str | None] = field(default_factory=dict[int, int | str | None])

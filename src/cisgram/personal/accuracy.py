@@ -6,15 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int8
 
-from cisgram.core.metrics import (
-    fisher_combined_p,
-    fisher_z,
-    pearson,
-    r2,
-    spearman,
-    stouffer,
-    two_sided_p,
-)
+from cisgram.core import metrics
+from cisgram.core.metrics import fisher_combined_p, stouffer, two_sided_p
 
 MIN_PEARSON = 0.1
 MAX_P_VALUE = 0.05
@@ -61,19 +54,16 @@ def held_out_accuracy(
 ) -> Accuracy:
     """Score held-out predictions fold by fold and combine the folds.
 
-    Args:
-        predicted: NaN for people not held out anywhere.
-        measured: NaN where the gene was not measured.
-        folds: held-out fold of each person, -1 for none.
-        gene: seeds the draw for constant predictions.
+    Predictions are NaN for people not held out anywhere, whose fold is -1; measurements are NaN
+    where the gene was not measured. The gene seeds the draw for constant predictions.
     """
     rows = np.unique(folds[folds >= 0])
     member = folds[None, :] == rows[:, None]
     by_fold = np.where(member, predicted[None, :], np.nan)
     truth = np.where(member, measured[None, :], np.nan)
     n = (~np.isnan(by_fold) & ~np.isnan(truth)).sum(axis=1)
-    correlation = pearson(by_fold, truth)
-    z = fisher_z(correlation, n)
+    correlation = metrics.pearson(by_fold, truth)
+    z = metrics.fisher_z(correlation, n)
     constant = np.nanmax(by_fold, axis=1) - np.nanmin(by_fold, axis=1) <= 1e-9
     p = np.asarray(two_sided_p(z))
     p[constant] = np.random.default_rng(zlib.crc32(gene.encode())).random(int(constant.sum()))
@@ -81,8 +71,8 @@ def held_out_accuracy(
     return Accuracy(
         pearson=float(correlation.mean()),
         pearson_sd=float(correlation.std(ddof=1)) if len(rows) > 1 else 0.0,
-        spearman=float(spearman(by_fold, truth).mean()),
-        r2=float(r2(by_fold, truth).mean()),
+        spearman=float(metrics.spearman(by_fold, truth).mean()),
+        r2=float(metrics.r2(by_fold, truth).mean()),
         z=combined,
         p_value=float(two_sided_p(combined)),
         fisher_p_value=float(fisher_combined_p(p)),

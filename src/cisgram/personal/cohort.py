@@ -58,37 +58,27 @@ class Cohort:
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """Open a finished import.
-
-        Raises:
-            DataError: `path` is no cohort of this version, or is incomplete.
-        """
+        """Open a finished import."""
         path = Path(path)
         manifest = open_artifact(path, kind=KIND, version=VERSION)
         with damage_errors(path):
-            return cls._read(path, manifest)
-
-    @classmethod
-    def _read(cls, path: Path, manifest: Manifest) -> Self:
-        people = pl.read_parquet(path / "people.parquet")
-        names = tuple(people["person"].to_list())
-        cohort = cls(
-            path=path,
-            people=names,
-            populations=tuple(people["population"].to_list()),
-            families=people["family"].to_numpy(),
-            genotypes=Genotypes.open(path / "genotypes", names),
-            genes=pl.read_parquet(path / "genes.parquet"),
-            expression=np.load(path / "expression.npy", mmap_mode="r"),
-            covariates=np.load(path / "covariates.npy"),
-            covariate_names=tuple(manifest.metadata["account"]["covariates"]["names"]),
-            manifest=manifest,
-        )
+            people = pl.read_parquet(path / "people.parquet")
+            names = tuple(people["person"].to_list())
+            cohort = cls(
+                path=path,
+                people=names,
+                populations=tuple(people["population"].to_list()),
+                families=people["family"].to_numpy(),
+                genotypes=Genotypes.open(path / "genotypes", names),
+                genes=pl.read_parquet(path / "genes.parquet"),
+                expression=np.load(path / "expression.npy", mmap_mode="r"),
+                covariates=np.load(path / "covariates.npy"),
+                covariate_names=tuple(manifest.metadata["account"]["covariates"]["names"]),
+                manifest=manifest,
+            )
+        n_people, n_covariates = len(names), len(cohort.covariate_names)
         shapes = (cohort.expression.shape, cohort.covariates.shape)
-        expected = (
-            (cohort.genes.height, len(names)),
-            (len(names), len(cohort.covariate_names)),
-        )
+        expected = ((cohort.genes.height, n_people), (n_people, n_covariates))
         if shapes != expected:
             raise DataError(f"{path} holds tables of {shapes}, not {expected}; import it again.")
         return cohort
@@ -124,10 +114,7 @@ def import_cohort(
     Only people with genotypes, expression and (where given) all covariates are
     kept, and only genes that can be modelled; the manifest says how many were
     dropped and why. Values are stored as measured, or as transcripts per million
-    where `options.counts` says that they are read counts: whatever is fitted to
-    people is fitted later, on training people.
-
-    Genotypes stream through memory in blocks and stay on disk.
+    where `options.counts` says that they are read counts.
 
     Raises:
         DataError: files that do not fit each other, or damaged ones; nothing is
@@ -159,27 +146,23 @@ def _fill(building: Path, sources: dict[str, Path], options: ImportOptions) -> d
     """Write the tables of a cohort and return the account of what was kept."""
     genotyped = genotype_people(sources["genotypes"])
     table = _read_table(sources, options)
-    covariates = None
+    covariates, labels, reference = None, dict[str, str](), None
     if "covariates" in sources:
         known = {*genotyped, *table.people}
         covariates = read_covariates(sources["covariates"], people=known)
-    labels: dict[str, str] = {}
     if "populations" in sources:
         labels = read_populations(sources["populations"], column=options.population_column)
-    wanted, people_account = match_people(
-        genotyped, table, covariates=covariates, populations=labels
-    )
-
-    store = building / "genotypes"
-    store.mkdir()
+    wanted, account = match_people(genotyped, table, covariates=covariates, populations=labels)
+    if "reference" in sources:
+        reference = open_reference(sources["reference"])
     people, counts = import_genotypes(
         sources["genotypes"],
-        store,
+        building / "genotypes",
         people=wanted,
-        reference=open_reference(sources["reference"]) if "reference" in sources else None,
+        reference=reference,
         dosage_field=options.dosage_field,
     )
-    stored = Genotypes.open(store, people)
+    stored = Genotypes.open(building / "genotypes", people)
     genes_account = _write_genes(building, table, stored) | {"tpm": options.counts}
     relatives, groups = None, np.arange(len(people))
     if options.relatives:
@@ -190,7 +173,7 @@ def _fill(building: Path, sources: dict[str, Path], options: ImportOptions) -> d
         {"person": people, "population": [labels.get(p, "") for p in people], "family": groups}
     ).write_parquet(building / "people.parquet")
     return {
-        "people": asdict(people_account),
+        "people": account,
         "genes": genes_account,
         "genotypes": asdict(counts),
         "covariates": _write_covariates(building, covariates, people),
@@ -272,11 +255,7 @@ def _describe_sources(sources: dict[str, Path]) -> dict[str, Any]:
 
 @contextmanager
 def _only_import(out: Path) -> Generator[None, None, None]:
-    """Hold the place of `out`, and clear what a killed import left beside it.
-
-    Raises:
-        ConfigError: another import is writing to the same place.
-    """
+    """Hold the place of `out`, and clear what a killed import left beside it."""
     lock = out.parent / f".{out.name}.lock"
     with disk_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -18,29 +17,14 @@ MIN_PEOPLE = 20
 """Fewer cannot be cross-validated in five folds that each say something."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PeopleAccount:
-    """Who is in the cohort, and why the others are not."""
-
-    n_genotyped: int
-    n_expressed: int
-    n_genotyped_only: int
-    n_expressed_only: int
-    n_without_covariates: int
-    """In both, but missing from the covariates or lacking one of them."""
-    n_kept: int
-    n_without_population: int
-    """Kept, though no population is known."""
-
-
 def match_people(
     genotyped: Sequence[str],
     table: ExpressionTable,
     *,
     covariates: Covariates | None,
     populations: dict[str, str],
-) -> tuple[tuple[str, ...], PeopleAccount]:
-    """Return the people known to all files, in the order of the genotypes.
+) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Return the people known to all files, in the order of the genotypes, and all counts.
 
     Raises:
         DataError: too few of them, showing names of each side that nearly match.
@@ -63,28 +47,26 @@ def match_people(
             f"the population table names none of the {len(kept)} people; it has "
             f"{few(list(populations), 2)} and the genotypes have {few(kept, 2)}."
         )
-    account = PeopleAccount(
-        n_genotyped=len(genotyped),
-        n_expressed=len(table.people),
-        n_genotyped_only=len(genotyped) - len(both),
-        n_expressed_only=len(table.people) - len(both),
-        n_without_covariates=len(both) - len(kept),
-        n_kept=len(kept),
-        n_without_population=len(kept) - named,
-    )
-    return kept, account
+    return kept, {
+        "n_genotyped": len(genotyped),
+        "n_expressed": len(table.people),
+        "n_genotyped_only": len(genotyped) - len(both),
+        "n_expressed_only": len(table.people) - len(both),
+        "n_without_covariates": len(both) - len(kept),
+        "n_kept": len(kept),
+        "n_without_population": len(kept) - named,
+    }
 
 
 def place_genes(
     table: ExpressionTable, values: Float64[np.ndarray, "genes people"], names: ChromosomeNames
 ) -> tuple[Bool[np.ndarray, "genes"], pl.DataFrame, pl.DataFrame]:
-    """Say which genes can be modelled.
+    """Return which genes can be modelled, these genes, and the others with the reason.
 
-    Returns a mask, the genes kept with the chromosome names of the genotypes,
-    and the genes dropped with the reason.
+    Genes kept have the chromosome names of the genotypes.
 
     Raises:
-        DataError: none of them can.
+        DataError: there are none.
     """
     resolved = [names.resolve(chrom) if chrom else None for chrom in table.genes["chrom"]]
     n_observed = (~np.isnan(values)).sum(axis=1)
@@ -114,11 +96,7 @@ def place_genes(
 
 
 def check_windows(genes: pl.DataFrame, variants: pl.DataFrame, window: int) -> int:
-    """Return how many genes have a variant within `window` bases.
-
-    Raises:
-        DataError: none has.
-    """
+    """Return how many genes have a variant within `window` bases; raise DataError for none."""
     with_variants = 0
     for (chrom,), some in genes.group_by("chrom"):
         starts = variants.filter(pl.col("chrom") == chrom)["start"].to_numpy()

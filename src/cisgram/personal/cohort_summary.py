@@ -35,7 +35,6 @@ class CohortSummary:
     n_variants: int
     n_covariates: int
     chromosomes: dict[str, int]
-    """Variants on each chromosome."""
     populations: dict[str, int]
     """People in each population, under an empty name where unknown."""
     phased: bool
@@ -59,6 +58,8 @@ class CohortSummary:
         n_unknown = sum(self.populations.values()) - sum(known.values())
         unknown = {"unknown": n_unknown} if n_unknown else {}
         constant = len(self.account["covariates"]["constant"])
+        names = self.account["covariates"]["names"]
+        covariates = f"{self.n_covariates}: {few(names)}" if names else f"{self.n_covariates}"
         lost = {
             "genotyped only": people["n_genotyped_only"],
             "expression only": people["n_expressed_only"],
@@ -78,11 +79,7 @@ class CohortSummary:
             ("  import", _counts(_flat(self.account["genotypes"]))),
             ("  missing calls", f"{self.missing_call_rate:.2%}"),
             ("  MAF", self._maf()),
-            (
-                "covariates",
-                f"{self.n_covariates}{self._covariate_names()}"
-                f"{_left_out({'the same in everybody': constant})}",
-            ),
+            ("covariates", covariates + _left_out({"the same in everybody": constant})),
             *((f"  {what}", f"{facts['path']}") for what, facts in self.sources.items()),
         ]
 
@@ -96,23 +93,16 @@ class CohortSummary:
 
     def _maf(self) -> str:
         n = self.n_variants_examined
-        shares = [f"{b.low:g}-{b.high:g} {b.n_variants / n:.0%}" for b in self.maf if b.n_variants]
-        if self.n_monomorphic:
-            shares.insert(0, f"0 {self.n_monomorphic / n:.0%}")
+        shares = [f"0 {self.n_monomorphic / n:.0%}"] if self.n_monomorphic else []
+        shares += [f"{b.low:g}-{b.high:g} {b.n_variants / n:.0%}" for b in self.maf if b.n_variants]
         return ", ".join(shares) + f" of {n:,} examined"
-
-    def _covariate_names(self) -> str:
-        names = self.account["covariates"]["names"]
-        return f": {few(names)}" if names else ""
 
 
 def describe(cohort: Cohort) -> CohortSummary:
     """Count what a cohort holds, looking at no more than 20,000 variants."""
     frequency, missing = _frequencies(cohort)
     maf = np.minimum(frequency, 1 - frequency)
-    counts = np.histogram(-maf[maf > 0], bins=-np.array(MAF_EDGES[::-1]))[0][::-1]
-    sizes = np.bincount(cohort.families)
-    values = cohort.expression
+    counts = np.histogram(-maf[maf > 0], bins=-np.array(MAF_EDGES[::-1]))[0][::-1].tolist()
     chromosomes = cohort.genotypes.variants.group_by("chrom", maintain_order=True).len()
     metadata = cohort.manifest.metadata
     return CohortSummary(
@@ -126,13 +116,10 @@ def describe(cohort: Cohort) -> CohortSummary:
         phased=cohort.genotypes.phased,
         n_variants_examined=frequency.size,
         n_monomorphic=int((maf == 0).sum()),
-        maf=tuple(
-            MafBin(low, high, int(n))
-            for low, high, n in zip(MAF_EDGES[:-1], MAF_EDGES[1:], counts, strict=True)
-        ),
+        maf=tuple(map(MafBin, MAF_EDGES[:-1], MAF_EDGES[1:], counts)),
         missing_call_rate=missing,
-        missing_expression_rate=float(np.mean([np.isnan(row).mean() for row in values])),
-        n_families=int((sizes > 1).sum()),
+        missing_expression_rate=float(np.mean([np.isnan(row).mean() for row in cohort.expression])),
+        n_families=int((np.bincount(cohort.families) > 1).sum()),
         account=metadata["account"],
         sources=metadata["sources"],
     )

@@ -43,7 +43,6 @@ class DriverSet:
     correlation: Float64[np.ndarray, "drivers"]
     """Pearson correlation of the SNP's own contribution with the prediction."""
     p_value: Float64[np.ndarray, "drivers"]
-    """Of that correlation, two-sided."""
     total: float
     """Pearson correlation of the sum over all SNPs with the prediction."""
 
@@ -65,11 +64,7 @@ class Drivers:
     """Share of drivers with the more frequent slope sign: what a constant guess would reach."""
 
     def write(self, path: Path | str) -> None:
-        """Write the drivers as TSV.
-
-        Raises:
-            DataError: the disk is full.
-        """
+        """Write the drivers as TSV."""
         with atomic_file(path) as temporary:
             self.snps.write_csv(temporary, separator="\t", null_value="NA")
 
@@ -92,17 +87,8 @@ def select_drivers(
     and again, until what is left no longer correlates positively with p below `max_p` / number of
     SNPs; every SNP taken out is a driver.
 
-    Args:
-        dosages: of the alternate allele, NaN unknown (counts as the SNP's mean).
-        effects: change of the prediction per copy; 0 and NaN never drive.
-        prediction: of the same people.
-        direction: forward or backward.
-        min_gain: smallest share of the total correlation, forward only.
-        max_p: before Bonferroni's correction.
-
-    Raises:
-        ConfigError: an option out of range.
-        DataError: shapes that do not go together, or fewer than three people.
+    Dosages are of the alternate allele, and NaN counts as the SNP's mean. Effects are the change of
+    the prediction per copy; 0 and NaN never drive.
     """
     check_choice(direction, get_args(Direction), "direction")
     check_range(min_gain, "min_gain", low=0, high=1)
@@ -140,25 +126,15 @@ def find_drivers(
     min_gain: float = 0.05,
     max_p: float = 0.01,
 ) -> Drivers:
-    """Find the drivers of a fit's genes and compare their signs with eQTL slopes.
+    """Find the drivers of a fit's genes, as `select_drivers` does, and compare with eQTL slopes.
 
     The prediction is the final model's; slopes are ordinary least squares of the fit's
     measured residual z-scores on one SNP at a time, in the same people. Where the final model
     learnt from these people its signs are not independent of the slopes; a fit across
     populations looks at its test populations, which it did not learn from.
 
-    Args:
-        fit: the models.
-        cohort: the cohort they were fitted on.
-        genes: by name, with or without version, accepted or not; all accepted ones when None.
-        people: on whom; everyone whom the fit held out once when None.
-        direction: see `select_drivers`.
-        min_gain: see `select_drivers`.
-        max_p: see `select_drivers`.
-
-    Raises:
-        DataError: unknown people, genes that were not fitted, no gene at all, permuted
-            genotypes, or a fit of another cohort.
+    Genes are named with or without version, accepted or not, and default to all accepted ones;
+    people default to everyone whom the fit held out once.
     """
     check_real(fit)
     table = fit.genes.with_row_index("row")
@@ -184,9 +160,8 @@ def find_drivers(
             dosages = cohort.genotypes.dosages(part["row"].to_numpy(), rows)
             effects = part["weight"].to_numpy()
             found = select(dosages, effects, centre_dosages(dosages) @ effects)
-            drivers = _driver_table(part, found, gene)
-            slope, slope_p = marginal_slopes(dosages[:, found.snps], measured[gene["row"]])
-            snps.append(drivers.with_columns(_signs(drivers["weight"], slope, slope_p)))
+            slopes = marginal_slopes(dosages[:, found.snps], measured[gene["row"]])
+            snps.append(_driver_table(part, found, gene, slopes))
             n_agree = int(snps[-1]["agrees"].sum())
             counts.append((gene["gene"], part.height, len(found.snps), found.total, n_agree))
             ticker.advance()
@@ -274,24 +249,22 @@ def _backward(
     return np.array(chosen, np.int64), np.array(gain)
 
 
-def _driver_table(part: pl.DataFrame, found: DriverSet, gene: dict[str, Any]) -> pl.DataFrame:
+def _driver_table(
+    part: pl.DataFrame, found: DriverSet, gene: dict[str, Any], slopes: tuple[np.ndarray, ...]
+) -> pl.DataFrame:
     """Name the drivers and say how far from the TSS they are, along the gene's strand."""
     along = -1 if gene["strand"] == "-" else 1
-    names = part.select("gene", "chrom", "start", "id", "ref", "alt", "weight")
-    return names[found.snps].with_columns(
+    drivers = part.select("gene", "chrom", "start", "id", "ref", "alt", "weight")[found.snps]
+    slope, slope_p = slopes
+    return drivers.with_columns(
         gain=pl.Series(found.gain, dtype=pl.Float64),
         correlation=pl.Series(found.correlation, dtype=pl.Float64),
         p_value=pl.Series(found.p_value, dtype=pl.Float64),
         tss_distance=(pl.col("start") - gene["tss"]) * along,
+        slope=pl.Series(slope, dtype=pl.Float64),
+        slope_p=pl.Series(slope_p, dtype=pl.Float64),
+        agrees=pl.Series(np.sign(drivers["weight"].to_numpy()) == np.sign(slope)),
     )
-
-
-def _signs(
-    weights: pl.Series, slope: Float64[np.ndarray, "drivers"], p: Float64[np.ndarray, "drivers"]
-) -> list[pl.Series]:
-    agrees = np.sign(weights.to_numpy()) == np.sign(slope)
-    values = {"slope": slope, "slope_p": p, "agrees": agrees}
-    return [pl.Series(name, column) for name, column in values.items()]
 
 
 def _summarize(

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,17 +9,9 @@ import polars as pl
 from jaxtyping import Float64
 
 from cisgram.core.checks import DataError, few
-from cisgram.core.metrics import (
-    Estimate,
-    Statistic,
-    binomial_ci,
-    bootstrap_ci,
-    bootstrap_difference,
-    pearson,
-)
+from cisgram.core.metrics import binomial_ci, bootstrap_ci, bootstrap_difference, pearson
 from cisgram.personal.fit import Fit, fit_cohort
 
-PER_PERSON = "per person, across genes"
 _SEED = 1
 _FEWEST_PEOPLE = 10
 
@@ -43,11 +34,9 @@ class ModelAccuracy:
     task: str
     """Which question is answered: rows of different tasks do not compare."""
     n_genes: int
-    """Genes scored."""
     n_unscored: int
     """Genes without a score: too few SNPs, or expression that does not vary."""
     n_people: int
-    """People held out."""
     n_train: int
     """People learnt from, in the smallest fold."""
     mean_pearson: float
@@ -125,28 +114,17 @@ def evaluate_fits(fits: Sequence[Fit]) -> Evaluation:
                 f"{fits[0].genes.height:,}, or others; fit the same --genes to compare."
             )
         _check_settings(fit, fits[0])
-    return Evaluation(
-        tuple(summarize(fit) for fit in fits),
-        tuple(_difference(fit, fits[0]) for fit in fits[1:]),
-    )
+    models = tuple(summarize(fit) for fit in fits)
+    return Evaluation(models, tuple(_difference(fit, fits[0]) for fit in fits[1:]))
 
 
 def _check_settings(fit: Fit, first: Fit) -> None:
-    """Refuse to compare models that had different targets or windows.
-
-    Raises:
-        DataError: the cohort or a setting other than the model differs.
-    """
-    settings = [
-        asdict(each.config) | {"cohort": each.manifest.metadata["run"]["cohort"]}
+    """Refuse to compare models that had different targets or windows."""
+    ours, theirs = (
+        asdict(each.config) | {"cohort": each.manifest.metadata["run"]["cohort"], "model": ""}
         for each in (fit, first)
-    ]
-    differing = [
-        name
-        for name, value in settings[0].items()
-        if value != settings[1][name] and name != "model"
-    ]
-    if differing:
+    )
+    if differing := [name for name, value in ours.items() if value != theirs[name]]:
         raise DataError(
             f"{fit.path} and {first.path} were fitted with different {few(differing)}; "
             "compare fits that differ in the model only."
@@ -184,11 +162,7 @@ def evaluate_across(
 
 
 def summarize(fit: Fit) -> ModelAccuracy:
-    """Summarise one fit over its genes.
-
-    Raises:
-        DataError: no gene was scored.
-    """
+    """Summarise one fit over its genes."""
     scored = fit.genes.filter(pl.col("pearson").is_not_null())
     if scored.is_empty():
         raise DataError(
@@ -196,8 +170,8 @@ def summarize(fit: Fit) -> ModelAccuracy:
             "expression that varies in every fold."
         )
     r = scored["pearson"].to_numpy()
-    mean, median = _interval(r, "mean"), _interval(r, "median")
-    explained = _interval(scored["r2"].to_numpy(), "mean")
+    mean, median = bootstrap_ci(r, seed=_SEED), bootstrap_ci(r, seed=_SEED, statistic="median")
+    explained = bootstrap_ci(scored["r2"].to_numpy(), seed=_SEED)
     n_accepted = int(scored["accepted"].sum())
     rate = binomial_ci(n_accepted, len(scored))
     cv_r2 = scored["cv_r2"].drop_nulls()
@@ -237,10 +211,6 @@ def population_pearson(fit: Fit, population: str) -> Float64[np.ndarray, "genes"
     return pearson(fit.predictions[:, member], fit.measured[:, member])
 
 
-def _interval(values: Float64[np.ndarray, "genes"], statistic: Statistic) -> Estimate:
-    return bootstrap_ci(values, seed=_SEED, statistic=statistic)
-
-
 def _smallest_training(fit: Fit) -> int:
     """Count the people learnt from in the fold that has fewest."""
     if fit.config.train_populations:
@@ -264,7 +234,7 @@ def _by_population(fit: Fit) -> tuple[PopulationAccuracy, ...]:
         n_people = int((labels == population).sum())
         if n_people < _FEWEST_PEOPLE:
             continue
-        mean = _interval(population_pearson(fit, population), "mean")
+        mean = bootstrap_ci(population_pearson(fit, population), seed=_SEED)
         rows.append(PopulationAccuracy(population, n_people, mean.value, (mean.low, mean.high)))
     return tuple(rows)
 
@@ -283,8 +253,3 @@ def _difference(fit: Fit, baseline: Fit) -> ModelDifference:
         ci95=(difference.low, difference.high),
         share_better=float((ours > theirs).mean()),
     )
-
-
-def read_fits(paths: Sequence[Path]) -> list[Fit]:
-    """Open several fits."""
-    return [Fit.open(path) for path in paths]

@@ -1,8 +1,7 @@
 """What a run fits, to whom and how it is scored."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self, get_args
+from typing import Literal, get_args
 
 from cisgram.core.checks import ConfigError, check_choice, check_range, few
 from cisgram.data.normalize import TRANSFORMS, Transform
@@ -28,7 +27,7 @@ class FitConfig:
     n_outer_folds: int = 5
     """Folds that measure accuracy."""
     n_inner_folds: int = 10
-    """Folds that choose the strength of elastic net and lasso, inside the training people."""
+    """Folds that choose the penalty of elastic net and lasso, inside the training people."""
     transform: Transform = "inverse-normal"
     """Of expression, before covariates are regressed out."""
     use_covariates: bool = True
@@ -44,12 +43,13 @@ class FitConfig:
     permutation: int | None = None
     """Seed that gives everyone another person's genotypes, gene by gene: the null."""
     seed: int = 1
-    """Of the folds."""
+    """Random seed for the folds."""
 
     def __post_init__(self) -> None:
-        """Check every field; populations are split at commas and sorted."""
         for name in ("train_populations", "test_populations"):
-            object.__setattr__(self, name, _split(getattr(self, name)))
+            # One order of the same names is one configuration.
+            parts = {part.strip() for text in getattr(self, name) for part in text.split(",")}
+            object.__setattr__(self, name, tuple(sorted(parts - {""})))
         check_choice(self.model, MODELS, "model")
         check_choice(self.transform, TRANSFORMS, "transform")
         check_choice(self.normalize_on, ("training", "everyone"), "normalize_on")
@@ -68,13 +68,6 @@ class FitConfig:
                 "name different ones."
             )
 
-    @classmethod
-    def from_plain(cls, values: Mapping[str, Any]) -> Self:
-        """Rebuild from JSON's types, where tuples have become lists."""
-        plain = dict(values)
-        train, test = plain.pop("train_populations"), plain.pop("test_populations")
-        return cls(**plain, train_populations=tuple(train), test_populations=tuple(test))
-
     @property
     def task(self) -> str:
         """The question that the accuracy answers."""
@@ -82,8 +75,3 @@ class FitConfig:
         if self.normalize_on == "everyone":
             task += ", normalisation leaked"
         return task if self.permutation is None else task + ", genotypes permuted"
-
-
-def _split(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Split names at commas, so that one order of them is one configuration."""
-    return tuple(sorted({part.strip() for name in names for part in name.split(",")} - {""}))

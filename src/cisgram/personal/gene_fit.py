@@ -2,28 +2,22 @@
 
 import time
 import zlib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int64
 from threadpoolctl import ThreadpoolController
 
 from cisgram.data.normalize import TargetFit, expression_pcs
-from cisgram.data.splits import (
-    PopulationSplit,
-    check_disjoint,
-    person_folds,
-    population_split,
-)
+from cisgram.data.splits import check_disjoint, person_folds, population_split
 from cisgram.genome.genotypes import allele_frequency, missing_rate
 from cisgram.personal.accuracy import Accuracy, held_out_accuracy
 from cisgram.personal.cohort import Cohort
 from cisgram.personal.fit_config import FitConfig
 from cisgram.personal.journal import GeneRecord
-from cisgram.personal.training import TrainedGene, train_gene
+from cisgram.personal.linear import TrainedGene, train_gene
 
 _FEWEST_TESTED = 4  # people; Fisher's z needs more than three
 _READ_CALLS = 1 << 20
@@ -56,7 +50,6 @@ class GeneFitter:
     """
 
     def __init__(self, cohort: Path, config: FitConfig) -> None:
-        """Remember what to fit."""
         self.cohort, self.config = cohort, config
 
     def __reduce__(self) -> tuple[type["GeneFitter"], tuple[Path, FitConfig]]:
@@ -69,14 +62,13 @@ class GeneFitter:
 
     @cached_property
     def outer_folds(self) -> Int8[np.ndarray, "people"]:
-        """Held-out fold of each person, -1 for those never held out.
-
-        Raises:
-            ConfigError: populations the cohort does not have, or too few people.
-        """
+        """Held-out fold of each person, -1 for those never held out."""
         cohort, config = self._opened, self.config
         if config.train_populations:
-            return np.where(self._population_split().test, 0, -1).astype(np.int8)
+            train, test = config.train_populations, config.test_populations
+            split = population_split(cohort.populations, train=train, test=test)
+            check_disjoint(split.train, split.test, cohort.families)
+            return np.where(split.test, 0, -1).astype(np.int8)
         return person_folds(
             cohort.people,
             cohort.families,
@@ -91,22 +83,13 @@ class GeneFitter:
 
         Across populations there is one split, and its model is the final one.
         """
-        if self.config.train_populations:
-            split = self._population_split()
-            check_disjoint(split.train, split.test, self._opened.families)
-            return [self._split(split.train, split.test, 0)]
         folds = self.outer_folds
+        if learners := self.config.train_populations:
+            return [self._split(np.isin(self._opened.populations, learners), folds == 0, 0)]
         nested = [
             self._split(folds != fold, folds == fold, fold) for fold in range(folds.max() + 1)
         ]
         return [*nested, self._split(folds >= 0, folds < 0, len(nested))]
-
-    def _population_split(self) -> PopulationSplit:
-        return population_split(
-            self._opened.populations,
-            train=self.config.train_populations,
-            test=self.config.test_populations,
-        )
 
     def _split(
         self, train: Bool[np.ndarray, "people"], test: Bool[np.ndarray, "people"], number: int
@@ -148,20 +131,44 @@ class GeneFitter:
         final: TrainedGene | None = None
         for split in self.splits:
             target = split.target.target(expression)
-            final = self._train(dosages, target, split)
+            final = train_gene(
+                self.config.model,
+                dosages,
+                target,
+                train=split.train,
+                folds=split.folds,
+                min_maf=self.config.min_maf,
+                max_missing=self.config.max_missing,
+            )
             measured[split.test] = target[split.test]
             if final is not None and split.test.any():
                 predicted[split.test] = final.predict(dosages[split.test])
         name = str(cohort.genes["gene"][gene])
         accuracy = self._accuracy(predicted, measured, name)
-        row = {
-            **cohort.genes.row(gene, named=True),
-            "model": self.config.model,
-            **_scores(accuracy),
-            **_model_facts(final, accuracy),
+        scores = asdict(accuracy) if accuracy else dict.fromkeys(Accuracy.__dataclass_fields__)
+        facts = scores | {
+            "n_snps_window": final.n_window if final else 0,
+            "n_snps_model": len(final.used) if final else 0,
+            "strength": final.strength if final else None,
+            "cv_r2": final.cv_r2 if final else None,
+            "intercept": final.intercept if final else None,
+            "accepted": bool(final and len(final.used) and accuracy and accuracy.accepted),
             "seconds": time.perf_counter() - started,
         }
-        return GeneRecord(row, _arrays(final, rows, predicted, measured))
+        known = {
+            name: None if isinstance(value, float) and np.isnan(value) else value
+            for name, value in facts.items()
+        }
+        row = cohort.genes.row(gene, named=True) | {"model": self.config.model} | known
+        arrays = {
+            # rows of the cohort's variants
+            "snps": rows[final.used] if final else np.empty(0, np.int64),
+            "weights": final.coefficients if final else np.empty(0),
+            "means": final.means if final else np.empty(0),
+            "predictions": predicted.astype(np.float32),
+            "measured": measured.astype(np.float32),
+        }
+        return GeneRecord(row, arrays)
 
     def _window(
         self, cohort: Cohort, gene: int, measured: Bool[np.ndarray, "people"]
@@ -193,22 +200,6 @@ class GeneFitter:
             found = found[rng.permutation(n_people)]
         return np.concatenate(rows), found
 
-    def _train(
-        self,
-        dosages: Float32[np.ndarray, "people snps"],
-        target: Float64[np.ndarray, "people"],
-        split: Split,
-    ) -> TrainedGene | None:
-        return train_gene(
-            self.config.model,
-            dosages,
-            target,
-            train=split.train,
-            folds=split.folds,
-            min_maf=self.config.min_maf,
-            max_missing=self.config.max_missing,
-        )
-
     def _accuracy(
         self,
         predicted: Float64[np.ndarray, "people"],
@@ -223,43 +214,3 @@ class GeneFitter:
             if not np.ptp(measured[member]):
                 return None
         return held_out_accuracy(predicted, measured, self.outer_folds, gene=name)
-
-
-def _scores(accuracy: Accuracy | None) -> dict[str, Any]:
-    """Give the held-out statistics, None where the gene could not be scored."""
-    if accuracy is None:
-        return dict.fromkeys(field.name for field in fields(Accuracy))
-    return {key: _none_if_nan(value) for key, value in asdict(accuracy).items()}
-
-
-def _model_facts(model: TrainedGene | None, accuracy: Accuracy | None) -> dict[str, Any]:
-    """Describe the final model."""
-    accepted = model is not None and len(model.used) > 0
-    return {
-        "n_snps_window": model.n_window if model else 0,
-        "n_snps_model": len(model.used) if model else 0,
-        "strength": _none_if_nan(model.strength) if model else None,
-        "cv_r2": _none_if_nan(model.cv_r2) if model else None,
-        "intercept": model.intercept if model else None,
-        "accepted": accepted and accuracy is not None and accuracy.accepted,
-    }
-
-
-def _none_if_nan(value: float) -> float | None:
-    return None if np.isnan(value) else value
-
-
-def _arrays(
-    model: TrainedGene | None,
-    rows: Int64[np.ndarray, "window_snps"],
-    predicted: Float64[np.ndarray, "people"],
-    measured: Float64[np.ndarray, "people"],
-) -> dict[str, np.ndarray]:
-    """Name the arrays of a record; `snps` are rows of the cohort's variants."""
-    return {
-        "snps": rows[model.used] if model else np.empty(0, np.int64),
-        "weights": model.coefficients if model else np.empty(0),
-        "means": model.means if model else np.empty(0),
-        "predictions": predicted.astype(np.float32),
-        "measured": measured.astype(np.float32),
-    }

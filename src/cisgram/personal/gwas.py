@@ -59,17 +59,15 @@ def read_gwas(path: Path | str, *, columns: Mapping[str, str] | None = None) -> 
     sign of the effect say. An odds ratio counts as its logarithm, with the standard error on
     the same scale. A p-value of 0 is read as 5e-324.
 
-    Args:
-        path: the table.
-        columns: names of columns that are spelled unusually, by the keys of `COLUMNS`.
+    `columns` has the names of columns that are spelled unusually, by the keys of `COLUMNS`.
 
     Raises:
         ConfigError: `columns` names something unknown.
         DataError: a column is missing or not of numbers, or no row is usable.
     """
     text, separator = _read(Path(path))
-    header = text[: text.index(b"\n")].decode(errors="replace").strip("\r").split(separator)
-    header = [name.strip().strip('"') for name in header]
+    first = text[: text.index(b"\n")].decode(errors="replace").strip("\r")
+    header = [name.strip().strip('"') for name in first.split(separator)]
     found = _detect(header, columns or {}, path)
     places = {role: str(header.index(name)) for role, name in found.items()}
     try:
@@ -182,15 +180,15 @@ def _associations(
         column["beta"] = np.log(column["odds_ratio"])
     beta = column.get("beta", nothing)
     z, n_zero = _z_scores(column, beta)
-    text = {
-        role: pl.col(role) if role in found else pl.lit(None, pl.String).alias(role)
-        for role in ("id", "chrom")
+    lacking = {
+        role: pl.lit(None, kind)
+        for role, kind in (("id", pl.String), ("chrom", pl.String), ("position", pl.Int64))
+        if role not in found
     }
-    variants = table.select(
-        **text,
-        start=pl.col("position").cast(pl.Int64) - 1
-        if "position" in found
-        else pl.lit(None, pl.Int64),
+    variants = table.with_columns(**lacking).select(
+        "id",
+        "chrom",
+        start=pl.col("position").cast(pl.Int64) - 1,
         ref=pl.col("other_allele").str.to_uppercase(),
         alt=pl.col("effect_allele").str.to_uppercase(),
         z=pl.Series(z, nan_to_null=True),

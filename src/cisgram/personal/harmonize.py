@@ -43,7 +43,6 @@ class Harmonized:
     n_duplicate`. `n_model` is the sum of `n_used` and the three ways of losing a SNP; swapped,
     flipped and duplicate SNPs are among the used."""
     notes: tuple[str, ...]
-    """Sentences about what looks wrong, such as another assembly."""
 
     @property
     def total(self) -> dict[str, int]:
@@ -97,11 +96,7 @@ def harmonize(
 
 
 def comparable_build(weights: WeightSet, build: str) -> str:
-    """Return the usual name of a target's build, which the model's can be compared with.
-
-    Raises:
-        ConfigError: a build is given and the model names none.
-    """
+    """Return the usual name of a target's build, which the model's can be compared with."""
     if build and not weights.build:
         raise ConfigError(
             f"build {build} cannot be compared with {weights.source}, whose models name no "
@@ -137,18 +132,14 @@ def _candidates(
         for key in ("rsid", "var_id")
     ]
     wanted = ["snp", "row", "ref", "eff", "their_ref", "their_alt"]
-    found = pl.concat(
-        [
-            by_position.select(*wanted, moved=pl.lit(None, pl.Boolean), way=pl.lit(0)),
-            *(frame.select(*wanted, "moved", way=pl.lit(1)) for frame in by_id),
-        ]
-    ).collect()
+    placed = by_position.select(*wanted, moved=pl.lit(None, pl.Boolean), way=pl.lit(0))
+    named = [frame.select(*wanted, "moved", way=pl.lit(1)) for frame in by_id]
+    found = pl.concat([placed, *named]).collect()
     notes = _other_build(found, build, weights=weights, what=what)
     if notes:
         found = found.filter(pl.col("way") == 1)
-    found = found.sort("snp", "row", "way").unique(
-        ["snp", "row"], keep="first", maintain_order=True
-    )
+    found = found.sort("snp", "row", "way")
+    found = found.unique(["snp", "row"], keep="first", maintain_order=True)
     return found.with_columns(pl.col("their_ref", "their_alt").str.to_uppercase()), notes
 
 
@@ -184,19 +175,11 @@ def _allele_code(ambiguous: str) -> pl.Expr:
     if ambiguous == "same-strand":
         return pl.when(same).then(_USED).when(swapped).then(_SWAPPED).otherwise(_MISMATCH)
     unclear = (other_ref == eff) & (same | swapped) & (ambiguous == "drop")
-    return (
-        pl.when(unclear)
-        .then(_AMBIGUOUS)
-        .when(same)
-        .then(_USED)
-        .when(swapped)
-        .then(_SWAPPED)
-        .when(flipped)
-        .then(_FLIPPED)
-        .when(both)
-        .then(_BOTH)
-        .otherwise(_MISMATCH)
-    )
+    cases = {
+        _AMBIGUOUS: unclear, _USED: same, _SWAPPED: swapped, _FLIPPED: flipped, _BOTH: both
+    }  # fmt: skip
+    codes = [pl.when(case).then(code) for code, case in cases.items()]
+    return pl.coalesce(*codes, _MISMATCH)
 
 
 def _best(model: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
@@ -235,11 +218,7 @@ def _account(snps: pl.DataFrame, genes: pl.Series) -> pl.DataFrame:
 
 
 def _suspicions(judged: pl.DataFrame, snps: pl.DataFrame, what: str) -> list[str]:
-    """Say when few SNPs are used, or when places or IDs agree and alleles do not.
-
-    Raises:
-        DataError: both, so that those used agree by chance.
-    """
+    """Say when few SNPs are used, or when places or IDs agree and alleles do not."""
     notes: list[str] = []
     found = judged.group_by("snp").agg(pl.col("code").min())
     n_wrong = int((found["code"] == _MISMATCH).sum())

@@ -32,14 +32,9 @@ class Journal:
     """A SQLite file with one transaction a gene; only the parent process writes."""
 
     def __init__(self, directory: Path, identity: Mapping[str, Any]) -> None:
-        """Open the journal of a run, or start one.
+        """Open the journal of an unfinished run, or start one.
 
-        Args:
-            directory: of the unfinished run.
-            identity: what a record depends on; a journal of anything else is refused.
-
-        Raises:
-            DataError: the directory holds a different run, or cannot be written.
+        `identity` is what a record depends on; a journal of anything else is refused.
         """
         self._directory = directory
         wanted = json.dumps(identity, sort_keys=True, default=str)
@@ -72,20 +67,12 @@ class Journal:
             )
 
     def finished(self) -> set[int]:
-        """Return the genes already recorded.
-
-        Raises:
-            DataError: the file is damaged.
-        """
+        """Return the genes already recorded."""
         with self._errors():
             return {gene for (gene,) in self._database.execute("SELECT gene FROM genes")}
 
     def add(self, gene: int, record: GeneRecord) -> None:
-        """Record a gene; it survives whatever happens next.
-
-        Raises:
-            DataError: the disk is full.
-        """
+        """Record a gene; it survives whatever happens next."""
         blob = io.BytesIO()
         arrays: dict[str, Any] = dict(record.arrays)
         np.savez(blob, **arrays)
@@ -94,11 +81,7 @@ class Journal:
             self._database.execute("INSERT OR REPLACE INTO genes VALUES (?, ?, ?)", values)
 
     def records(self) -> Iterator[tuple[int, GeneRecord]]:
-        """Yield the recorded genes in order, one in memory at a time.
-
-        Raises:
-            DataError: the file is damaged.
-        """
+        """Yield the recorded genes in order, one in memory at a time."""
         query = "SELECT gene, row, arrays FROM genes ORDER BY gene"
         with self._errors():
             for gene, row, blob in self._database.execute(query):

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 
 from cisgram.core.artifact import atomic_file
 from cisgram.core.checks import ConfigError
@@ -43,18 +43,9 @@ class PersonalPrediction:
     centred: bool
     """Whether the training means are known, so that 0 is the mean training person."""
     notes: tuple[str, ...]
-    """Sentences about what looks wrong."""
 
     def write(self, path: Path | str) -> Path:
-        """Write genes x people as TSV or Parquet, and the account beside it.
-
-        Returns:
-            Where the account is: `NAME.account.tsv` beside `NAME.tsv`.
-
-        Raises:
-            ConfigError: the name ends in none of .tsv, .tsv.gz and .parquet.
-            DataError: the disk is full.
-        """
+        """Write genes x people as TSV or Parquet; return the account's `NAME.account.tsv`."""
         path = Path(path)
         suffix = next((s for s in _SUFFIXES if path.name.endswith(s)), None)
         if suffix is None:
@@ -71,17 +62,6 @@ class PersonalPrediction:
                 with values.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, 0) as stream:
                     stream.write(table.write_csv(separator="\t").encode())
         return account
-
-
-@dataclass(frozen=True)
-class _GeneSnps:
-    """One gene's usable SNPs."""
-
-    rows: Int64[np.ndarray, "snps"]
-    weights: Float64[np.ndarray, "snps"]
-    swapped: Bool[np.ndarray, "snps"]
-    means: Float64[np.ndarray, "snps"]
-    """Training mean dosage of the effect allele; NaN when unknown."""
 
 
 def predict_people(
@@ -104,12 +84,10 @@ def predict_people(
         genotypes: store with the people.
         people: whom to predict, in this order; all when None.
         ambiguous: what becomes of A/T and C/G SNPs, see `cisgram.personal.harmonize.Ambiguous`.
-        build: assembly of the genotypes when known.
+        build: assembly of the genotypes when known; the models must then name theirs.
 
     Raises:
-        ConfigError: a build is given and the models name none.
-        DataError: unknown people, or no more SNPs of the models than by chance are among the
-            genotypes.
+        DataError: no more SNPs of the models than by chance are among the genotypes.
     """
     chosen = None
     if people is not None:
@@ -127,21 +105,10 @@ def predict_file(
     ambiguous: Ambiguous = "keep",
     build: str = "",
 ) -> PersonalPrediction:
-    """Predict people of a VCF, BCF or PGEN file through a temporary genotype store.
+    """Predict people of a VCF, BCF or PGEN file, as `predict_people` does, or from its DS field.
 
-    Where all models lie on one chromosome, only the stretch they span is stored, with a
-    margin so that SNPs of another assembly are still found by ID.
-
-    Args:
-        weights: the models.
-        source: the genotypes.
-        people: whom to predict, in this order; all when None.
-        dosage_field: take imputed dosages (DS) instead of genotypes.
-        ambiguous: see `predict_people`.
-        build: assembly of the genotypes when known.
-
-    Raises:
-        ConfigError, DataError: the file cannot be used, or as `predict_people` says.
+    The genotypes go through a temporary store. Where all models lie on one chromosome, only the
+    region they span is stored, with a margin so that SNPs of another assembly are found by ID.
     """
     source, build = Path(source), comparable_build(weights, build)
     with TemporaryDirectory(prefix="cisgram-") as directory:
@@ -155,7 +122,7 @@ def predict_file(
 
 
 def _span(weights: WeightSet) -> Interval | None:
-    """The stretch of all SNPs, where they are all placed on one chromosome."""
+    """Return the region of all SNPs, where they are all placed on one chromosome."""
     chromosomes, starts = weights.weights["chrom"], weights.weights["start"]
     if starts.null_count() or chromosomes.n_unique() != 1:
         return None
@@ -185,47 +152,32 @@ def _predict(
         for part in parts:
             total, n_unknown = np.zeros(len(chosen)), 0
             for some in part.iter_slices(max(1, _BLOCK // len(chosen))):
-                snps = _gene_snps(some)
-                dosages = genotypes.dosages(snps.rows, people)
-                total += _sum_dosages(dosages, snps, centred=weights.centred)
+                dosages = genotypes.dosages(some["row"].cast(pl.Int64).to_numpy(), people)
+                total += _sum_dosages(dosages, some, centred=weights.centred)
                 n_unknown += int(np.isnan(dosages).sum())
             index = where[part["gene"][0]]
             values[index], missing[index] = total, n_unknown / (part.height * len(chosen))
             ticker.advance()
     account = found.account.with_columns(missing=pl.Series(missing, nan_to_null=True))
-    notes = (*found.notes, *_on_training_people(weights, chosen))
+    notes = found.notes
+    if n_learnt := len(weights.learnt_from.intersection(chosen)):
+        notes += (
+            f"{n_learnt:,} of {len(chosen):,} people were learnt from: accuracy in them would "
+            "flatter; the fit holds their held-out predictions.",
+        )
     return PersonalPrediction(genes, chosen, values, account, weights.centred, notes)
 
 
-def _on_training_people(weights: WeightSet, people: tuple[str, ...]) -> tuple[str, ...]:
-    """Warn where accuracy could be read off people whose expression is known to the models."""
-    n_known = len(weights.learnt_from.intersection(people))
-    if not n_known:
-        return ()
-    return (
-        f"{n_known:,} of {len(people):,} people were learnt from: accuracy in them would flatter; "
-        "the fit holds their held-out predictions.",
-    )
-
-
-def _gene_snps(part: pl.DataFrame) -> _GeneSnps:
-    return _GeneSnps(
-        part["row"].cast(pl.Int64).to_numpy(),
-        part["weight"].to_numpy(),
-        part["swapped"].to_numpy(),
-        part["mean"].to_numpy(),
-    )
-
-
 def _sum_dosages(
-    dosages: Float32[np.ndarray, "people snps"], snps: _GeneSnps, *, centred: bool
+    dosages: Float32[np.ndarray, "people snps"], snps: pl.DataFrame, *, centred: bool
 ) -> Float64[np.ndarray, "people"]:
     """Sum weight times dosage, an unknown dosage at its SNP's mean."""
-    effect = np.where(snps.swapped, 2.0 - dosages, dosages).astype(np.float64)
+    means = snps["mean"].to_numpy()
+    effect = np.where(snps["swapped"].to_numpy(), 2.0 - dosages, dosages).astype(np.float64)
     unknown = np.isnan(effect)
     known = np.maximum((~unknown).sum(axis=0), 1)
     observed = np.where(unknown, 0.0, effect).sum(axis=0) / known
-    effect = np.where(unknown, np.where(np.isnan(snps.means), observed, snps.means), effect)
+    effect = np.where(unknown, np.where(np.isnan(means), observed, means), effect)
     if centred:
-        effect -= snps.means
-    return effect @ snps.weights
+        effect -= means
+    return effect @ snps["weight"].to_numpy()

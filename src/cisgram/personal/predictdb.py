@@ -92,10 +92,8 @@ class WeightSet:
             eff=pl.col("alt").str.to_uppercase(),
         )
         learnt_from = frozenset(training_people(fit))
-        where = str(fit.path)
-        return cls(
-            _with_counts(genes, weights), _shaped(weights), source=where, learnt_from=learnt_from
-        )
+        genes = _with_counts(genes, weights)
+        return cls(genes, _shaped(weights), "", str(fit.path), learnt_from)
 
     @classmethod
     def read(cls, path: Path | str) -> "WeightSet":
@@ -103,9 +101,6 @@ class WeightSet:
 
         Positions come from `varID`, or from `rsid` where that holds a variant ID. Genes of
         `extra` without weights are left out; genes known to `weights` alone are kept.
-
-        Raises:
-            DataError: no SQLite file, damaged, or without the tables and columns needed.
         """
         genes, weights, build = read_tables(path)
         return cls(_with_counts(genes, weights), _shaped(weights), build, str(path))
@@ -135,16 +130,8 @@ def export_predictdb(
     of the mean correlation over folds, `pred.perf.qval` is Benjamini-Hochberg over all
     genes tested, and `test_R2_avg` is 1 - RSS / TSS.
 
-    Args:
-        fit: the models.
-        cohort: the cohort they were fitted on.
-        out_db: the SQLite file, ending in `.db`.
-        accepted_only: leave out genes that failed the acceptance rule.
-        build: assembly of the positions, such as `b37` or `GRCh38`.
-
-    Raises:
-        ConfigError: the name does not end in .db, or the build is no assembly.
-        DataError: no gene to write, another cohort, permuted genotypes, or the disk is full.
+    `accepted_only` leaves out genes that failed the acceptance rule; `build` names the assembly of
+    the positions, such as `b37` or `GRCh38`.
     """
     out_db = Path(out_db)
     if out_db.suffix != ".db":
@@ -166,11 +153,7 @@ def export_predictdb(
 
 
 def check_real(fit: Fit) -> None:
-    """Refuse a null fit: it learnt other people's genotypes.
-
-    Raises:
-        DataError: the genotypes were permuted.
-    """
+    """Refuse a fit to permuted genotypes: it learnt other people's."""
     if fit.config.permutation is not None:
         raise DataError(f"{fit.path} was fitted to permuted genotypes; name a real fit.")
 
@@ -220,15 +203,10 @@ def _named(
 
 
 def locate_snps(snps: pl.DataFrame, genotypes: Genotypes, *, fit: Fit) -> pl.DataFrame:
-    """Add the column `row`: where each SNP of a fit is among its cohort's genotypes.
-
-    Raises:
-        DataError: a SNP is not there.
-    """
+    """Add the column `row`: where each SNP of a fit is among its cohort's genotypes."""
     place = ["chrom", "start", "ref", "alt"]
-    sites = (
-        genotypes.variants.lazy().with_row_index("row").select(*place, pl.col("row").cast(pl.Int64))
-    )
+    sites = genotypes.variants.lazy().with_row_index("row")
+    sites = sites.select(*place, pl.col("row").cast(pl.Int64))
     sites = sites.join(snps.lazy(), on=place, how="semi")
     sites = sites.unique(place, keep="first", maintain_order=True).collect()
     snps = snps.join(sites, on=place, how="left", maintain_order="left")
@@ -275,31 +253,20 @@ def _write_tables(
     base: sqlite3.Connection, models: WeightSet, weights: pl.DataFrame, *, fit: Fit
 ) -> None:
     base.execute("PRAGMA journal_mode = OFF")  # the file is temporary until it is whole
-    _table(
-        base,
-        "weights",
-        weights.select(
-            "gene", "rsid", pl.col("var_id").alias("varID"), pl.col("ref").alias("ref_allele"),
-            pl.col("eff").alias("eff_allele"), "weight",
-        ),
-    )  # fmt: skip
+    names = {"var_id": "varID", "ref": "ref_allele", "eff": "eff_allele"}
+    columns = ("gene", "rsid", "varID", "ref_allele", "eff_allele", "weight")
+    _table(base, "weights", weights.rename(names).select(columns))
     _table(base, "extra", _extra(models, fit))
     chromosomes = weights["chrom"].unique(maintain_order=True)
-    _table(
-        base, "construction", pl.DataFrame({"chromosome": chromosomes, "cv_seed": fit.config.seed})
-    )
+    construction = pl.DataFrame({"chromosome": chromosomes, "cv_seed": fit.config.seed})
+    _table(base, "construction", construction)
     populations = sorted({*(fit.config.train_populations or fit.populations)} - {""})
-    _table(
-        base,
-        "sample_info",
-        pl.DataFrame(
-            {
-                "n_samples": [len(training_people(fit))],
-                "population": [",".join(populations) or "unknown"],
-                "tissue": ["unknown"],
-            }
-        ),
-    )
+    sample = {
+        "n_samples": len(training_people(fit)),
+        "population": ",".join(populations) or "unknown",
+        "tissue": "unknown",
+    }
+    _table(base, "sample_info", pl.DataFrame([sample]))
     base.execute("CREATE INDEX weights_rsid ON weights (rsid)")
     base.execute("CREATE INDEX weights_gene ON weights (gene)")
     base.execute("CREATE INDEX weights_rsid_gene ON weights (rsid, gene)")
@@ -313,26 +280,24 @@ def _extra(models: WeightSet, fit: Fit) -> pl.DataFrame:
     genes = models.genes.join(measured, on="gene", how="left", maintain_order="left")
     nothing = pl.lit(None, pl.Float64)
     return genes.select(
-        "gene",
-        pl.col("name").alias("genename"),
-        "gene_type",
-        pl.lit(_MIXING.get(fit.config.model), pl.Float64).alias("alpha"),
-        pl.col("n_snps_window").alias("n_snps_in_window"),
-        pl.col("n_snps_model").alias("n.snps.in.model"),
-        pl.col("strength").alias("lambda_min_mse"),
-        pl.col("test_r2").alias("test_R2_avg"),
-        nothing.alias("test_R2_sd"),
-        pl.col("cv_r2").alias("cv_R2_avg"),
-        nothing.alias("cv_R2_sd"),
-        nothing.alias("in_sample_R2"),
-        pl.col("fisher_p_value").alias("nested_cv_fisher_pval"),
-        pl.col("pearson").alias("rho_avg"),
-        pl.col("pearson_sd").alias("rho_se"),  # PredictDB's rho_se is the sd over folds
-        pl.col("z").alias("rho_zscore"),
-        pl.col("r2").alias("pred.perf.R2"),
-        pl.col("p_value").alias("pred.perf.pval"),
-        pl.col("q_value").alias("pred.perf.qval"),
-        pl.lit(WEIGHT_SCALE).alias("weight_scale"),
+        gene="gene",
+        genename="name",
+        gene_type="gene_type",
+        alpha=pl.lit(_MIXING.get(fit.config.model), pl.Float64),
+        n_snps_in_window="n_snps_window",
+        **{"n.snps.in.model": "n_snps_model"},
+        lambda_min_mse="strength",
+        test_R2_avg="test_r2",
+        test_R2_sd=nothing,
+        cv_R2_avg="cv_r2",
+        cv_R2_sd=nothing,
+        in_sample_R2=nothing,
+        nested_cv_fisher_pval="fisher_p_value",
+        rho_avg="pearson",
+        rho_se="pearson_sd",  # PredictDB's rho_se is the sd over folds
+        rho_zscore="z",
+        **{"pred.perf.R2": "r2", "pred.perf.pval": "p_value", "pred.perf.qval": "q_value"},
+        weight_scale=pl.lit(WEIGHT_SCALE),
     )
 
 

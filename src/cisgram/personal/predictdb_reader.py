@@ -67,11 +67,7 @@ def assembly(name: str) -> str:
 
 
 def read_tables(path: Path | str) -> tuple[pl.DataFrame, pl.DataFrame, str]:
-    """Return the rows of `extra`, those of `weights` with their positions, and the assembly.
-
-    Raises:
-        DataError: no SQLite file, damaged, or without the tables and columns needed.
-    """
+    """Return the rows of `extra`, those of `weights` with their positions, and the assembly."""
     path = check_file(path, "weight file")
     with path.open("rb") as stream:
         if stream.read(len(_SQLITE)) != _SQLITE:

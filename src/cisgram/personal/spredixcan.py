@@ -50,11 +50,7 @@ class Associations:
     """Sentences about what is missing or looks wrong."""
 
     def write(self, path: Path | str) -> None:
-        """Write the genes as TSV.
-
-        Raises:
-            DataError: the disk is full.
-        """
+        """Write the genes as TSV."""
         with atomic_file(path) as temporary:
             self.genes.write_csv(temporary, separator="\t", null_value="NA")
 
@@ -64,7 +60,6 @@ class Covariance:
     """Covariances of the dosages of one gene's SNPs."""
 
     rows: dict[str, int]
-    """SNP name -> row."""
     values: Float64[np.ndarray, "snps snps"]
     """Symmetric; 0 for a pair that the file does not have, NaN on the diagonal likewise."""
 
@@ -92,10 +87,6 @@ def associate(
         h2: heritability of the trait, 0 to 1, for calibration.
         ambiguous: what becomes of A/T and C/G SNPs.
         build: assembly of the GWAS when known.
-
-    Raises:
-        ConfigError: `n` or `h2` out of range.
-        DataError: no SNP in common, or covariances that cannot be read.
     """
     n = gwas.n if n is None else check_range(n, "n", low=1)
     h2 = None if h2 is None else check_range(h2, "h2", low=0, high=1)
@@ -130,15 +121,9 @@ _NOTHING = (float("nan"), float("nan"), float("nan"), 0, 0)
 def read_covariances(
     path: Path | str, *, genes: set[str] | None = None
 ) -> Iterator[tuple[str, Covariance]]:
-    """Yield the covariances of one gene after another, holding only one gene in memory.
+    """Yield the covariances of the wanted genes, by default all, one gene after another.
 
-    Args:
-        path: text with the header `GENE RSID1 RSID2 VALUE`, plain or gzipped, the lines of
-            a gene together.
-        genes: genes wanted; all when None.
-
-    Raises:
-        DataError: another header, a line that is none, or a gene in two places.
+    The text has the header `GENE RSID1 RSID2 VALUE` and the lines of a gene together.
     """
     waiting: pl.DataFrame | None = None
     seen: set[str] = set()
@@ -236,11 +221,9 @@ def _gene_association(
 
 def _covariance_rows(model: pl.DataFrame, covariance: Covariance) -> Int64[np.ndarray, "snps"]:
     """Find each SNP under either of its names; -1 where it or its variance is missing."""
-    names = zip(model["rsid"], model["var_id"], strict=True)
-    rows = np.array(
-        [covariance.rows.get(rsid, covariance.rows.get(var_id, -1)) for rsid, var_id in names],
-        np.int64,
-    )
+    names, known_as = zip(model["rsid"], model["var_id"], strict=True), covariance.rows
+    found = [known_as.get(rsid, known_as.get(var_id, -1)) for rsid, var_id in names]
+    rows = np.array(found, np.int64)
     known = ~np.isnan(np.diag(covariance.values)[rows]) if len(covariance.values) else False
     return np.where((rows >= 0) & known, rows, -1)
 
@@ -257,18 +240,13 @@ def _calibrate(
     genes: pl.DataFrame, n: float | None, h2: float | None
 ) -> tuple[pl.DataFrame, list[str]]:
     """Add p-values, and the calibrated ones where everything for them is known."""
-    lacks = [
-        name
-        for name, there in (
-            ("the sample size n of the GWAS", n is not None),
-            ("the heritability h2 of the trait", h2 is not None),
-            ("phi of the models", genes["phi"].null_count() < genes.height),
-        )
-        if not there
-    ]
-    notes: list[str] = []
-    if lacks:
-        notes.append(f"z-scores are not calibrated for polygenicity without {', '.join(lacks)}.")
+    needs = {
+        "the sample size n of the GWAS": n is not None,
+        "the heritability h2 of the trait": h2 is not None,
+        "phi of the models": genes["phi"].null_count() < genes.height,
+    }
+    lacks = ", ".join(name for name, there in needs.items() if not there)
+    notes = [f"z-scores are not calibrated for polygenicity without {lacks}."] if lacks else []
     z = genes["z"].to_numpy()
     phi = genes["phi"].cast(pl.Float64).to_numpy()
     inflation = 1 + np.maximum(phi, 0) * (n or 0.0) * (h2 or 0.0)
@@ -283,7 +261,6 @@ def _calibrate(
     genes = genes.with_columns(**{name: pl.Series(values) for name, values in columns.items()})
     counts = ["n_snps_model", "n_snps_gwas", "n_snps_covariance", "n_snps_used"]
     first = ["gene", "name", "z", "effect_size", "var_g", *columns, *counts, "r2", "p_model"]
-    genes = genes.select(*first, pl.exclude(*first, "phi")).with_columns(
-        pl.selectors.float().fill_nan(None)
-    )
+    genes = genes.select(*first, pl.exclude(*first, "phi"))
+    genes = genes.with_columns(pl.selectors.float().fill_nan(None))
     return genes.sort("neg_log10_p", descending=True, nulls_last=True, maintain_order=True), notes

@@ -129,7 +129,9 @@ def _is_file(text: str) -> bool:
 
 def _known(reference: Reference | None, asked: str) -> Reference:
     if reference is None:
-        raise ConfigError(f"{asked} lies on a genome and none is known; name one by genome.")
+        raise ConfigError(
+            f"{asked} lies on a genome and none is known; add --genome, in Python genome=."
+        )
     return reference
 
 

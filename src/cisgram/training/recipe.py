@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from cisgram.core.checks import ConfigError, few
 from cisgram.core.config import from_plain, read_toml, to_plain
-from cisgram.core.plugins import import_plugin
+from cisgram.core.plugins import import_plugins
 from cisgram.data.base import DataConfig, data_kind
 from cisgram.models.base import ModelConfig
 from cisgram.models.registry import model_config
@@ -69,8 +69,7 @@ class Recipe:
         path = Path(path)
         plain = _read_extended(path)
         plugins = tuple(path.parent / file for file in plain.pop("plugins", ()))
-        for plugin in plugins:
-            import_plugin(plugin)
+        import_plugins(plugins)
         for name in plain:
             if name not in TABLES:
                 raise ConfigError(

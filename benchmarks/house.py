@@ -1,0 +1,129 @@
+"""Measure the house itself: lines, files, import cycles, and what its commands take.
+
+    python benchmarks/house.py --before ../first-edition/main --json benchmarks/results/house.json
+
+`--before` is a checkout of an earlier edition with its own .venv; commands are timed in both, one
+after the other, with the environments in place. A result that the file has is kept where a part is
+left out, such as the commands with `--static`.
+"""
+
+import argparse
+import statistics
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import grimp
+import numpy as np
+from machine import machine
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
+
+from cisgram.core.artifact import read_json, write_json
+
+ROOT = Path(__file__).parents[1]
+IMPORT = "import time; t = time.perf_counter(); import cisgram; print(time.perf_counter() - t)"
+N_STARTS = 7
+
+
+def size(root: Path) -> dict[str, Any]:
+    """Count the lines and files of a checkout."""
+    package = root / "src" / "cisgram"
+    rooms: Counter[str] = Counter()
+    for path in package.rglob("*.py"):
+        room = path.relative_to(package).parts[0]
+        rooms[room.removesuffix(".py")] += n_lines(path)
+    return {
+        "lines_package": sum(rooms.values()),
+        "files_package": sum(1 for _ in package.rglob("*.py")),
+        "lines_by_room": dict(sorted(rooms.items())),
+        "lines_scripts": sum(
+            n_lines(path)
+            for name in ("benchmarks", "scripts")
+            for path in (root / name).rglob("*.py")
+        ),
+        "lines_tests": sum(n_lines(path) for path in (root / "tests").rglob("*.py")),
+    }
+
+
+def n_lines(path: Path) -> int:
+    return len(path.read_text().splitlines())
+
+
+def import_cycles() -> int:
+    """Count the groups of modules of this package that import each other in a circle."""
+    graph = grimp.build_graph("cisgram", exclude_type_checking_imports=True)
+    names = sorted(graph.modules)
+    number = {name: row for row, name in enumerate(names)}
+    edges = [
+        (number[name], number[other])
+        for name in names
+        for other in graph.find_modules_directly_imported_by(name)
+    ]
+    rows, columns = np.transpose(edges)
+    links = csr_matrix((np.ones(len(edges)), (rows, columns)), shape=(len(names),) * 2)
+    _, group = connected_components(links, connection="strong")
+    return int((np.bincount(group) > 1).sum())
+
+
+def starts(root: Path) -> dict[str, float]:
+    """Time what a user waits for first; medians."""
+    python, command = root / ".venv/bin/python", root / ".venv/bin/cisgram"
+    imports = [float(output([python, "-c", IMPORT], root)) for _ in range(N_STARTS)]
+    helps = [seconds([command, "--help"], root) for _ in range(N_STARTS)]
+    return {
+        "seconds_import": round(statistics.median(imports), 4),
+        "seconds_help": round(statistics.median(helps), 3),
+    }
+
+
+def commands(root: Path, scratch: Path) -> dict[str, float]:
+    """Time the commands of the house, environments in place."""
+    demo = scratch / "demo"
+    return {
+        "seconds_demo": round(
+            seconds([root / ".venv/bin/cisgram", "demo", "--out", demo], root), 1
+        ),
+        "seconds_pytest": round(
+            seconds([root / ".venv/bin/python", "-m", "pytest", "-q"], root), 1
+        ),
+        "seconds_pytest_2": round(
+            seconds([root / ".venv/bin/python", "-m", "pytest", "-q", "-n", "2"], root), 1
+        ),
+        "seconds_test": round(seconds(["make", "test"], root), 1),
+    }
+
+
+def output(command: list[Any], cwd: Path) -> str:
+    return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True).stdout
+
+
+def seconds(command: list[Any], cwd: Path) -> float:
+    begun = time.perf_counter()
+    output(command, cwd)
+    return time.perf_counter() - begun
+
+
+def main() -> None:
+    """Measure, and write the file."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--before", type=Path, help="checkout of an earlier edition")
+    parser.add_argument("--static", action="store_true", help="time no commands")
+    parser.add_argument("--scratch", type=Path, default=Path(".cache") / "house")
+    parser.add_argument("--json", type=Path, required=True)
+    options = parser.parse_args()
+    result: dict[str, Any] = read_json(options.json) if options.json.exists() else {}
+    result |= {"machine": machine(2), **size(ROOT), "import_cycles": import_cycles()}
+    before: dict[str, Any] = result.setdefault("before", {})
+    if options.before is not None:
+        before |= size(options.before)
+    for root, found, name in ((options.before, before, "old"), (ROOT, result, "new")):
+        if root is not None and not options.static:
+            found |= starts(root) | commands(root, options.scratch / name)
+    write_json(options.json, result)
+
+
+if __name__ == "__main__":
+    main()
