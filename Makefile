@@ -11,6 +11,9 @@ export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export NO_MKDOCS_2_WARNING := 1
 
+# Modules are compiled once, not in every process.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format docs bench networks clean
 
@@ -61,15 +64,18 @@ clean: ## remove the environment, caches and the demo's results
 	$(PYTHON) -m venv .venv
 
 .venv/.runtime: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable .
+	@echo "Installing cisgram and what it needs (PyTorch is the largest) into .venv; once, some minutes."
+	$(BIN)/python -m pip install --progress-bar on --editable .
 	@touch $@
 
 .venv/.docs: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	@echo "Installing cisgram and what its site is built with into .venv."
+	$(BIN)/python -m pip install --progress-bar on --editable '.[docs]'
 	@touch $@ .venv/.runtime
 
 .venv/.dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@echo "Installing cisgram and what its tests need (PyTorch is the largest) into .venv; once, some minutes."
+	$(BIN)/python -m pip install --progress-bar on --editable '.[dev]'
 	@touch $@ .venv/.runtime .venv/.docs
 
 .networks/.ready: tests/models/networks.txt | .venv/bin/python

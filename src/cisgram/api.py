@@ -113,10 +113,9 @@ class LoadedModel(Session):
         """Mutate every base of a region to every other; `cisgram.mutate` says how.
 
         >>> import cisgram
-        >>> from torch import nn
-        >>> network = nn.Sequential(nn.Flatten(), nn.Linear(4 * 8, 1))
-        >>> cisgram.wrap(network, outputs=["a"], window=8).mutate("ACGTACGT").effects.shape
-        (8, 4)
+        >>> model = cisgram.load("cisgram/yeast-expression")
+        >>> model.mutate("chrXIV:187951-187952", gene="SLA2").effects.shape
+        (2, 4)
         """
         return mutate(self, region, readout, gene=gene, output=output)
 
@@ -132,11 +131,9 @@ class LoadedModel(Session):
         """Attribute an output to the bases of a region; `cisgram.attribute` says how.
 
         >>> import cisgram
-        >>> from torch import nn
-        >>> network = nn.Sequential(nn.Flatten(), nn.Linear(4 * 8, 1))
-        >>> found = cisgram.wrap(network, outputs=["a"], window=8).attribute("ACGTACGT")
-        >>> found.contributions.contributions.shape
-        (8,)
+        >>> model = cisgram.load("cisgram/yeast-expression")
+        >>> model.attribute("chrXIV:187951-187960", gene="SLA2").table.height
+        10
         """
         return attribute(self, region, readout, gene=gene, output=output, n_steps=n_steps)
 
@@ -256,9 +253,6 @@ def fit(
         model: elastic-net, lasso, ridge or top-snp.
         genes: names of the genes; all by default.
         config: every setting, in place of `model`.
-
-    Raises:
-        ConfigError, DataError: settings and data that do not go together.
     """
     return fit_cohort(cohort, config or FitConfig(model=model), out, genes=genes)
 

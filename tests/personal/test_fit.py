@@ -15,7 +15,7 @@ import pytest
 
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.genome.genes import read_gene_list
-from cisgram.personal.fit import Fit, FitConfig, fit_cohort
+from cisgram.personal.fit import Fit, FitConfig, fit_cohort, fit_models
 from cisgram.personal.gene_fit import GeneFitter
 
 QUICK = FitConfig(model="top-snp")
@@ -237,3 +237,39 @@ def test_gene_lists(cohort, tmp_path):
     listed.write_text("# none\n")
     with pytest.raises(DataError, match="names no gene; write one a line"):
         read_gene_list(str(listed), names, "cohort")
+
+
+def test_models_fitted_together_are_those_fitted_alone(cohort, some_genes, tmp_path):
+    runs = {tmp_path / model: FitConfig(model=model) for model in ("top-snp", "ridge")}
+    alone = fit_cohort(
+        cohort.path, QUICK, tmp_path / "alone", genes=some_genes[:2], executor="serial"
+    )
+    together = fit_models(cohort.path, runs, genes=some_genes[:2], executor="serial")
+    assert [fit.config.model for fit in together] == ["top-snp", "ridge"]
+    assert without_seconds(together[0]).equals(without_seconds(alone))
+    assert together[0].weights.equals(alone.weights)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_models_stopped_midway_go_on(cohort, some_genes, tmp_path, monkeypatch):
+    runs = {tmp_path / str(seed): replace(QUICK, seed=seed) for seed in (1, 2)}
+    fitted: list[int] = []
+    fit_one = GeneFitter.__call__
+
+    def counted(self, gene):
+        if len(fitted) == 3:
+            raise KeyboardInterrupt
+        fitted.append(gene)
+        return fit_one(self, gene)
+
+    monkeypatch.setattr(GeneFitter, "__call__", counted)
+    with pytest.raises(KeyboardInterrupt):
+        fit_models(cohort.path, runs, genes=some_genes[:2], executor="serial")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2.partial"]
+    monkeypatch.setattr(
+        GeneFitter, "__call__", lambda self, gene: fitted.append(gene) or fit_one(self, gene)
+    )
+    fits = fit_models(cohort.path, runs, genes=some_genes[:2], executor="serial")
+    assert len(fitted) == 4
+    assert [fit.config.seed for fit in fits] == [1, 2]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]

@@ -48,7 +48,25 @@ _LOPSIDED = ((5, 3), (7, 2), (7, 4), (8, 2), (9, 1))
 _BOTH_SIDED = (0, 1, 2, 3, 4, 5, 6, 8, 12)
 
 
-class MarkovModel:
+class _CountModel:
+    """A mixture of tables of counts, of contexts that a subclass chooses."""
+
+    def __init__(self, longest: int, mixture: "_Mixture") -> None:
+        self._longest, self._mixture = longest, mixture
+
+    def nll(self, tokens: UInt8[np.ndarray, "bases"]) -> Float64[np.ndarray, "bases"]:
+        """Return the negative log-likelihood of each base, in nats; NaN at N.
+
+        The perplexity of a sequence is the exponential of the mean.
+        """
+        return self._mixture.nll(tokens)
+
+    def probabilities(self, tokens: UInt8[np.ndarray, "bases"]) -> Float64[np.ndarray, "bases 4"]:
+        """Return the probabilities of A, C, G and T at each base, whatever stands there."""
+        return self._mixture.probabilities(tokens)
+
+
+class MarkovModel(_CountModel):
     """Predicts a base from the ones before it, up to `order` of them.
 
     >>> model = MarkovModel.fit([np.tile(np.uint8([0, 1, 2, 3]), 500)], 3)
@@ -56,11 +74,10 @@ class MarkovModel:
     True
     """
 
-    def __init__(self, order: int, mixture: "_Mixture") -> None:
-        """Join what `fit` has found."""
-        self.order = order
+    @property
+    def order(self) -> int:
         """Bases of the longest context."""
-        self._mixture = mixture
+        return self._longest
 
     @classmethod
     def fit(
@@ -95,19 +112,8 @@ class MarkovModel:
         )
         return cls(order, mixture)
 
-    def nll(self, tokens: UInt8[np.ndarray, "bases"]) -> Float64[np.ndarray, "bases"]:
-        """Return the negative log-likelihood of each base, in nats; NaN at N.
 
-        The perplexity of a sequence is the exponential of the mean.
-        """
-        return self._mixture.nll(tokens)
-
-    def probabilities(self, tokens: UInt8[np.ndarray, "bases"]) -> Float64[np.ndarray, "bases 4"]:
-        """Return the probabilities of A, C, G and T at each base."""
-        return self._mixture.probabilities(tokens)
-
-
-class FlankModel:
+class FlankModel(_CountModel):
     """Predicts a base from up to `flank` bases on each side of it, as a masked model does.
 
     Contexts are both-sided, one-sided and in between. Both strands are counted, and a
@@ -118,11 +124,10 @@ class FlankModel:
     np.int64(2)
     """
 
-    def __init__(self, flank: int, mixture: "_Mixture") -> None:
-        """Join what `fit` has found."""
-        self.flank = flank
-        """Bases on either side that are looked at."""
-        self._mixture = mixture
+    @property
+    def flank(self) -> int:
+        """Bases on either side of the longest context."""
+        return self._longest
 
     @classmethod
     def fit(
@@ -134,14 +139,7 @@ class FlankModel:
     ) -> Self:
         """Count contexts of up to `flank` bases a side (at most 24) and weigh them.
 
-        Args:
-            contigs: tokens of the training sequence; contexts do not reach over N or ends.
-            flank: bases on either side that are looked at.
-            validation: as for `MarkovModel.fit`.
-
-        Raises:
-            ConfigError: `flank` is out of range.
-            DataError: the contigs hold no base but N.
+        The rest is as for `MarkovModel.fit`.
         """
         check_range(flank, "flank", low=0, high=_MOST)
         both = {(length, length) for length in (*_BOTH_SIDED, min(flank, 12))}
@@ -149,14 +147,6 @@ class FlankModel:
         contexts = sorted(pair for pair in both | one | {*_LOPSIDED} if pair[0] <= flank)
         mixture = _Mixture.fit(contexts, contigs, validation, both_strands=True, two_sided=True)
         return cls(flank, mixture)
-
-    def nll(self, tokens: UInt8[np.ndarray, "bases"]) -> Float64[np.ndarray, "bases"]:
-        """Return the negative log-likelihood of each base given all others, in nats; NaN at N."""
-        return self._mixture.nll(tokens)
-
-    def probabilities(self, tokens: UInt8[np.ndarray, "bases"]) -> Float64[np.ndarray, "bases 4"]:
-        """Return the probabilities of A, C, G and T at each base, whatever stands there."""
-        return self._mixture.probabilities(tokens)
 
     def copied(self, tokens: UInt8[np.ndarray, "bases"]) -> Bool[np.ndarray, "bases"]:
         """Say which bases follow or precede `flank` bases that the training sequence has too.
@@ -204,7 +194,7 @@ class _Table:
     def read(
         self, tokens: UInt8[np.ndarray, "bases"], start: int, end: int
     ) -> UInt32[np.ndarray, "positions 4"]:
-        """Return the counts of A, C, G and T in the contexts of a stretch of bases."""
+        """Return the counts of A, C, G and T in the contexts of bases from `start` to `end`."""
         counts = np.zeros((end - start, 4), dtype=np.uint32)
         keys = context_keys(tokens, start, end, self.left, self.right)
         (read_hashed if self._hashed else read_dense)(self._counts, keys, counts)
@@ -231,11 +221,7 @@ class _Mixture:
         both_strands: bool,
         two_sided: bool,
     ) -> Self:
-        """Count, and learn the weights on what is not counted, or not yet.
-
-        Raises:
-            DataError: there is no base to count.
-        """
+        """Count, and learn the weights on what is not counted, or not yet."""
         strands = _Strands(_joined(contigs))
         n_known = int(np.count_nonzero(strands.forward != N))
         if not n_known:
@@ -250,7 +236,10 @@ class _Mixture:
                 others = _Strands(_joined(validation))
                 mixture._learn(others, others.forward)
             else:
-                held_out = _held_out(strands.forward.size)
+                # Every eighth block; blocks are shorter where there would be few.
+                n_bases = strands.forward.size
+                block = min(max(n_bases // (8 * _EVERY), 1), _PIECE)
+                held_out = np.arange(n_bases) // block % _EVERY == _EVERY // 2
                 rest = np.where(held_out, np.uint8(N), strands.forward)
                 blocks = np.where(held_out, strands.forward, np.uint8(N))
                 mixture._count(strands, rest, ticker)
@@ -270,19 +259,16 @@ class _Mixture:
             ticker.advance()
 
     def nll(self, tokens: UInt8[np.ndarray, "bases"]) -> Float64[np.ndarray, "bases"]:
-        strands = _Strands(tokens)
         nll = np.full(tokens.size, np.nan)
-        for start, end in _pieces(tokens.size):
-            log_p = self._log_probabilities(strands, start, end)
+        for start, end, log_p in self._log_probabilities(tokens):
             known = np.flatnonzero(tokens[start:end] != N)
             nll[start + known] = -log_p[known, tokens[start + known]]
         return nll
 
     def probabilities(self, tokens: UInt8[np.ndarray, "bases"]) -> Float64[np.ndarray, "bases 4"]:
-        strands = _Strands(tokens)
         p = np.empty((tokens.size, 4))
-        for start, end in _pieces(tokens.size):
-            p[start:end] = np.exp(self._log_probabilities(strands, start, end))
+        for start, end, log_p in self._log_probabilities(tokens):
+            p[start:end] = np.exp(log_p)
         return p
 
     def seen(
@@ -298,14 +284,17 @@ class _Mixture:
         return seen
 
     def _log_probabilities(
-        self, strands: _Strands, start: int, end: int
-    ) -> Float64[np.ndarray, "positions 4"]:
-        logits = np.zeros((end - start, 4))
-        for table, weights in zip(self._tables, self._weights, strict=True):
-            for counts in self._views(table, strands, start, end):
-                add_evidence(logits, counts, weights)
-        logits -= logits.max(axis=1, keepdims=True)
-        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        self, tokens: UInt8[np.ndarray, "bases"]
+    ) -> Iterator[tuple[int, int, Float64[np.ndarray, "positions 4"]]]:
+        """Yield pieces of a sequence: where they start and end, and log p of their bases."""
+        strands = _Strands(tokens)
+        for start, end in _pieces(tokens.size):
+            logits = np.zeros((end - start, 4))
+            for table, weights in zip(self._tables, self._weights, strict=True):
+                for counts in self._views(table, strands, start, end):
+                    add_evidence(logits, counts, weights)
+            logits -= logits.max(axis=1, keepdims=True)
+            yield start, end, logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
     def _n_views(self, table: _Table) -> int:
         return 2 if self._two_sided and table.left != table.right else 1
@@ -369,12 +358,6 @@ def _joined(contigs: Sequence[UInt8[np.ndarray, "_"]]) -> UInt8[np.ndarray, "bas
     """Put contigs one after the other with an N behind each."""
     gap = np.array([N], dtype=np.uint8)
     return np.concatenate([gap, *(part for contig in contigs for part in (contig, gap))])
-
-
-def _held_out(n_bases: int) -> Bool[np.ndarray, "bases"]:
-    """Mark every eighth block; blocks are shorter where there would be few."""
-    block = min(max(n_bases // (8 * _EVERY), 1), _PIECE)
-    return np.arange(n_bases) // block % _EVERY == _EVERY // 2
 
 
 def _pieces(n_bases: int) -> Iterator[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Compiled loops of `models.markov`: contexts as numbers, tables of counts, and their mixture.
+"""Compiled loops of `benchmark.markov`: contexts as numbers, tables of counts, and their mixture.
 
 A context is the `left` bases before a base and the `right` ones after it, two bits each; -1
 stands for one that reaches past the sequence or over an N. Short contexts index a dense table
@@ -12,8 +12,6 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64, Shaped, UInt8, UInt32
 from numba import njit
 
-MOST_BASES = 31
-"""Bases that fit into a context's number."""
 N_LEVELS = 12
 """Levels of how often a context was seen."""
 _LEVELS = np.array([1, 2, 3, 4, 6, 9, 16, 32, 64, 256, 1024], dtype=np.int64)

@@ -1,6 +1,6 @@
-"""Short stretches that a model is sure of, and the patterns that they repeat.
+"""Short sequences that a model is sure of, and the patterns that they repeat.
 
-A reduced form of TF-MoDISco (Shrikumar et al. 2018): stretches of high information are cut out,
+A reduced form of TF-MoDISco (Shrikumar et al. 2018): seqlets of high information are cut out,
 aligned with one another, and gathered around those that have most neighbours.
 """
 
@@ -10,29 +10,28 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int16, Int64
 
-from cisgram.core.checks import check_range
+from cisgram.core.checks import check_fields
 from cisgram.explain.motifs import core_means
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatternConfig:
-    """How stretches are found and gathered."""
+    """How seqlets are found and gathered."""
 
     core: int = 7
-    """Bases over which information is averaged; stretches are found by it."""
+    """Bases over which information is averaged; seqlets are found by it."""
     flank: int = 5
     """Bases on either side of the core that are compared too, and by which two may be shifted."""
     likeness: float = 0.7
-    """Least cosine of two aligned stretches, as deviations from the background, that are alike."""
+    """Least cosine of two aligned seqlets, as deviations from the background, that are alike."""
     smallest: int = 20
-    """Fewest stretches that make a pattern."""
+    """Fewest seqlets that make a pattern."""
 
     def __post_init__(self) -> None:
         """Check every field."""
-        check_range(self.core, "core", low=1)
-        check_range(self.flank, "flank", low=0)
-        check_range(self.likeness, "likeness", low=0, high=1)
-        check_range(self.smallest, "smallest", low=1)
+        check_fields(self, "core", "smallest", low=1)
+        check_fields(self, "flank", low=0)
+        check_fields(self, "likeness", low=0, high=1)
 
     @property
     def width(self) -> int:
@@ -41,12 +40,12 @@ class PatternConfig:
 
 
 class Pattern(NamedTuple):
-    """What a group of stretches has in common."""
+    """What a group of seqlets has in common."""
 
     probabilities: Float64[np.ndarray, "width 4"]
-    """Mean of the aligned stretches."""
+    """Mean of the aligned seqlets."""
     members: Int64[np.ndarray, "members"]
-    """Numbers of the stretches, the one they were gathered around first."""
+    """Numbers of the seqlets, the one they were gathered around first."""
     shift: Int16[np.ndarray, "members"]
     """Position of the pattern on which each member begins."""
     reverse: Bool[np.ndarray, "members"]
@@ -60,13 +59,10 @@ def find_seqlets(
     threshold: float,
     config: PatternConfig,
 ) -> Int64[np.ndarray, "seqlets"]:
-    """Return the first bases of stretches, best first, whose cores do not touch.
+    """Return the first bases of seqlets, best first, whose cores do not touch.
 
-    Args:
-        information: of each base, in bits.
-        usable: bases that the core of a stretch may hold.
-        threshold: least mean information of the core.
-        config: its sizes.
+    `information` is in bits; the core of a seqlet holds `usable` bases alone, and has a mean
+    information of `threshold` at least.
     """
     n = len(information) - config.width + 1
     if n < 1:
@@ -85,29 +81,24 @@ def find_seqlets(
 
 
 def find_patterns(
-    stretches: Float[np.ndarray, "seqlets width 4"],
+    seqlets: Float[np.ndarray, "seqlets width 4"],
     background: Float[np.ndarray, "4"],
     *,
     config: PatternConfig,
 ) -> list[Pattern]:
-    """Gather stretches into patterns, largest first.
+    """Gather seqlets into patterns, largest first.
 
-    The stretch with most others alike becomes the centre of a pattern of all of them; they are
-    put aside, and so on.
-
-    Args:
-        stretches: probabilities of A, C, G and T, `config.width` positions each; NaN is read as
-            the background.
-        background: what a model says that knows nothing of a position.
-        config: what counts as alike.
+    The seqlet with most others alike becomes the centre of a pattern of all of them; they are
+    put aside, and so on. Seqlets are probabilities of A, C, G and T, `config.width` positions each;
+    NaN is read as the background, which a model predicts that knows nothing of a position.
     """
-    if not len(stretches):
+    if not len(seqlets):
         return []
-    stretches = np.where(np.isnan(stretches), background, stretches)
-    deviations = (stretches - background).astype(np.float32)
+    seqlets = np.where(np.isnan(seqlets), background, seqlets)
+    deviations = (seqlets - background).astype(np.float32)
     likeness, shift, reverse = _align(deviations, config.flank)
     alike = likeness >= config.likeness
-    left = np.ones(len(stretches), dtype=bool)
+    left = np.ones(len(seqlets), dtype=bool)
     patterns: list[Pattern] = []
     while True:
         neighbours = np.where(left, (alike & left).sum(axis=1), 0)
@@ -118,7 +109,7 @@ def find_patterns(
         members = np.concatenate([[centre], members[members != centre]])
         left[members] = False
         patterns.append(
-            _pattern(stretches, members, shift[centre, members], reverse=reverse[centre, members])
+            _pattern(seqlets, members, shift[centre, members], reverse=reverse[centre, members])
         )
 
 
@@ -136,28 +127,28 @@ def _align(
     best = np.full((n, n), -np.inf, dtype=np.float32)
     shift = np.zeros((n, n), dtype=np.int16)
     reverse = np.zeros((n, n), dtype=bool)
-    for turned in (False, True):
-        other = unit[:, ::-1, ::-1] if turned else unit
+    for opposite in (False, True):
+        other = unit[:, ::-1, ::-1] if opposite else unit
         for by in range(-most, most + 1):
             first = unit[:, max(by, 0) : width + min(by, 0)].reshape(n, -1)
             second = other[:, max(-by, 0) : width + min(-by, 0)].reshape(n, -1)
             cosine = first @ second.T
             better = cosine > best
-            best[better], shift[better], reverse[better] = cosine[better], by, turned
+            best[better], shift[better], reverse[better] = cosine[better], by, opposite
     return best, shift, reverse
 
 
 def _pattern(
-    stretches: Float[np.ndarray, "seqlets width 4"],
+    seqlets: Float[np.ndarray, "seqlets width 4"],
     members: Int64[np.ndarray, "members"],
     shift: Int16[np.ndarray, "members"],
     *,
     reverse: Bool[np.ndarray, "members"],
 ) -> Pattern:
-    width = stretches.shape[1]
+    width = seqlets.shape[1]
     total, count = np.zeros((width, 4)), np.zeros((width, 1))
-    for member, by, turned in zip(members, shift, reverse, strict=True):
-        own = stretches[member, ::-1, ::-1] if turned else stretches[member]
+    for member, by, opposite in zip(members, shift, reverse, strict=True):
+        own = seqlets[member, ::-1, ::-1] if opposite else seqlets[member]
         low, high = max(by, 0), width + min(by, 0)
         total[low:high] += own[low - by : high - by]
         count[low:high] += 1

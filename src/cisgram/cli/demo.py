@@ -3,9 +3,9 @@
 from importlib.resources import as_file, files
 from json import loads
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cisgram.cli.options import say
+from cisgram.cli.options import save_json, say
 
 if TYPE_CHECKING:
     from cisgram.explain.gene import GeneExplanation
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 _DEMO = files("cisgram") / "demo"
 _SITES = _DEMO / "promoter" / "sites.bed"
 _LANGUAGE_MODEL, _MODEL = "cisgram/yeast-lm", "cisgram/yeast-expression"
-_GENE, _BEFORE = "SLA2", "chrXIV:187,851-188,050"
-"""A gene, and the 200 bases before it."""
+_GENE, _PROMOTER = "SLA2", "chrXIV:187,871-187,970"
+"""A gene, and the 100 bases of its promoter with a site of Abf1 and the TATA box."""
 
 
 def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> None:
@@ -22,7 +22,7 @@ def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> 
 
     The demo imports a packaged slice of Geuvadis, fits four linear models with nested
     cross-validation, and compares them. Then the packaged model of yeast expression predicts a gene
-    from its DNA, and the 200 bases before the gene are explained: by in-silico mutagenesis, by
+    from its DNA, and 100 bases of the gene's promoter are explained: by in-silico mutagenesis, by
     gradients, and by what the packaged language model expects there. One report shows it all. Run
     again, the demo continues where it stopped.
 
@@ -31,20 +31,17 @@ def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> 
         workers: Number of genes fitted at once; all CPUs by default.
         json: File to write the numbers to as JSON.
     """
-    from rich.console import Console
-
     from cisgram.cli.explain import show_gene
     from cisgram.cli.personal import show_evaluation
-    from cisgram.core.artifact import is_artifact, write_json
+    from cisgram.core.artifact import is_artifact
     from cisgram.personal.cohort import import_cohort
     from cisgram.personal.evaluate import evaluate_fits
-    from cisgram.personal.fit import fit_cohort
+    from cisgram.personal.fit import fit_models
     from cisgram.personal.fit_config import MODELS, FitConfig
     from cisgram.report.html import build_report, write_gene_page
 
-    console = Console(soft_wrap=True, highlight=False)
     source = _source()
-    console.print(source)
+    say(source, wrap=False)
     cohort = out / "cohort"
     if not is_artifact(cohort, "cohort"):
         with as_file(_DEMO) as packaged:
@@ -55,13 +52,13 @@ def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> 
                 populations=packaged / "populations.tsv",
                 out=cohort,
             )
-    fits = [
-        fit_cohort(cohort, FitConfig(model=model), out / model, workers=workers) for model in MODELS
-    ]
+    runs = {out / model: FitConfig(model=model) for model in MODELS}
+    fits = fit_models(cohort, runs, workers=workers)
     evaluation = evaluate_fits(fits)
     show_evaluation(evaluation)
-    console.print(
-        "\nNow a yeast gene from its DNA, on a chromosome that neither model was trained on:"
+    say(
+        "\nNow a yeast gene from its DNA, on a chromosome that neither model was trained on:",
+        wrap=False,
     )
     gene = _gene()
     write_gene_page(gene, out / "gene")
@@ -69,12 +66,11 @@ def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> 
     page = out / "report.html"
     build_report(fits, evaluation.as_dict(), page, title="cisgram demo", notes=(source,), gene=gene)
     say(f"Report: {page}")
-    if json is not None:
-        write_json(json, {"data": source, **evaluation.as_dict(), "gene": gene.plain()})
+    save_json(json, {"data": source, **evaluation.as_dict(), "gene": gene.plain()})
 
 
 def _gene() -> "GeneExplanation":
-    """Predict the gene, and explain every base before it."""
+    """Predict the gene, and explain every base of its promoter."""
     from cisgram.explain.gene import explain_gene
     from cisgram.plot.sites import known_sites
     from cisgram.prediction.session import Session
@@ -84,20 +80,16 @@ def _gene() -> "GeneExplanation":
         known = known_sites(sites, session.reference)
     return explain_gene(
         session,
-        _BEFORE,
+        _PROMOTER,
         gene=_GENE,
         sites=known,
         language_model=Session.open(_LANGUAGE_MODEL, genome="yeast-r64"),
     )
 
 
-def _facts() -> dict[str, Any]:
-    return loads((_DEMO / "manifest.json").read_text())
-
-
 def _source() -> str:
     """Say what the packaged data are."""
-    facts = _facts()
+    facts = loads((_DEMO / "manifest.json").read_text())
     return (
         f"This runs on a slice of Geuvadis that the package carries: {facts['n_people']} people, "
         f"{facts['n_genes']} genes and {facts['n_variants']:,} common SNVs of chromosome 22 "

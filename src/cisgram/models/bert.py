@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Int64, UInt8
 from torch import Tensor, nn
 
-from cisgram.core.checks import ConfigError, check_range
+from cisgram.core.checks import ConfigError, check_fields
 from cisgram.data.outputs import Geometry, Outputs
 from cisgram.data.tokenizer import (
     FIRST_LETTER,
@@ -54,10 +54,9 @@ class BertConfig:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        check_range(self.n_species, "n_species", low=0)
-        for name in ("window", "channels", "n_layers", "n_heads", "feed_channels"):
-            check_range(getattr(self, name), name, low=1)
-        check_range(self.dropout, "dropout", low=0, high=1)
+        check_fields(self, "n_species", low=0)
+        check_fields(self, "window", "channels", "n_layers", "n_heads", "feed_channels", low=1)
+        check_fields(self, "dropout", low=0, high=1)
         if self.channels % self.n_heads:
             raise ConfigError(
                 f"channels must be a multiple of n_heads ({self.n_heads}); got {self.channels}."

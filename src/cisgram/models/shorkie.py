@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from cisgram.core.checks import ConfigError, check_range
+from cisgram.core.checks import ConfigError, check_fields
 from cisgram.data.outputs import Geometry, Outputs
 from cisgram.models.base import MASK, Bases, SplitModel, halo_of, rows_of
 from cisgram.models.registry import architecture
@@ -61,8 +61,7 @@ class ShorkieConfig:
         """Check every field; lists become tuples."""
         for name in ("channels", "decoder_channels"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-            for size in getattr(self, name):
-                check_range(size, name, low=1)
+        check_fields(self, "channels", "decoder_channels", low=1)
         if not self.channels:
             raise ConfigError("channels must name at least one residual block; got none.")
         if not 1 <= len(self.decoder_channels) <= len(self.channels):
@@ -70,10 +69,8 @@ class ShorkieConfig:
                 f"decoder_channels must have 1 to {len(self.channels)} entries, as many as "
                 f"channels at most; got {len(self.decoder_channels)}."
             )
-        for name in ("stem_channels", "n_layers", "n_heads", "key_size"):
-            check_range(getattr(self, name), name, low=1)
-        check_range(self.n_species, "n_species", low=0)
-        check_range(self.crop, "crop", low=0)
+        check_fields(self, "stem_channels", "n_layers", "n_heads", "key_size", low=1)
+        check_fields(self, "n_species", "crop", low=0)
         if self.channels[-1] % self.n_heads:
             raise ConfigError(
                 f"the last of channels must be a multiple of n_heads ({self.n_heads}); "

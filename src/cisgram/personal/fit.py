@@ -2,8 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -114,43 +114,144 @@ def fit_cohort(
     goes on from there, and the result is that of an uninterrupted run.
 
     Args:
-        cohort: directory made by `import_cohort`.
+        cohort: directory made by `import_cohort`; on Ray, every node must see it.
         config: see `FitConfig`.
         out: directory to make; a finished fit of the same run is returned as it is.
         genes: names of the genes to fit; all when None.
-        executor: `serial`, `processes` or `ray`; on Ray, `cohort` must be a path
-            that every node sees.
+        executor: `serial`, `processes` or `ray`.
+        workers: how many at once; all CPUs when None.
+    """
+    runs = {Path(out): config}
+    return fit_models(cohort, runs, genes=genes, executor=executor, workers=workers)[0]
+
+
+def fit_models(
+    cohort: Path | str,
+    runs: Mapping[Path, FitConfig],
+    *,
+    genes: Sequence[str] | None = None,
+    executor: str = "processes",
+    workers: int | None = None,
+) -> list[Fit]:
+    """Fit a cohort in several ways with one set of workers, as `fit_cohort` does in one.
+
+    Args:
+        cohort: directory made by `import_cohort`.
+        runs: what is fitted, by the directory to make.
+        genes: names of the genes to fit; all when None.
+        executor: `serial`, `processes` or `ray`.
         workers: how many at once; all CPUs when None.
 
     Raises:
         ConfigError, DataError: settings and data that do not go together.
     """
-    out, path = Path(out), Path(cohort).resolve()
+    path = Path(cohort).resolve()
     opened = Cohort.open(path)
     indices = select_genes(opened, genes)
-    identity = _identity(opened, config, indices)
-    if out.exists():
-        return _same_run(out, identity)
-    fitter = GeneFitter(path, config)
-    folds = fitter.outer_folds
-    journal = Journal(_partial(out), identity)
-    try:
-        finished = journal.finished()
-        todo = [index for index in indices if index not in finished]
-        results = map_work(fitter, todo, executor=executor, workers=workers)
-        with progress(f"{config.model} models", len(indices), done=len(finished)) as ticker:
-            for position, record in results:
-                journal.add(todo[position], record)
-                ticker.advance()
-        metadata = {"cohort": path, "config": asdict(config), "task": config.task, "run": identity}
-        with create_artifact(out, kind="fit", version=VERSION, metadata=metadata) as building:
-            _assemble(building, opened, journal, len(indices))
-            people = {"person": opened.people, "population": opened.populations, "fold": folds}
+    with ExitStack() as journals:
+        begun = [
+            journals.enter_context(_Run.begin(opened, config, out, indices))
+            for out, config in runs.items()
+            if not _is_finished(opened, config, out, indices)
+        ]
+        if begun:
+            _carry_out(begun, executor=executor, workers=workers)
+    return [Fit.open(out) for out in runs]
+
+
+def _carry_out(runs: "Sequence[_Run]", *, executor: str, workers: int | None) -> None:
+    """Fit what is missing and publish each run when its last gene is there."""
+    work = [(number, gene) for number, run in enumerate(runs) for gene in sorted(run.todo)]
+    fitters = _Fitters(tuple(run.fitter for run in runs))
+    results = map_work(fitters, work, executor=executor, workers=workers)
+    names = ", ".join(run.config.model for run in runs)
+    total = sum(run.n_genes for run in runs)
+    for run in runs:
+        run.publish_if_done()
+    with progress(f"{names} models", total, done=total - len(work)) as ticker:
+        for position, record in results:
+            number, gene = work[position]
+            runs[number].add(gene, record)
+            ticker.advance()
+
+
+@dataclass(frozen=True)
+class _Fitters:
+    """Fits genes in several ways."""
+
+    fitters: tuple[GeneFitter, ...]
+
+    def __call__(self, item: tuple[int, int]) -> GeneRecord:
+        """Fit a gene in one of the ways."""
+        number, gene = item
+        return self.fitters[number](gene)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """A fit that is being made."""
+
+    cohort: Cohort
+    config: FitConfig
+    out: Path
+    identity: dict[str, Any]
+    fitter: GeneFitter
+    journal: Journal
+    todo: set[int]
+    """Genes still to be fitted."""
+    n_genes: int
+
+    @classmethod
+    @contextmanager
+    def begin(
+        cls, cohort: Cohort, config: FitConfig, out: Path, indices: Sequence[int]
+    ) -> Generator[Self]:
+        """Open the journal, which may hold genes of an earlier run."""
+        fitter = GeneFitter(cohort.path, config)
+        _ = fitter.outer_folds  # refuses what does not go together before anything is written
+        identity = _identity(cohort, config, indices)
+        journal = Journal(_partial(out), identity)
+        try:
+            yield cls(
+                cohort=cohort,
+                config=config,
+                out=out,
+                identity=identity,
+                fitter=fitter,
+                journal=journal,
+                todo=set(indices) - journal.finished(),
+                n_genes=len(indices),
+            )
+        finally:
+            journal.close()
+            if is_artifact(out, "fit"):
+                shutil.rmtree(_partial(out), ignore_errors=True)
+
+    def add(self, gene: int, record: GeneRecord) -> None:
+        """Keep what was fitted."""
+        self.journal.add(gene, record)
+        self.todo.remove(gene)
+        self.publish_if_done()
+
+    def publish_if_done(self) -> None:
+        """Publish the fit if no gene is missing."""
+        if self.todo:
+            return
+        config = self.config
+        metadata = {
+            "cohort": self.cohort.path,
+            "config": asdict(config),
+            "task": config.task,
+            "run": self.identity,
+        }
+        with create_artifact(self.out, kind="fit", version=VERSION, metadata=metadata) as building:
+            _assemble(building, self.cohort, self.journal, self.n_genes)
+            people = {
+                "person": self.cohort.people,
+                "population": self.cohort.populations,
+                "fold": self.fitter.outer_folds,
+            }
             pl.DataFrame(people).write_parquet(building / "people.parquet")
-    finally:
-        journal.close()
-    shutil.rmtree(_partial(out), ignore_errors=True)
-    return Fit.open(out)
 
 
 def _identity(cohort: Cohort, config: FitConfig, indices: Sequence[int]) -> dict[str, Any]:
@@ -187,16 +288,21 @@ def _partial(out: Path) -> Path:
     return out.with_name(out.name + ".partial")
 
 
-def _same_run(out: Path, identity: dict[str, Any]) -> Fit:
-    """Return a finished fit when it is the one asked for."""
+def _is_finished(cohort: Cohort, config: FitConfig, out: Path, indices: Sequence[int]) -> bool:
+    """Say whether `out` is the finished fit that is asked for.
+
+    Raises:
+        DataError: something else is there.
+    """
+    if not out.exists():
+        return False
     if not is_artifact(out, "fit"):
         raise DataError(f"{out} exists already and is no fit; choose another output.")
-    fit = Fit.open(out)
-    if fit.manifest.metadata["run"] != identity:
+    if Fit.open(out).manifest.metadata["run"] != _identity(cohort, config, indices):
         raise DataError(
             f"{out} holds a fit with other settings or data; remove it or choose another output."
         )
-    return fit
+    return True
 
 
 def _assemble(building: Path, cohort: Cohort, journal: Journal, n_genes: int) -> None:
