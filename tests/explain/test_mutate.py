@@ -12,13 +12,13 @@ from cisgram.explain.mutate import Mutations, mutate, mutate_subject
 from cisgram.explain.subject import find_subject
 from cisgram.genome.alphabet import N, decode, encode, reverse_complement
 from cisgram.genome.interval import Interval
-from cisgram.prediction.masked import masked_probabilities
 from cisgram.prediction.sequences import Windows
 from cisgram.prediction.session import Session
 from cisgram.prediction.variants import score_variants
 from explain.networks import mirror
 from prediction.toy_session import GENES, MODELS, WINDOW, language_model, session, window_model
 
+COMPLEMENT = dict(zip("ACGT", "TGCA", strict=True))
 CLOSE = {"rtol": 1e-2, "atol": 2e-5}
 
 
@@ -79,14 +79,15 @@ def test_every_readout_is_read_of_every_mutant(place: Path, kind: str, readout: 
     assert found.outputs == subject.readout.outputs
 
 
-def test_of_masked_bases_effects_are_log_ratios(place: Path) -> None:
+def test_of_masked_bases_effects_are_those_of_variants(place: Path) -> None:
     own = session(language_model(), place)
     found = mutate(own, "c0:601-608(-)")
-    window = Interval("c0", 604 - 16, 604 + 16, "-")
-    tokens = own.reference.fetch(window)
-    log_p = np.log(masked_probabilities(own.model, {"w": tokens})["w"][12:20])
-    expected = log_p - log_p[np.arange(8), found.tokens][:, None]
-    np.testing.assert_allclose(found.effects, expected, rtol=1e-3, atol=1e-5)
+    changes = found.table.with_columns(
+        pl.col("position") - 1,
+        *(pl.col(name).replace_strict(COMPLEMENT) for name in ("ref", "alt")),
+    ).rename({"position": "start"})
+    scores = score_variants(own, changes.select("chrom", "start", "ref", "alt")).effects[:, 0]
+    np.testing.assert_allclose(changes["effect"].to_numpy(), scores, rtol=1e-3, atol=1e-5)
     assert (found.outputs, found.account.n_mutants) == (("log_ratio",), 24)
 
 
