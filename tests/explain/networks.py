@@ -1,4 +1,4 @@
-"""Networks of every kind, on windows of which some bases are unknown."""
+"""Networks of every kind, windows of which some bases are unknown, and contigs mirrored."""
 
 from functools import cache
 from typing import Any
@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from cisgram.genome.alphabet import N
+from cisgram.genome.interval import Interval
 from models.tiny import awake, tiny, tiny_cnn, tiny_dilated, tiny_enformer, tiny_lm, tiny_tracks
+from prediction.toy_session import LENGTHS
 
 _MAKE: dict[str, Any] = {
     "pooled": lambda: tiny_cnn(pooled=True),
@@ -41,3 +43,10 @@ def first(output: torch.Tensor) -> torch.Tensor:
     """A number that all of the output has a say in, more of it to the right."""
     flat = output.flatten(1)
     return flat @ torch.linspace(0, 1, flat.shape[1], dtype=flat.dtype)
+
+
+def mirror(place: Interval) -> Interval:
+    """Return where the same bases lie on the reverse complement of their contig."""
+    length = LENGTHS[place.chrom]
+    strand = "+" if place.strand == "-" else "-"
+    return Interval(place.chrom, length - place.end, length - place.start, strand)
