@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cisgram.benchmark import markov
 from cisgram.benchmark.markov import FlankModel, MarkovModel
 from cisgram.benchmark.markov_kernels import (
     context_keys,
@@ -20,7 +21,6 @@ from cisgram.benchmark.markov_kernels import (
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.genome.alphabet import encode, reverse_complement
 from cisgram.genome.reference import Reference
-from cisgram.models import markov
 
 pytestmark = pytest.mark.whole
 

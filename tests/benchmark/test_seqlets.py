@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from cisgram.benchmark.seqlets import PatternConfig, core_means, find_patterns, find_seqlets
+from cisgram.benchmark.seqlets import PatternConfig, find_patterns, find_seqlets
 from cisgram.core.checks import ConfigError
+from cisgram.explain.motifs import core_means
 from cisgram.genome.alphabet import decode, encode, one_hot, reverse_complement
-from cisgram.prediction.maps import information
+from cisgram.prediction.perplexity import information
 
 CONFIG = PatternConfig(core=7, flank=4, likeness=0.6, smallest=10)
 BACKGROUND = np.array([0.31, 0.19, 0.19, 0.31])

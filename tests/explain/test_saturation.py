@@ -10,38 +10,14 @@ from hypothesis import strategies as st
 from cisgram.core.checks import ConfigError
 from cisgram.explain import mutants
 from cisgram.explain.cones import Cones
-from cisgram.explain.mutate import Mutagenesis, mean_of_tracks, saturation_mutagenesis, way_of
+from cisgram.explain.saturation import Mutagenesis, mean_of_tracks, saturation_mutagenesis, way_of
 from cisgram.genome.alphabet import N, encode
 from cisgram.models.base import LayeredModel, Model, SplitModel
-from cisgram.models.bert import BertConfig, BertLM
 from cisgram.nn import changes
-from models.tiny import awake, tiny_cnn, tiny_dilated, tiny_enformer, tiny_lm, tiny_tracks
+from explain.networks import EVERY, network, sequence
+from models.tiny import tiny_cnn, tiny_tracks
 
 TOLERANCE = 1e-5  # of the largest output
-
-
-def tiny_bert() -> BertLM:
-    return awake(BertLM(BertConfig(window=24, channels=8, n_layers=1, n_heads=2, feed_channels=16)))
-
-
-MODELS: dict[str, Model] = {
-    "pooled": tiny_cnn(pooled=True),
-    "per base": tiny_cnn(pooled=False),
-    "tracks": tiny_tracks(),
-    "enformer": tiny_enformer(),
-    "dilated": tiny_dilated(causal=False),
-    "causal": tiny_dilated(causal=True),
-    "shorkie-lm": awake(tiny_lm()),
-    "no local part": tiny_bert(),
-}
-
-
-def sequence(seed: int, length: int) -> np.ndarray:
-    """Bases, of which some are unknown."""
-    rng = np.random.default_rng(seed)
-    tokens = rng.integers(0, 4, length, dtype=np.uint8)
-    tokens[rng.random(length) < 0.1] = N
-    return tokens
 
 
 def read_all(model: Model, windows: np.ndarray) -> np.ndarray:
@@ -60,11 +36,11 @@ def plainly(model: Model, tokens: np.ndarray, start: int, end: int) -> np.ndarra
     return outputs.reshape(end - start, 4, -1)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@EVERY
 @settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_effects_are_those_of_the_plain_loop(name: str, data: st.DataObject) -> None:
-    model = MODELS[name]
+    model = network(name)
     units = data.draw(st.integers(4, 40))
     length = units * model.multiple
     tokens = sequence(data.draw(st.integers(0, 10_000)), length)
@@ -88,9 +64,9 @@ def test_effects_are_those_of_the_plain_loop(name: str, data: st.DataObject) -> 
     np.testing.assert_array_equal(found.tokens, tokens[start : start + size])
 
 
-@pytest.mark.parametrize("name", MODELS)
+@EVERY
 def test_a_whole_window_that_no_halo_fits_into(name: str) -> None:
-    model = MODELS[name]
+    model = network(name)
     tokens = sequence(1, 3 * model.multiple)
     tokens[0] = 2
     if name == "tracks":  # its crop leaves nothing of so little
@@ -103,17 +79,17 @@ def test_a_whole_window_that_no_halo_fits_into(name: str) -> None:
     assert np.abs(found.effects[known] - expected[known]).max() < TOLERANCE * largest
 
 
-@pytest.mark.parametrize("name", MODELS)
+@EVERY
 def test_each_way_finds_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ways above a model's own are correct for it too."""
-    model, tokens = MODELS[name], sequence(2, 120)
+    model, tokens = network(name), sequence(2, 120)
     ways: list[Any] = [mutants.WholeWindows]
     ways += [mutants.Segments] * isinstance(model, SplitModel)
     ways += [Cones] * isinstance(model, LayeredModel)
     assert isinstance(way_of(model, window_of(tokens)), ways[-1])
     own = saturation_mutagenesis(model, tokens, start=40, end=50)
     for way in ways[:-1]:
-        monkeypatch.setattr("cisgram.explain.mutate.way_of", way)
+        monkeypatch.setattr("cisgram.explain.saturation.way_of", way)
         other = saturation_mutagenesis(model, tokens, start=40, end=50)
         largest = np.abs(other.reference).max() + np.nanmax(np.abs(other.effects))
         np.testing.assert_allclose(own.effects, other.effects, atol=TOLERANCE * largest, rtol=0)
@@ -127,7 +103,7 @@ def window_of(tokens: np.ndarray) -> mutants.Window:
 
 @pytest.mark.parametrize("name", ["pooled", "per base", "tracks", "no local part"])
 def test_what_is_kept_of_outputs_can_be_chosen(name: str) -> None:
-    model, tokens = MODELS[name], sequence(3, 64)
+    model, tokens = network(name), sequence(3, 64)
     found = saturation_mutagenesis(model, tokens, start=20, end=24, reduce=lambda output: output)
     with torch.inference_mode():
         whole = model(torch.from_numpy(tokens[None]))[0].numpy()
@@ -140,7 +116,7 @@ def test_what_is_kept_of_outputs_can_be_chosen(name: str) -> None:
 
 
 def test_segments_read_the_bases_around_mutations_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = MODELS["tracks"]
+    model = network("tracks")
     tokens = np.zeros(100 * model.multiple, np.uint8)
     read: list[int] = []
     local = model.local
@@ -181,7 +157,7 @@ def test_layers_compute_the_rows_that_change_alone(
 
 
 def test_small_effects_of_a_mean_are_not_rounded_away() -> None:
-    model, tokens = MODELS["pooled"], sequence(6, 5_000)
+    model, tokens = network("pooled"), sequence(6, 5_000)
     found = saturation_mutagenesis(model, tokens, start=2_500, end=2_510, species=1).effects
     exact = deepcopy(model).double()
     reference = read_all(exact, tokens[None])
@@ -193,7 +169,7 @@ def test_small_effects_of_a_mean_are_not_rounded_away() -> None:
 
 
 def test_unknown_bases_part_the_runs_and_cost_nothing() -> None:
-    model, tokens = MODELS["pooled"], np.zeros(40, np.uint8)
+    model, tokens = network("pooled"), np.zeros(40, np.uint8)
     tokens[[10, 14, 15]] = N
     found = saturation_mutagenesis(model, tokens, start=10, end=18)
     assert found.account.n_mutants == 3 * 5
@@ -208,7 +184,7 @@ def test_unknown_bases_part_the_runs_and_cost_nothing() -> None:
 def test_sequences_that_may_not_be_written_to_are_read(name: str) -> None:
     tokens = encode("GATTACANN" * 8)
     tokens.flags.writeable = False
-    found = saturation_mutagenesis(MODELS[name], tokens, start=5, end=8)
+    found = saturation_mutagenesis(network(name), tokens, start=5, end=8)
     assert np.isfinite(found.effects[:2]).all()
     assert np.isnan(found.effects[2]).all()
 
@@ -254,4 +230,4 @@ def test_attributions_have_bases_before_positions_and_no_mean() -> None:
 )
 def test_what_cannot_be_mutated_is_refused(length: int, region: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        saturation_mutagenesis(MODELS["tracks"], np.zeros(length, np.uint8), **region)
+        saturation_mutagenesis(network("tracks"), np.zeros(length, np.uint8), **region)

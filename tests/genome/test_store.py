@@ -30,11 +30,7 @@ def test_rows_that_would_move_far_stay(tmp_path: Path) -> None:
             variants=with_ends(columns.with_columns(chrom=pl.lit("1"), id=pl.lit("."))),
             calls=np.full((len(rows), 1), 5, dtype=np.uint8),
             dosages=None,
-            n_records=len(rows),
-            n_split=0,
-            n_symbolic=0,
-            n_no_alternate=0,
-            n_not_passed=0,
+            counts={"n_read": len(rows)},
         )
     )
     counts = writer.finish()

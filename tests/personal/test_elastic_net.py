@@ -5,8 +5,7 @@ import pytest
 from sklearn.linear_model import ElasticNet, Lasso
 
 from cisgram.core.checks import ConfigError
-from cisgram.personal.duplicates import find_distinct
-from cisgram.personal.elastic_net import ElasticNetConfig, elastic_net_cv
+from cisgram.personal.elastic_net import ElasticNetConfig, elastic_net_cv, find_distinct
 
 EXACT = ElasticNetConfig(tolerance=1e-10, stop_early=False, n_strengths=40)
 

@@ -1,6 +1,6 @@
 import re
 
-from cisgram.report.inline_svg import inline_svg
+from cisgram.report.templates import inline_svg
 
 SVG = """<?xml version="1.0"?>
 <!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/x.dtd">

@@ -120,9 +120,9 @@ class HeldOut:
     @cached_property
     def counted(self) -> dict[str, Maps]:
         """What counts of k-mers on both sides, and on one side at a time, expect."""
-        makers: dict[str, Callable[[str], Float64[np.ndarray, "bases 4"]]] = {
-            FLANKS: lambda name: self.flanks(name).probabilities(self.tokens[name]),
-            MARKOV: lambda name: _both_ways(self.chain(name), self.tokens[name]),
+        makers: dict[str, Callable[[str], Float32[np.ndarray, "bases 4"]]] = {
+            FLANKS: lambda name: np.float32(self.flanks(name).probabilities(self.tokens[name])),
+            MARKOV: lambda name: np.float32(_both_ways(self.chain(name), self.tokens[name])),
         }
         return {
             source: {name: self._count(source, name, make) for name in self.tokens}
@@ -176,7 +176,7 @@ class HeldOut:
                 self.shortest: self._count(
                     f"{FLANKS} shuffled",
                     self.shortest,
-                    lambda name: self.flanks(name).probabilities(tokens),
+                    lambda name: np.float32(self.flanks(name).probabilities(tokens)),
                 )
             }
         }
@@ -248,7 +248,7 @@ class HeldOut:
             made = make()
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_file(path) as building, building.open("wb") as stream:
-                np.save(stream, made.astype(np.float32) if made.dtype == np.float64 else made)
+                np.save(stream, made)
         return np.load(path)
 
 

@@ -6,6 +6,7 @@ Backgrounds are (sites, n) places, rows of -1 where fewer than n are alike.
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 
+from cisgram.benchmark.language import SEED
 from cisgram.benchmark.sites import Element, Layout
 from cisgram.explain.backgrounds import matched, nearest_distance, share_beaten
 from cisgram.explain.motifs import find_hits
@@ -20,7 +21,6 @@ HIT_P = 1e-4
 CLEAR = 20
 """Bases that a background place keeps from known sites."""
 MOST_CANDIDATES = 300_000
-SEED = 20261121
 
 Places = Int64[np.ndarray, "sites n"]
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int16, Int64
 
-from cisgram.core.checks import check_range
+from cisgram.core.checks import check_fields
 from cisgram.explain.motifs import core_means
 
 
@@ -29,10 +29,9 @@ class PatternConfig:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        check_range(self.core, "core", low=1)
-        check_range(self.flank, "flank", low=0)
-        check_range(self.likeness, "likeness", low=0, high=1)
-        check_range(self.smallest, "smallest", low=1)
+        check_fields(self, "core", "smallest", low=1)
+        check_fields(self, "flank", low=0)
+        check_fields(self, "likeness", low=0, high=1)
 
     @property
     def width(self) -> int:

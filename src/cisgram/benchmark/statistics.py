@@ -15,7 +15,7 @@ def resampled(
     measure: Callable[..., float],
     *columns: Shaped[np.ndarray, "rows"],
     groups: Shaped[np.ndarray, "rows"] | None = None,
-    draws: int = N_DRAWS,
+    draws: int | None = None,
     seed: int = 0,
 ) -> Estimate:
     """Return a measure of columns with the 95 % interval of a bootstrap over groups of rows.
@@ -25,10 +25,10 @@ def resampled(
         columns: values of equal length.
         groups: rows of one group are drawn together, such as neighbours in a block of the genome;
             every row by itself by default.
-        draws: bootstrap samples.
+        draws: bootstrap samples, `N_DRAWS` by default.
         seed: random seed.
     """
-    n = len(columns[0])
+    n, draws = len(columns[0]), draws or N_DRAWS
     rng = np.random.default_rng(seed)
     if groups is None:
         picks = (rng.integers(0, n, n) for _ in range(draws))

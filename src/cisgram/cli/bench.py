@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from cisgram.cli.options import Plugins, say
+from cisgram.cli.options import Plugins, numeric_columns, save_json, say, show_table
 from cisgram.core.checks import ConfigError
 
 if TYPE_CHECKING:
@@ -21,22 +21,12 @@ def list_tasks(*, json: Path | None = None) -> None:
     Args:
         json: File to write the list to as JSON.
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from cisgram.benchmark.base import evaluations
-    from cisgram.core.artifact import write_json
 
-    known = evaluations().values()
-    if json is not None:
-        names = ("name", "suite", "needs", "title")
-        write_json(json, [{name: getattr(own, name) for name in names} for own in known])
-    table = Table(box=None, pad_edge=False)
-    for name in ("task", "suite", "models", "what is asked"):
-        table.add_column(name)
-    for own in known:
-        table.add_row(own.name, own.suite, own.needs, own.title)
-    Console().print(table)
+    names = ("name", "suite", "needs", "title")
+    rows = [[getattr(own, name) for name in names] for own in evaluations().values()]
+    save_json(json, [dict(zip(names, row, strict=True)) for row in rows])
+    show_table(("task", "suite", "models", "what is asked"), rows)
 
 
 @app.command
@@ -100,12 +90,8 @@ def _named(text: str) -> tuple[str, list[str]]:
 
 def _show(table: "pl.DataFrame") -> None:
     """Print a table, numbers to three digits."""
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = Table(box=None, pad_edge=False)
-    for name, dtype in table.schema.items():
-        shown.add_column(name, justify="right" if dtype.is_numeric() else "left")
-    for row in table.iter_rows():
-        shown.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row))
-    Console().print(shown, markup=False)
+    rows = [
+        [f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row]
+        for row in table.iter_rows()
+    ]
+    show_table(table.columns, rows, numbers=numeric_columns(table))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from cisgram.cli.options import save_json
 from cisgram.personal.cohort_options import DEFAULTS, ImportOptions
 
 if TYPE_CHECKING:
@@ -66,14 +67,12 @@ def show(directory: Path, /, *, json: Annotated[Path | None, Parameter("--json")
     """
     from dataclasses import asdict
 
-    from cisgram.core.artifact import write_json
     from cisgram.personal.cohort import Cohort
     from cisgram.personal.cohort_summary import describe
 
     summary = describe(Cohort.open(directory))
     _show(summary)
-    if json is not None:
-        write_json(json, asdict(summary))
+    save_json(json, asdict(summary))
 
 
 def _show(summary: "CohortSummary") -> None:

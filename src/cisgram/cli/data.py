@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from cisgram.cli.options import save_json, say, show_table
+
 if TYPE_CHECKING:
     from cisgram.data.registry import Dataset
 
@@ -18,23 +20,15 @@ def list_datasets(*, json: Path | None = None) -> None:
     Args:
         json: Also write the list to this file.
     """
-    from rich.console import Console
-    from rich.table import Table
-
-    from cisgram.core.artifact import write_json
     from cisgram.data import registry
 
     described = [_describe(dataset) for dataset in registry.list_datasets()]
-    table = Table(box=None)
-    table.add_column("name", no_wrap=True)
-    for heading in ("what", "assembly", "files here"):
-        table.add_column(heading)
+    rows: list[tuple[str, ...]] = []
     for one in described:
         here = sum(file["here"] for file in one["files"])
-        table.add_row(one["name"], one["title"], one["assembly"], f"{here} of {len(one['files'])}")
-    Console().print(table)
-    if json is not None:
-        write_json(json, described)
+        rows.append((one["name"], one["title"], one["assembly"], f"{here} of {len(one['files'])}"))
+    show_table(("name", "what", "assembly", "files here"), rows)
+    save_json(json, described)
 
 
 @app.command
@@ -45,25 +39,19 @@ def show(name: str, /, *, json: Path | None = None) -> None:
         name: A data set of `cisgram data list`.
         json: Also write it to this file.
     """
-    from rich.console import Console
-
-    from cisgram.core.artifact import write_json
     from cisgram.data.registry import find_dataset
 
     described = _describe(find_dataset(name))
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    for key in ("name", "title", "use", "assembly", "licence", "citation", "homepage"):
-        console.print(f"{key:<10}{described[key]}")
+    facts = ("name", "title", "use", "assembly", "licence", "citation", "homepage")
+    lines = [f"{key:<10}{described[key]}" for key in facts]
     for file in described["files"]:
         checksum = file["checksum"] or "none published, recorded at the first fetch"
         state = "here" if file["here"] else "not here"
         size = f"{file['size']:,} bytes" if file["size"] else "size unknown"
-        console.print(f"\n{file['name']} ({state}; {size})")
-        console.print(f"  checksum  {checksum}\n  place     {file['path']}")
-        for url in file["urls"]:
-            console.print(f"  source    {url}")
-    if json is not None:
-        write_json(json, described)
+        lines += [f"\n{file['name']} ({state}; {size})", f"  checksum  {checksum}"]
+        lines += [f"  place     {file['path']}", *(f"  source    {url}" for url in file["urls"])]
+    say(*lines, wrap=False)
+    save_json(json, described)
 
 
 @app.command
@@ -85,9 +73,6 @@ def fetch(
         directory: Where to; by default $CISGRAM_DATA or the user's data directory.
         json: Also write the places and checksums to this file.
     """
-    from rich.console import Console
-
-    from cisgram.core.artifact import write_json
     from cisgram.data import registry
 
     paths = registry.fetch(name, directory=directory, parts=parts)
@@ -100,13 +85,11 @@ def fetch(
         }
         for path in paths
     ]
-    console = Console(highlight=False, markup=False, soft_wrap=True)
     for one in fetched:
         recorded = not one["published_checksum"] and one["recorded_checksum"]
         note = f"  (no published checksum; held to {recorded} from now on)" if recorded else ""
-        console.print(f"{one['path']}{note}")
-    if json is not None:
-        write_json(json, fetched)
+        say(f"{one['path']}{note}", wrap=False)
+    save_json(json, fetched)
 
 
 def _describe(dataset: "Dataset") -> dict[str, Any]:

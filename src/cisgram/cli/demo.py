@@ -3,9 +3,9 @@
 from importlib.resources import as_file, files
 from json import loads
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cisgram.cli.options import say
+from cisgram.cli.options import save_json, say
 
 if TYPE_CHECKING:
     from cisgram.explain.gene import GeneExplanation
@@ -31,20 +31,17 @@ def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> 
         workers: Number of genes fitted at once; all CPUs by default.
         json: File to write the numbers to as JSON.
     """
-    from rich.console import Console
-
     from cisgram.cli.explain import show_gene
     from cisgram.cli.personal import show_evaluation
-    from cisgram.core.artifact import is_artifact, write_json
+    from cisgram.core.artifact import is_artifact
     from cisgram.personal.cohort import import_cohort
     from cisgram.personal.evaluate import evaluate_fits
     from cisgram.personal.fit import fit_models
     from cisgram.personal.fit_config import MODELS, FitConfig
     from cisgram.report.html import build_report, write_gene_page
 
-    console = Console(soft_wrap=True, highlight=False)
     source = _source()
-    console.print(source)
+    say(source, wrap=False)
     cohort = out / "cohort"
     if not is_artifact(cohort, "cohort"):
         with as_file(_DEMO) as packaged:
@@ -59,8 +56,9 @@ def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> 
     fits = fit_models(cohort, runs, workers=workers)
     evaluation = evaluate_fits(fits)
     show_evaluation(evaluation)
-    console.print(
-        "\nNow a yeast gene from its DNA, on a chromosome that neither model was trained on:"
+    say(
+        "\nNow a yeast gene from its DNA, on a chromosome that neither model was trained on:",
+        wrap=False,
     )
     gene = _gene()
     write_gene_page(gene, out / "gene")
@@ -68,8 +66,7 @@ def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> 
     page = out / "report.html"
     build_report(fits, evaluation.as_dict(), page, title="cisgram demo", notes=(source,), gene=gene)
     say(f"Report: {page}")
-    if json is not None:
-        write_json(json, {"data": source, **evaluation.as_dict(), "gene": gene.plain()})
+    save_json(json, {"data": source, **evaluation.as_dict(), "gene": gene.plain()})
 
 
 def _gene() -> "GeneExplanation":
@@ -90,13 +87,9 @@ def _gene() -> "GeneExplanation":
     )
 
 
-def _facts() -> dict[str, Any]:
-    return loads((_DEMO / "manifest.json").read_text())
-
-
 def _source() -> str:
     """Say what the packaged data are."""
-    facts = _facts()
+    facts = loads((_DEMO / "manifest.json").read_text())
     return (
         f"This runs on a slice of Geuvadis that the package carries: {facts['n_people']} people, "
         f"{facts['n_genes']} genes and {facts['n_variants']:,} common SNVs of chromosome 22 "

@@ -27,11 +27,11 @@ app = App(name="explain", help="Show which bases a model's predictions depend on
 @app.command
 def ism(
     *,
-    asked: Annotated[ModelOptions, Parameter(name="*")],
-    place: Annotated[RegionOptions, Parameter(name="*")],
+    asked: ModelOptions,
+    place: RegionOptions,
     readout: str | None = None,
     out: Path,
-    drawing: Annotated[FigureOptions, Parameter(name="*")] = NO_FIGURE,
+    drawing: FigureOptions = NO_FIGURE,
 ) -> None:
     """Mutate every base of a region to every other (in-silico saturation mutagenesis).
 
@@ -62,12 +62,12 @@ def ism(
 @app.command
 def attribute(
     *,
-    asked: Annotated[ModelOptions, Parameter(name="*")],
-    place: Annotated[RegionOptions, Parameter(name="*")],
+    asked: ModelOptions,
+    place: RegionOptions,
     readout: str | None = None,
     steps: int | None = None,
     out: Path,
-    drawing: Annotated[FigureOptions, Parameter(name="*")] = NO_FIGURE,
+    drawing: FigureOptions = NO_FIGURE,
 ) -> None:
     """Attribute an output to the bases of a region by gradients times input, in one pass.
 
@@ -99,11 +99,11 @@ def attribute(
 @app.command
 def signal(
     *,
-    asked: Annotated[ModelOptions, Parameter(name="*")],
+    asked: ModelOptions,
     region: str | None = None,
     gene: str | None = None,
     out: Path | None = None,
-    drawing: Annotated[FigureOptions, Parameter(name="*")] = NO_FIGURE,
+    drawing: FigureOptions = NO_FIGURE,
 ) -> None:
     """Predict the signal along a region, or around a gene, and draw it over the genes there.
 
@@ -142,8 +142,8 @@ def signal(
 @app.command
 def insert(
     *,
-    asked: Annotated[ModelOptions, Parameter(name="*")],
-    chosen: Annotated[InsertOptions, Parameter(name="*")] = NO_MOTIFS,
+    asked: ModelOptions,
+    chosen: InsertOptions = NO_MOTIFS,
     output: str | None = None,
     out: Path,
     figure: Path | None = None,
@@ -222,7 +222,7 @@ def motifs(
 @app.command
 def logo(
     *,
-    asked: Annotated[ModelOptions, Parameter(name="*")],
+    asked: ModelOptions,
     region: str,
     table: Path | None = None,
     out: Path,
@@ -253,12 +253,12 @@ def logo(
 @app.command
 def report(
     *,
-    asked: Annotated[ModelOptions, Parameter(name="*")],
-    place: Annotated[RegionOptions, Parameter(name="*")],
+    asked: ModelOptions,
+    place: RegionOptions,
     language_model: str | None = None,
     sites: Path | None = None,
     scan: Path | None = None,
-    chosen: Annotated[InsertOptions, Parameter(name="*")] = NO_MOTIFS,
+    chosen: InsertOptions = NO_MOTIFS,
     out: Path,
 ) -> None:
     """Explain a gene in every way on one self-contained HTML page, with arrays and figures.

@@ -5,7 +5,7 @@ from typing import Any
 
 from cyclopts import App
 
-from cisgram.cli.options import Plugins, say
+from cisgram.cli.options import Plugins, save_json, say, show_table
 
 app = App(name="models", help="List and show models; convert published weights; join models.")
 _LISTED = ("name", "kind", "trained", "outputs", "n_parameters", "licence", "runs_here")
@@ -19,28 +19,23 @@ def list_models(*, json: Path | None = None) -> None:
         json: File to write the list to as JSON: name, kind, trained, outputs, n_parameters,
             licence and runs_here of each.
     """
-    from rich.console import Console
-    from rich.table import Table
-
-    from cisgram.core.artifact import write_json
     from cisgram.models.hub import describe, packaged_models
     from cisgram.models.registry import architectures
 
     described = [describe(name) for name in (*architectures(), *packaged_models())]
-    if json is not None:
-        write_json(json, [{name: facts[name] for name in _LISTED} for facts in described])
-    table = Table(box=None, pad_edge=False)
-    for name in ("model", "trained", "parameters", "predicts", "what it is"):
-        table.add_column(name, justify="right" if name == "parameters" else "left")
-    for facts in described:
-        table.add_row(
+    save_json(json, [{name: facts[name] for name in _LISTED} for facts in described])
+    rows = [
+        (
             facts["name"],
             "yes" if facts["trained"] else "no",
             f"{facts['n_parameters']:,}",
             facts["outputs"],
             facts["description"],
         )
-    Console().print(table)
+        for facts in described
+    ]
+    names = ("model", "trained", "parameters", "predicts", "what it is")
+    show_table(names, rows, numbers=("parameters",))
 
 
 @app.command
@@ -53,18 +48,13 @@ def show(model: str, /, *, plugins: Plugins = (), json: Path | None = None) -> N
             Several --plugins may be given.
         json: File to write the facts to as JSON.
     """
-    from rich.console import Console
-
-    from cisgram.core.artifact import write_json
     from cisgram.core.plugins import import_plugins
     from cisgram.models.hub import describe
 
     import_plugins(plugins)
     facts = describe(model)
-    if json is not None:
-        write_json(json, facts)
-    for line in _lines(facts):
-        Console(soft_wrap=True).print(line, highlight=False, markup=False)
+    save_json(json, facts)
+    say(*_lines(facts), wrap=False)
 
 
 @app.command

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from cisgram.core.checks import ConfigError, check_suffix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container, Iterable, Sequence
 
+    import polars as pl
     from matplotlib.figure import Figure
 
     from cisgram.explain.gene import Insertion
@@ -25,6 +26,7 @@ ALL, _FEW_GENES = "all", 20
 _FIGURES = (".png", ".pdf", ".svg")
 
 
+@Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
     """The model, and the genome that it is asked about."""
@@ -55,6 +57,7 @@ class ModelOptions:
         )
 
 
+@Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class RegionOptions:
     """The region, and what is read of the model."""
@@ -69,6 +72,7 @@ class RegionOptions:
     """Gene target or track that is explained; by default the model's first gene target."""
 
 
+@Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class FigureOptions:
     """Whether a figure is drawn, and the known sites in it."""
@@ -98,6 +102,7 @@ class FigureOptions:
             save_figure(draw(), self.figure)
 
 
+@Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class CacheOptions:
     """Where features are kept from one command to the next."""
@@ -123,31 +128,53 @@ def read_genes(genes: str, session: "Session") -> "list[str] | None":
     return None if genes == ALL else session.genes.read_names(genes)
 
 
-def say(text: str) -> None:
-    """Print a sentence, wrapped to the terminal."""
+def say(*texts: str, wrap: bool = True) -> None:
+    """Print sentences, wrapped to the terminal or a line each."""
     from rich.console import Console
 
-    Console().print(text, highlight=False, markup=False)
+    for text in texts:
+        Console(soft_wrap=not wrap).print(text, highlight=False, markup=False)
+
+
+def save_json(path: Path | None, content: "Any") -> None:
+    """Write a result as JSON where a file is named."""
+    from cisgram.core.artifact import write_json
+
+    if path is not None:
+        write_json(path, content)
+
+
+def show_table(
+    names: "Sequence[str]", rows: "Iterable[Sequence[str]]", *, numbers: "Container[str]" = ()
+) -> None:
+    """Print a table; columns of numbers are set to the right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, justify="right" if name in numbers else "left")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table, highlight=False, markup=False)
+
+
+def numeric_columns(table: "pl.DataFrame") -> set[str]:
+    """Return the names of a table's columns of numbers."""
+    return {name for name, dtype in table.schema.items() if dtype.is_numeric()}
 
 
 def show_section(section: "Section", where: str = "") -> None:
     """Print the sentence of an explanation, and its table."""
-    from rich.console import Console
-    from rich.table import Table
-
     from cisgram.core.results import cells_of
 
     if section.table is not None and section.table.height:
-        table = Table(box=None, pad_edge=False)
-        numeric = {name: dtype.is_numeric() for name, dtype in section.table.schema.items()}
-        for name, right in numeric.items():
-            table.add_column(name.replace("_", " "), justify="right" if right else "left")
-        for row in cells_of(section.table):
-            table.add_row(*row)
-        Console().print(table, highlight=False, markup=False)
+        table = section.table.rename(lambda name: name.replace("_", " "))
+        show_table(table.columns, cells_of(section.table), numbers=numeric_columns(table))
     say(f"{section.sentence} {where}".strip())
 
 
+@Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class InsertOptions:
     """Motifs that are inserted, where and how often."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from cisgram.cli.options import save_json, say
 from cisgram.personal.fit_config import CROSS_POPULATION, FitConfig
 
 if TYPE_CHECKING:
@@ -49,14 +50,12 @@ def fit(
         workers: Genes fitted at once; all CPUs when left out.
         json: Also write a row a gene to this file.
     """
-    from cisgram.core.artifact import write_json
     from cisgram.personal.cohort import Cohort
     from cisgram.personal.fit import fit_cohort
 
     chosen = None if genes is None else _named(genes, Cohort.open(cohort).genes, cohort)
     result = fit_cohort(cohort, config, out, genes=chosen, executor=executor, workers=workers)
-    if json is not None:
-        write_json(json, {"task": result.task, "genes": result.genes.to_dicts()})
+    save_json(json, {"task": result.task, "genes": result.genes.to_dicts()})
     _show_fit(result)
 
 
@@ -82,7 +81,6 @@ def evaluate(
         workers: Genes fitted at once; all CPUs when left out.
         json: Also write the table to this file.
     """
-    from cisgram.core.artifact import write_json
     from cisgram.core.checks import ConfigError
     from cisgram.personal.evaluate import evaluate_across, evaluate_fits
     from cisgram.personal.fit import Fit
@@ -93,15 +91,9 @@ def evaluate(
     if train_populations is None or test_populations is None:
         result = evaluate_fits(opened)
     else:
-        result = evaluate_across(
-            opened,
-            train=[train_populations],
-            test=[test_populations],
-            executor=executor,
-            workers=workers,
-        )
-    if json is not None:
-        write_json(json, result.as_dict())
+        populations = {"train": [train_populations], "test": [test_populations]}
+        result = evaluate_across(opened, **populations, executor=executor, workers=workers)
+    save_json(json, result.as_dict())
     show_evaluation(result)
 
 
@@ -137,11 +129,12 @@ def predict(
     account = prediction.write(out)
     used, total = (int(prediction.account[name].sum()) for name in ("n_used", "n_model"))
     scale = "residual z-scores" if prediction.centred else "raw sums of weight x dosage"
-    _say(
+    say(
         *prediction.notes,
         f"{len(prediction.genes):,} genes x {len(prediction.people):,} people are in {out}, "
         f"as {scale}",
         f"{used:,} of {total:,} model SNPs were used; {account} says which and why not.",
+        wrap=False,
     )
 
 
@@ -169,9 +162,10 @@ def export(
     done = export_predictdb(
         opened, opened.open_cohort(), out, accepted_only=not all_genes, build=build
     )
-    _say(
+    say(
         f"{done.n_genes:,} models with {done.n_weights:,} weights are in {done.database}",
         f"Covariances are in {done.covariances}",
+        wrap=False,
     )
 
 
@@ -200,11 +194,12 @@ def drivers(
     chosen = None if genes is None else _named(genes, opened.genes, fit)
     found = find_drivers(opened, opened.open_cohort(), genes=chosen, direction=direction)
     found.write(out)
-    _say(
+    say(
         f"{len(found.snps):,} drivers of {len(found.genes):,} genes are in {out}",
         f"Their sign agrees with the eQTL slope in {found.agreement.value:.1%} "
         f"({found.agreement.low:.1%} to {found.agreement.high:.1%}); always guessing the commoner "
         f"sign would reach {found.majority:.1%}.",
+        wrap=False,
     )
 
 
@@ -247,7 +242,7 @@ def associate(
         build=build,
     )
     found.write(out)
-    _say(*found.notes, f"{len(found.genes):,} genes are in {out}")
+    say(*found.notes, f"{len(found.genes):,} genes are in {out}", wrap=False)
 
 
 def _named(genes: str, table: "pl.DataFrame", where: Path) -> list[str]:
@@ -269,14 +264,6 @@ def _read_models(path: Path, *, accepted_only: bool) -> "WeightSet":
     return WeightSet.read(path)
 
 
-def _say(*sentences: str) -> None:
-    from rich.console import Console
-
-    console = Console(soft_wrap=True, highlight=False, markup=False)
-    for sentence in sentences:
-        console.print(sentence)
-
-
 def show_evaluation(evaluation: "Evaluation") -> None:
     """Print the table of models."""
     from rich.box import SIMPLE_HEAD
@@ -284,12 +271,8 @@ def show_evaluation(evaluation: "Evaluation") -> None:
     from rich.table import Table
 
     first = evaluation.models[0]
-    table = Table(
-        title=f"Task: {first.task} ({first.n_genes:,} genes, {first.n_people:,} people held out)",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-    )
+    title = f"Task: {first.task} ({first.n_genes:,} genes, {first.n_people:,} people held out)"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("model", "mean r", "95% interval", "median r", "mean R2", "r < 0", "accepted"):
         table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
     for row in evaluation.models:
@@ -302,20 +285,17 @@ def show_evaluation(evaluation: "Evaluation") -> None:
             f"{row.share_negative:.0%}",
             f"{row.n_accepted:,}",
         )
-    console = Console()
-    console.print(table)
+    Console().print(table)
     if first.task.startswith(CROSS_POPULATION) and first.mean_r2 < 0:
-        console.print(
+        say(
             "R2 below 0 beside a positive r is a shifted level: covariates were regressed out "
-            "with coefficients of other populations.",
-            highlight=False,
+            "with coefficients of other populations."
         )
     for difference in evaluation.differences:
-        console.print(
+        say(
             f"{difference.model} - {difference.baseline}: {difference.mean_difference:+.3f} "
             f"({difference.ci95[0]:+.3f} to {difference.ci95[1]:+.3f}), "
-            f"better in {difference.share_better:.0%} of genes",
-            highlight=False,
+            f"better in {difference.share_better:.0%} of genes"
         )
 
 
@@ -323,17 +303,19 @@ def _show_fit(result: "Fit") -> None:
     from cisgram.personal.evaluate import summarize
 
     if result.genes["pearson"].is_null().all():
-        _say(
+        say(
             f"{result.config.model}, {result.task}: none of the {len(result.genes):,} genes could "
             "be scored; they need SNPs in the cis window and expression that varies in every fold.",
             f"What was fitted is in {result.path}",
+            wrap=False,
         )
         return
     summary = summarize(result)
-    _say(
+    say(
         f"{summary.model}, {summary.task}: mean r {summary.mean_pearson:.3f} "
         f"({summary.ci95[0]:.3f} to {summary.ci95[1]:.3f}) over {summary.n_genes:,} genes in "
         f"{summary.n_people:,} people held out; {summary.n_accepted:,} models accepted, "
         f"{summary.n_unscored:,} genes not scored.",
         f"Models, held-out predictions and accuracy are in {result.path}",
+        wrap=False,
     )

@@ -1,9 +1,7 @@
 """`cisgram predict` and `cisgram embed`: what models say of genes, regions and sequences."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Literal
 
 from cisgram.cli.options import NO_CACHE, CacheOptions, ModelOptions, read_genes, say
 from cisgram.core.checks import ConfigError
@@ -15,14 +13,14 @@ if TYPE_CHECKING:
 
 def predict(
     *,
-    asked: Annotated[ModelOptions, Parameter(name="*")],
+    asked: ModelOptions,
     genes: str | None = None,
     bed: Path | None = None,
     fasta: Path | None = None,
     readout: str | None = None,
     out: Path,
     out_bigwig: Path | None = None,
-    cache: Annotated[CacheOptions, Parameter(name="*")] = NO_CACHE,
+    cache: CacheOptions = NO_CACHE,
 ) -> None:
     """Predict genes, regions or sequences; both strands are read and averaged.
 
@@ -70,7 +68,7 @@ def predict(
 
 def embed(
     *,
-    asked: Annotated[ModelOptions, Parameter(name="*")],
+    asked: ModelOptions,
     bed: Path | None = None,
     fasta: Path | None = None,
     layer: str | None = None,

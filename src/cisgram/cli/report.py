@@ -5,6 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from cisgram.cli.options import say
+
 
 def report(
     *fits: Path,
@@ -24,13 +26,11 @@ def report(
         title: What the page is about.
         note: A sentence to show under the answer; may be given more than once.
     """
-    from rich.console import Console
-
     from cisgram.personal.fit import Fit
     from cisgram.report.data import read_evaluations
     from cisgram.report.html import build_report
 
     opened = [Fit.open(path) for path in fits]
     build_report(opened, read_evaluations(evaluation), out, title=title, notes=note)
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(f"The report is {out} ({out.stat().st_size / 1e6:.1f} MB); open it in a browser.")
+    size = out.stat().st_size / 1e6
+    say(f"The report is {out} ({size:.1f} MB); open it in a browser.", wrap=False)

@@ -1,9 +1,9 @@
 """`cisgram variants`: effects of variants."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from cisgram.cli.options import NO_CACHE, CacheOptions, ModelOptions, read_genes, say
 
@@ -16,13 +16,13 @@ app = App(name="variants", help="Score variants by what a model predicts of both
 @app.command
 def score(
     *,
-    asked: Annotated[ModelOptions, Parameter(name="*")],
+    asked: ModelOptions,
     vcf: Path,
     readout: str | None = None,
     genes: str = "all",
     reach: int = 1_000,
     out: Path,
-    cache: Annotated[CacheOptions, Parameter(name="*")] = NO_CACHE,
+    cache: CacheOptions = NO_CACHE,
 ) -> None:
     """Score the alternate alleles of a VCF, each against the reference allele.
 

@@ -30,7 +30,18 @@ from cisgram.core.checks import CisgramError, DataError
 MANIFEST = "manifest.json"
 _CUT_SHORT = -1
 """In place of a number: numpy says that the system took less than it was given, not why."""
-_CHUNK = 1 << 20
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space and run it again",
+    errno.EDQUOT: "the disk quota is used up; free some space and run it again",
+    errno.EROFS: "the disk is read-only; choose another place",
+    errno.EACCES: "permission is denied; choose another place",
+    errno.ENOTDIR: "a part of the path is a file; choose another place",
+    errno.EEXIST: "a part of the path is a file; choose another place",
+    errno.EISDIR: "it is a directory; name a file",
+    errno.EFBIG: "the file may not grow (ulimit -f); raise the limit and run it again",
+    _CUT_SHORT: "the disk is full or the file may not grow (ulimit -f); "
+    "free some space and run it again",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +51,7 @@ class Manifest:
     kind: str
     """What the directory holds: `cohort`, `fit`, `reference` ..."""
     version: int
-    """Format version of that kind."""
     cisgram: str
-    """Version of the package that wrote it."""
     metadata: dict[str, Any]
     """Settings, sources and counts, as the writer gave them."""
     files: dict[str, dict[str, Any]]
@@ -51,11 +60,8 @@ class Manifest:
 
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager
@@ -205,27 +211,15 @@ def disk_errors(path: Path) -> Generator[None]:
 
     Of places inside each other, the outermost is named: it is the one that was asked for.
     """
-    reasons = {
-        errno.ENOSPC: "the disk is full; free some space and run it again",
-        errno.EDQUOT: "the disk quota is used up; free some space and run it again",
-        errno.EROFS: "the disk is read-only; choose another place",
-        errno.EACCES: "permission is denied; choose another place",
-        errno.ENOTDIR: "a part of the path is a file; choose another place",
-        errno.EEXIST: "a part of the path is a file; choose another place",
-        errno.EISDIR: "it is a directory; name a file",
-        errno.EFBIG: "the file may not grow (ulimit -f); raise the limit and run it again",
-        _CUT_SHORT: "the disk is full or the file may not grow (ulimit -f); "
-        "free some space and run it again",
-    }
     try:
         yield
     except _DiskError as error:
         raise _DiskError(path, error.args[1]) from error
     except Exception as error:
         code = _system_code(error)
-        if code not in reasons or not _concerns(error, path):
+        if code not in _REASONS or not _concerns(error, path):
             raise
-        raise _DiskError(path, reasons[code]) from error
+        raise _DiskError(path, _REASONS[code]) from error
 
 
 def _system_code(error: Exception) -> int | None:

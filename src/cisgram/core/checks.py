@@ -80,6 +80,31 @@ def check_range(
     return value
 
 
+def check_fields(
+    config: object, *names: str, low: float = float("-inf"), high: float = float("inf")
+) -> None:
+    """Check numbers of a dataclass as `check_range` does; each of a tuple, and none of None.
+
+    Raises:
+        ConfigError: one is outside, with the field's name.
+    """
+    for name in names:
+        held = getattr(config, name)
+        for value in held if isinstance(held, tuple) else () if held is None else (held,):
+            check_range(value, name, low=low, high=high)
+
+
+def check_odd(config: object, *names: str) -> None:
+    """Check that numbers of a dataclass are odd.
+
+    Raises:
+        ConfigError: one is even, with the field's name.
+    """
+    for name in names:
+        if getattr(config, name) % 2 == 0:
+            raise ConfigError(f"{name} must be odd; got {getattr(config, name)}.")
+
+
 def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 

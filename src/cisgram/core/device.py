@@ -21,7 +21,7 @@ def evaluating(model: nn.Module, *, gradients: bool = False) -> Generator[torch.
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:
-        with torch.set_grad_enabled(gradients):
+        with torch.inference_mode(mode=False), torch.set_grad_enabled(gradients):
             yield device_of(model)
     finally:
         for module in training:

@@ -20,8 +20,6 @@ from cisgram.core.checks import CisgramError, check_choice, check_range
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Initializer = tuple[Callable[..., object], tuple[Any, ...]]
-"""A function and its arguments, called once in every worker before its first item."""
 
 EXECUTORS = ("serial", "processes", "ray")
 MAX_DEATHS = 3
@@ -48,7 +46,6 @@ def map_work(
     *,
     executor: str = "processes",
     workers: int | None = None,
-    initializer: Initializer | None = None,
 ) -> Iterator[tuple[int, Result]]:
     """Yield `(index, function(items[index]))` as each is finished, in any order.
 
@@ -62,40 +59,34 @@ def map_work(
         executor: `serial` (this process), `processes` (spawned on this machine, one BLAS
             and numba thread each) or `ray` (the running cluster, or one of this machine).
         workers: How many at once; all CPUs when None.
-        initializer: Run in every worker before its first item.
 
     Raises:
-        ConfigError: an unknown executor, no worker, or Ray is not installed.
         CisgramError: an item lost its worker three times, or no worker could start.
 
-    Examples:
-        >>> dict(map_work(abs, [-1, 2, -3], executor="serial"))
-        {0: 1, 1: 2, 2: 3}
+    >>> dict(map_work(abs, [-1, 2, -3], executor="serial"))
+    {0: 1, 1: 2, 2: 3}
     """
     check_choice(executor, EXECUTORS, "executor")
     if workers is not None:
         check_range(workers, "workers", low=1)
     if executor == "serial":
-        return _map_serial(function, items, initializer)
+        return ((index, function(items[index])) for index in range(len(items)))
     if executor == "ray":
         from cisgram.core.ray_executor import map_ray
 
-        return map_ray(function, items, workers=workers, initializer=initializer)
-    return _map_processes(function, items, workers=workers or count_cpus(), initializer=initializer)
+        return map_ray(function, items, workers=workers)
+    return _map_processes(function, items, workers or count_cpus())
 
 
 def count_cpus() -> int:
     """Return the number of CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Schedule:
     """Which item comes next, and how many workers each has lost."""
 
     def __init__(self, n_items: int) -> None:
-        """Start with every item to do."""
         self._fresh = iter(range(n_items))
         self._again: list[int] = []
         self._deaths: dict[int, int] = {}
@@ -117,15 +108,6 @@ class Schedule:
                 "give it more memory or fewer workers at once."
             )
         self._again.append(index)
-
-
-def _map_serial(
-    function: Callable[[Item], Result], items: Sequence[Item], initializer: Initializer | None
-) -> Iterator[tuple[int, Result]]:
-    if initializer:
-        initializer[0](*initializer[1])
-    for index in range(len(items)):
-        yield index, function(items[index])
 
 
 @dataclass
@@ -153,17 +135,13 @@ class _Worker:
 
 
 def _map_processes(
-    function: Callable[[Item], Result],
-    items: Sequence[Item],
-    *,
-    workers: int,
-    initializer: Initializer | None,
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int
 ) -> Iterator[tuple[int, Result]]:
     schedule, crew, left, failed_starts = Schedule(len(items)), list[_Worker](), len(items), 0
     try:
         while left:
             while len(crew) < min(workers, left):
-                crew.append(_start(function, initializer))
+                crew.append(_start(function))
             for worker in crew:
                 if worker.ready and worker.index is None:  # another's item may have come back
                     worker.give(schedule.next(), items)
@@ -188,10 +166,10 @@ def _map_processes(
         _dismiss(crew)
 
 
-def _start(function: Callable[[Any], Any], initializer: Initializer | None) -> _Worker:
+def _start(function: Callable[[Any], Any]) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, function, initializer), daemon=True)
+    process = context.Process(target=_work, args=(theirs, function), daemon=True)
     try:
         with environment(ONE_THREAD):
             process.start()
@@ -226,17 +204,10 @@ def _dismiss(crew: list[_Worker]) -> None:
             worker.process.join()
 
 
-def _work(
-    pipe: Connection, function: Callable[[Any], Any], initializer: Initializer | None
-) -> None:
+def _work(pipe: Connection, function: Callable[[Any], Any]) -> None:
     """Serve items in a worker until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides, and ends us
-    try:
-        if initializer:
-            initializer[0](*initializer[1])
-        reply = pickle.dumps(("ready", None))
-    except Exception as error:
-        reply = _failure(error)
+    reply = pickle.dumps(("ready", None))
     with suppress(EOFError, OSError):  # the caller has gone
         while True:
             pipe.send_bytes(reply)

@@ -15,6 +15,13 @@ from scipy.special import chdtrc, erfc
 
 from cisgram.core.checks import ConfigError, DataError, check_choice, check_range
 
+Sides = Float[np.ndarray, "... people"]
+"""What is compared: a row a gene, NaN where there is no value."""
+Rows = Float64[np.ndarray, "... people"]
+Used = Bool[np.ndarray, "... people"]
+PerRow = Float64[np.ndarray, "..."]
+"""A number for each row."""
+
 Statistic = Literal["mean", "median"]
 
 _ROUNDING = 1e-12  # a spread this small beside the values themselves is arithmetic noise
@@ -29,27 +36,21 @@ class Estimate(NamedTuple):
     high: float
 
 
-def pearson(
-    predicted: Float[np.ndarray, "... people"], measured: Float[np.ndarray, "... people"]
-) -> Float64[np.ndarray, "..."]:
+def pearson(predicted: Sides, measured: Sides) -> PerRow:
     """Return the Pearson correlation of each row.
 
     A constant prediction tells people apart no better than chance and gets 0; constant
     measurements, or fewer than two people with both values, give NaN.
 
-    Examples:
-        >>> import numpy as np
-        >>> pearson(np.array([[1.0, 2.0, 4.0], [5.0, 5.0, 5.0]]), np.array([1.0, 2.0, 4.0]))
-        array([1., 0.])
+    >>> pearson(np.array([[1.0, 2.0, 4.0], [5.0, 5.0, 5.0]]), np.array([1.0, 2.0, 4.0]))
+    array([1., 0.])
     """
     predicted, measured, used = _pairs(predicted, measured)
     r = _correlation(predicted, measured, used)
     return _where_defined(r, predicted, measured, used=used)
 
 
-def spearman(
-    predicted: Float[np.ndarray, "... people"], measured: Float[np.ndarray, "... people"]
-) -> Float64[np.ndarray, "..."]:
+def spearman(predicted: Sides, measured: Sides) -> PerRow:
     """Return the Spearman correlation of each row, ties sharing their mean rank.
 
     Constant rows are treated as in `pearson`.
@@ -59,9 +60,7 @@ def spearman(
     return _where_defined(r, predicted, measured, used=used)
 
 
-def r2(
-    predicted: Float[np.ndarray, "... people"], measured: Float[np.ndarray, "... people"]
-) -> Float64[np.ndarray, "..."]:
+def r2(predicted: Sides, measured: Sides) -> PerRow:
     """Return 1 - RSS / TSS of each row: the share of variance explained, at most 1.
 
     It is negative where the prediction is worse than the row's mean, and is not the square
@@ -74,9 +73,7 @@ def r2(
     return np.where(_constant(measured, used), np.nan, share)
 
 
-def fisher_z(
-    r: Float[np.ndarray, "..."] | float, n: Int[np.ndarray, "..."] | int
-) -> Float64[np.ndarray, "..."]:
+def fisher_z(r: Float[np.ndarray, "..."] | float, n: Int[np.ndarray, "..."] | int) -> PerRow:
     """Return the z-score of correlations over `n` people, atanh(r) sqrt(n - 3).
 
     Standard normal where nothing is correlated (Fisher 1921). NaN for three people or
@@ -87,7 +84,7 @@ def fisher_z(
     return np.asarray(np.arctanh(bounded) * np.sqrt(np.where(people > 3, people - 3, np.nan)))
 
 
-def stouffer(z: Float[np.ndarray, "... folds"]) -> Float64[np.ndarray, "..."]:
+def stouffer(z: Float[np.ndarray, "... folds"]) -> PerRow:
     """Combine the z-scores of each row, sum(z) / sqrt(folds), over those that are not NaN.
 
     Standard normal when each is and they are independent (Stouffer et al. 1949).
@@ -97,12 +94,12 @@ def stouffer(z: Float[np.ndarray, "... folds"]) -> Float64[np.ndarray, "..."]:
     return _ratio(total, np.sqrt(used.sum(axis=-1, keepdims=True)))[..., 0]
 
 
-def two_sided_p(z: Float[np.ndarray, "..."] | float) -> Float64[np.ndarray, "..."]:
+def two_sided_p(z: Float[np.ndarray, "..."] | float) -> PerRow:
     """Return the probability that a standard normal is at least as far from 0 as `z`."""
     return np.asarray(erfc(np.abs(np.asarray(z, dtype=np.float64)) / math.sqrt(2)))
 
 
-def fisher_combined_p(p: Float[np.ndarray, "... folds"]) -> Float64[np.ndarray, "..."]:
+def fisher_combined_p(p: Float[np.ndarray, "... folds"]) -> PerRow:
     """Combine the p-values of each row by Fisher's method, over those that are not NaN.
 
     -2 sum(log p) is chi-squared with two degrees of freedom a fold (Fisher 1925).
@@ -124,15 +121,9 @@ def bootstrap_ci(
 ) -> Estimate:
     """Return a mean or median and its percentile bootstrap interval (Efron 1979).
 
-    Args:
-        values: Resampled with replacement; NaN are left out.
-        seed: Of the resampling.
-        statistic: `mean` or `median`.
-        n: Resamples.
-        level: Probability the interval covers, between 0 and 1.
+    NaN are left out of the `n` resamples. `level` is the probability that the interval covers.
 
     Raises:
-        ConfigError: an option outside its range.
         DataError: no value is left.
     """
     kept = np.asarray(values, dtype=np.float64)
@@ -179,13 +170,7 @@ def binomial_ci(successes: int, n: int, *, level: float = 0.95) -> Estimate:
     return Estimate(share, max(0.0, centre - half), min(1.0, centre + half))
 
 
-def _pairs(
-    predicted: Float[np.ndarray, "... people"], measured: Float[np.ndarray, "... people"]
-) -> tuple[
-    Float64[np.ndarray, "... people"],
-    Float64[np.ndarray, "... people"],
-    Bool[np.ndarray, "... people"],
-]:
+def _pairs(predicted: Sides, measured: Sides) -> tuple[Rows, Rows, Used]:
     """Broadcast both sides to float64, with 0 where either is NaN, and say where both are not."""
     if predicted.shape[-1:] != measured.shape[-1:]:
         raise DataError(
@@ -198,48 +183,32 @@ def _pairs(
     return np.where(used, predicted, zero), np.where(used, measured, zero), used
 
 
-def _correlation(
-    predicted: Float64[np.ndarray, "... people"],
-    measured: Float64[np.ndarray, "... people"],
-    used: Bool[np.ndarray, "... people"],
-) -> Float64[np.ndarray, "..."]:
+def _correlation(predicted: Rows, measured: Rows, used: Used) -> PerRow:
     a, b = _scaled(_deviations(predicted, used)), _scaled(_deviations(measured, used))
     return np.clip(_ratio(_dot(a, b), np.sqrt(_dot(a, a) * _dot(b, b))), -1.0, 1.0)
 
 
-def _dot(
-    a: Float64[np.ndarray, "... people"], b: Float64[np.ndarray, "... people"]
-) -> Float64[np.ndarray, "..."]:
+def _dot(a: Rows, b: Rows) -> PerRow:
     return np.asarray(np.einsum("...p,...p->...", a, b))
 
 
-def _where_defined(
-    r: Float64[np.ndarray, "..."],
-    predicted: Float64[np.ndarray, "... people"],
-    measured: Float64[np.ndarray, "... people"],
-    *,
-    used: Bool[np.ndarray, "... people"],
-) -> Float64[np.ndarray, "..."]:
+def _where_defined(r: PerRow, predicted: Rows, measured: Rows, *, used: Used) -> PerRow:
     r = np.where(_constant(predicted, used), 0.0, r)
     return np.where(_constant(measured, used), np.nan, r)
 
 
-def _deviations(
-    values: Float64[np.ndarray, "... people"], used: Bool[np.ndarray, "... people"]
-) -> Float64[np.ndarray, "... people"]:
+def _deviations(values: Rows, used: Used) -> Rows:
     mean = _ratio(values.sum(axis=-1, keepdims=True), used.sum(axis=-1, keepdims=True))
     return np.where(used, values - mean, 0.0)
 
 
-def _scaled(deviations: Float64[np.ndarray, "... people"]) -> Float64[np.ndarray, "... people"]:
+def _scaled(deviations: Rows) -> Rows:
     """Divide rows by their largest value, so that squares neither overflow nor vanish."""
     largest = np.abs(deviations).max(axis=-1, initial=0.0, keepdims=True)
     return deviations / np.where(largest == 0, 1.0, largest)
 
 
-def _constant(
-    values: Float64[np.ndarray, "... people"], used: Bool[np.ndarray, "... people"]
-) -> Bool[np.ndarray, "..."]:
+def _constant(values: Rows, used: Used) -> Bool[np.ndarray, "..."]:
     """Say which rows have one value only, up to rounding, or fewer than two values."""
     highest = np.where(used, values, -np.inf).max(axis=-1, initial=-np.inf)
     lowest = np.where(used, values, np.inf).min(axis=-1, initial=np.inf)
@@ -247,35 +216,20 @@ def _constant(
     return np.asarray(~(highest - lowest > _ROUNDING * magnitude))
 
 
-def _ranks(
-    values: Float64[np.ndarray, "... people"], used: Bool[np.ndarray, "... people"]
-) -> Float64[np.ndarray, "... people"]:
+def _ranks(values: Rows, used: Used) -> Rows:
     """Rank each row from 1; ties share their mean rank, values not used rank last."""
-    rows = np.where(used, values, np.inf)
-    rows = rows.reshape(math.prod(values.shape[:-1]), values.shape[-1])
-    order = np.argsort(rows, axis=-1)
-    ordered = np.take_along_axis(rows, order, axis=-1)
-    first = np.ones(rows.shape, dtype=bool)  # of each run of ties; every row starts one
-    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    starts = np.flatnonzero(first)
-    lengths = np.diff(np.append(starts, first.size))
-    mean = np.repeat(starts % max(1, rows.shape[-1]) + (lengths + 1) / 2, lengths)
-    ranks = np.empty(rows.shape)
-    np.put_along_axis(ranks, order, mean.reshape(rows.shape), axis=-1)
-    return np.where(used, ranks.reshape(values.shape), 0.0)
+    from scipy.stats import rankdata  # takes a third of a second to import
+
+    return np.where(used, rankdata(np.where(used, values, np.inf), axis=-1), 0.0)
 
 
-def _ratio(
-    numerator: Float64[np.ndarray, "..."], denominator: Shaped[np.ndarray, "..."]
-) -> Float64[np.ndarray, "..."]:
+def _ratio(numerator: PerRow, denominator: Shaped[np.ndarray, "..."]) -> PerRow:
     """Divide; NaN where the denominator is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(denominator == 0, np.nan, numerator / denominator)
 
 
-def _summary(
-    statistic: str,
-) -> Callable[[Float64[np.ndarray, "... genes"]], Float64[np.ndarray, "..."]]:
+def _summary(statistic: str) -> Callable[[Float64[np.ndarray, "... genes"]], PerRow]:
     check_choice(statistic, ("mean", "median"), "statistic")
     reduce = np.mean if statistic == "mean" else np.median
     return lambda values: np.asarray(reduce(values, axis=-1), dtype=np.float64)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from cisgram.core.checks import ConfigError, missing_extra
-from cisgram.core.executor import ONE_THREAD, Initializer, Schedule, environment
+from cisgram.core.executor import ONE_THREAD, Schedule, environment
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -20,11 +20,7 @@ _served: dict[str, Callable[[Any], Any]] = {}  # in a worker: the function of th
 
 
 def map_ray(
-    function: Callable[[Item], Result],
-    items: Sequence[Item],
-    *,
-    workers: int | None,
-    initializer: Initializer | None,
+    function: Callable[[Item], Result], items: Sequence[Item], *, workers: int | None
 ) -> Iterator[tuple[int, Result]]:
     """Yield `(index, function(items[index]))` as each is finished on the cluster.
 
@@ -40,22 +36,20 @@ def map_ray(
             ray: Any = importlib.import_module("ray")
         except ImportError:
             missing_extra("ray", "ray")
-    return _map(ray, function, items, workers=workers, initializer=initializer)
+    return _map(ray, function, items, workers)
 
 
 def _map(
     ray: Any,
     function: Callable[[Item], Result],
     items: Sequence[Item],
-    *,
     workers: int | None,
-    initializer: Initializer | None,
 ) -> Iterator[tuple[int, Result]]:
     schedule, flying = Schedule(len(items)), dict[Any, int]()
     with _cluster(ray, workers):
         # Ray retries silently and for out-of-memory without end; `schedule` counts instead.
         task = ray.remote(max_retries=0, runtime_env={"env_vars": ONE_THREAD})(_run)
-        call, job = uuid4().hex, ray.put((function, initializer))
+        call, job = uuid4().hex, ray.put(function)
         most = workers or _WAITING * max(1, int(ray.cluster_resources().get("CPU", 1)))
         try:
             while True:
@@ -79,13 +73,10 @@ def _map(
 
 
 def _run(call: str, job: list[Any], item: Any) -> Any:
-    """Run one item in a worker, which fetches and initializes the function for its first."""
+    """Run one item in a worker, which fetches the function for its first."""
     if call not in _served:
-        function, initializer = importlib.import_module("ray").get(job[0])
-        if initializer:
-            initializer[0](*initializer[1])
         _served.clear()
-        _served[call] = function
+        _served[call] = importlib.import_module("ray").get(job[0])
     return _served[call](item)
 
 

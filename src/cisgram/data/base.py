@@ -43,11 +43,9 @@ class DataSet(ABC):
     """Examples of training and validation, and what a network's output for them means."""
 
     config: Any
-    """What it was made of."""
     outputs: Outputs
     """Columns that a network needs to predict it, with their scale."""
     n_train: int
-    """Training examples."""
 
     @abstractmethod
     def train_batch(self, examples: Int[np.ndarray, "batch"], rng: np.random.Generator) -> Any:
@@ -91,7 +89,6 @@ class DataKind(NamedTuple):
     build: Callable[..., DataSet]
     """`build(config, out, *, geometry, directory)` makes a directory."""
     open: Callable[[Path], DataSet]
-    """Opens what `build` made."""
 
 
 _REGISTERED: dict[str, DataKind] = {}

@@ -29,11 +29,8 @@ class CorpusBatch(NamedTuple):
     tokens: UInt8[np.ndarray, "batch length"]
     """A C G T N as 0 to 4."""
     exon: Bool[np.ndarray, "batch length"]
-    """Which bases lie in exons."""
     repeat: Bool[np.ndarray, "batch length"]
-    """Which bases lie in repeats."""
     species: Int64[np.ndarray, "batch"]
-    """Number of the genome."""
 
 
 class Corpus(WindowSet):
@@ -50,7 +47,6 @@ class Corpus(WindowSet):
         self.account = account
         """A row a genome: windows that each filter took, windows left, and their cover."""
         self.genomes = tuple(genome.name for genome in config.genomes)
-        """Names of the genomes, in the order of their numbers."""
         self.references = [Reference.open(sequence_path(path, name)) for name in self.genomes]
         self.marks = [
             Marks(marks_path(path, name), reference)

@@ -43,15 +43,12 @@ class UnreachableError(DataError):
 def download(url: str, path: Path, checksum: str | None) -> None:
     """Fetch `url` as `path`; what an earlier try left in `path`.part is continued.
 
-    Args:
-        url: HTTP or HTTPS.
-        path: Destination; appears only when the file is whole and its checksum right.
-        checksum: `md5:...` or `sha256:...`; None accepts whatever arrives.
+    The file appears only when it is whole and has the checksum, `md5:...` or `sha256:...`; None
+    accepts whatever arrives.
 
     Raises:
         UnreachableError: no network, no such file, or the connection broke too often.
         ChecksumError: the file that arrived has another checksum; it is removed.
-        DataError: the disk is full or the place cannot be written.
     """
     part, version = _beside(path, ".part"), _beside(path, ".part.version")
     with disk_errors(path):

@@ -19,10 +19,8 @@ def dust_mask(
 ) -> Bool[np.ndarray, "bases"]:
     """Say which bases lie in low-complexity DNA.
 
-    Args:
-        tokens: one contig; no interval reaches across an N.
-        level: ten times the score above which an interval is of low complexity, at least 1.
-        window: the longest interval, in bases, at least 4.
+    No interval reaches across an N. `level` is ten times the score above which an interval is of
+    low complexity, and `window` the longest interval in bases.
 
     >>> from cisgram.genome.alphabet import encode
     >>> dust_mask(encode("CAGTTGCA" + "AT" * 9 + "GGCTACAG")).nonzero()[0]

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +84,7 @@ def homology_hits(
 ) -> pl.DataFrame:
     """Align stretches of DNA with named sequences, on both strands.
 
-    Args:
-        queries: tokens of each stretch.
-        targets: tokens of each sequence.
-        preset: one of `PRESETS`; `asm20` finds what is 80% identical or more.
-        executor: as of `core.executor.map_work`.
+    Preset `asm20` finds what is 80% identical or more.
 
     Returns:
         One row an alignment, by query: query (its number), start, end (in the query), target,
@@ -147,24 +144,21 @@ class _Aligner:
 
     fasta: Path
     preset: str
-    index: Any = None
+
+    @cached_property
+    def index(self) -> Any:
+        """The targets, indexed by minimap2."""
+        try:
+            import mappy
+        except ImportError:
+            missing_extra("mappy", "lm")
+        return mappy.Aligner(str(self.fasta), preset=self.preset)
 
     def __call__(self, part: tuple[int, Sequence[UInt8[np.ndarray, "_"]]]) -> list[_Hit]:
         """Align some queries, numbered from the first."""
-        if self.index is None:
-            self.index = _index(self.fasta, self.preset)
         first, queries = part
         return [
             (n, h.q_st, h.q_en, h.ctg, h.r_st, h.r_en, h.strand, h.mlen, h.blen)
             for n, tokens in enumerate(queries, first)
             for h in self.index.map(decode(tokens))
         ]
-
-
-def _index(fasta: Path, preset: str) -> Any:
-    """Index the sequences of a FASTA."""
-    try:
-        import mappy
-    except ImportError:
-        missing_extra("mappy", "lm")
-    return mappy.Aligner(str(fasta), preset=preset)

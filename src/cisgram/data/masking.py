@@ -1,4 +1,4 @@
-"""Which bases of a window a masked language model must guess, and what it sees instead."""
+"""Which bases of a window are masked for a language model to predict, and what it sees instead."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,16 +12,16 @@ from cisgram.genome.alphabet import N
 
 @dataclass(frozen=True, kw_only=True)
 class MaskConfig:
-    """How many bases are hidden, and how."""
+    """How many bases are masked, and how."""
 
     rate: float = 0.15
-    """Share of each window's known bases to be guessed."""
+    """Share of each window's known bases to be predicted."""
     max_rate: float | None = None
     """Where given, each window draws its share between `rate` and this."""
     random: float = 0.0
-    """Of the bases to be guessed, the share shown as a random base (0.1 in BERT's split)."""
+    """Of the bases to be predicted, the share shown as a random base (0.1 in BERT's split)."""
     unchanged: float = 0.0
-    """Of the bases to be guessed, the share shown as they are (0.1 in BERT's split)."""
+    """Of the bases to be predicted, the share shown as they are (0.1 in BERT's split)."""
 
     def __post_init__(self) -> None:
         check_range(self.rate, "rate", low=0, high=1)
@@ -40,17 +40,17 @@ class MaskedWindows(NamedTuple):
     """What a masked language model is shown and asked."""
 
     shown: UInt8[np.ndarray, "batch length"]
-    """Tokens as the model sees them where they are not hidden."""
+    """Tokens as the model sees them where they are not masked."""
     hidden: Bool[np.ndarray, "batch length"]
-    """Bases hidden from the model and flagged as such."""
+    """Masked bases, flagged as such."""
     asked: Bool[np.ndarray, "batch length"]
-    """Bases to be guessed: the hidden ones, and those shown as random or unchanged."""
+    """Bases to be predicted: the masked ones, and those shown as random or unchanged."""
 
 
 def corrupt(
     tokens: UInt8[np.ndarray, "batch length"], config: MaskConfig, rng: np.random.Generator
 ) -> MaskedWindows:
-    """Choose the bases to be guessed, without replacement, never N (Devlin et al. 2019)."""
+    """Choose the bases to be predicted, without replacement, never N (Devlin et al. 2019)."""
     batch = len(tokens)
     known = tokens != N
     rates = np.full(batch, config.rate)

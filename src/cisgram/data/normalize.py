@@ -14,6 +14,12 @@ from scipy.special import ndtri
 
 from cisgram.core.checks import ConfigError, DataError, check_choice
 
+People = Float64[np.ndarray, "people"]
+"""A number for each person."""
+Train = Bool[np.ndarray, "people"]
+"""Who is learnt from."""
+Genes = Float64[np.ndarray, "*genes people"]
+
 Transform = Literal["none", "log", "inverse-normal"]
 TRANSFORMS: tuple[Transform, ...] = ("none", "log", "inverse-normal")
 _CONSTANT = 1e-10
@@ -37,7 +43,7 @@ class InverseNormal:
     scores: Float64[np.ndarray, "knots"]
 
     @classmethod
-    def fit(cls, values: Float64[np.ndarray, "people"]) -> Self:
+    def fit(cls, values: People) -> Self:
         """Learn the map from training people; NaN is left out."""
         observed = values[~np.isnan(values)]
         if observed.size == 0:
@@ -59,11 +65,7 @@ class CovariateProjector:
     training people say nothing and are left out; collinear ones share their effect.
     """
 
-    def __init__(
-        self,
-        covariates: Float64[np.ndarray, "people covariates"],
-        train: Bool[np.ndarray, "people"],
-    ) -> None:
+    def __init__(self, covariates: Float64[np.ndarray, "people covariates"], train: Train) -> None:
         """Decompose the covariates of the training people."""
         self.train = train
         self._rows = np.flatnonzero(train)
@@ -84,9 +86,7 @@ class CovariateProjector:
         """Fitted coefficients, the intercept among them."""
         return self._basis.shape[1]
 
-    def residual(
-        self, values: Float64[np.ndarray, "*genes people"]
-    ) -> Float64[np.ndarray, "*genes people"]:
+    def residual(self, values: Genes) -> Genes:
         """Subtract what the covariates explain, from everyone.
 
         A gene with missing values is fitted on the training people who have it;
@@ -100,14 +100,10 @@ class CovariateProjector:
                 result[gene] = self._residual_of_observed(values[gene])
         return result
 
-    def _subtract(
-        self, values: Float64[np.ndarray, "*genes people"]
-    ) -> Float64[np.ndarray, "*genes people"]:
+    def _subtract(self, values: Genes) -> Genes:
         return values - (values[..., self._rows] @ self._basis) @ self._everyone
 
-    def _residual_of_observed(
-        self, values: Float64[np.ndarray, "people"]
-    ) -> Float64[np.ndarray, "people"]:
+    def _residual_of_observed(self, values: People) -> People:
         try:
             inner = CovariateProjector(self._covariates, self.train & ~np.isnan(values))
         except ConfigError:
@@ -124,16 +120,12 @@ class TargetFit:
     """
 
     def __init__(
-        self,
-        covariates: Float64[np.ndarray, "people covariates"],
-        train: Bool[np.ndarray, "people"],
-        *,
-        transform: str,
+        self, covariates: Float64[np.ndarray, "people covariates"], train: Train, *, transform: str
     ) -> None:
         self.transform = check_choice(transform, TRANSFORMS, "transform")
         self.projector = CovariateProjector(covariates, train)
 
-    def target(self, values: Float64[np.ndarray, "people"]) -> Float64[np.ndarray, "people"]:
+    def target(self, values: People) -> People:
         """Return everyone's residual z-scores for one gene.
 
         Missing values stay NaN. A gene that does not vary among the training
@@ -159,7 +151,7 @@ class TargetFit:
 
 
 def expression_pcs(
-    values: Float64[np.ndarray, "genes people"], train: Bool[np.ndarray, "people"], n: int
+    values: Float64[np.ndarray, "genes people"], train: Train, n: int
 ) -> Float64[np.ndarray, "people pcs"]:
     """Return everyone's `n` principal components of expression, learnt from training people.
 
@@ -191,7 +183,7 @@ def expression_pcs(
 
 
 def _design(
-    covariates: Float64[np.ndarray, "people covariates"], train: Bool[np.ndarray, "people"]
+    covariates: Float64[np.ndarray, "people covariates"], train: Train
 ) -> Float64[np.ndarray, "people columns"]:
     """Return an intercept and the covariates that vary in training, on its scale."""
     seen = covariates[train]
@@ -205,7 +197,7 @@ def _design(
     return np.column_stack([np.ones(covariates.shape[0]), scaled])
 
 
-def _log(values: Float64[np.ndarray, "people"]) -> Float64[np.ndarray, "people"]:
+def _log(values: People) -> People:
     if (values <= -1).any():
         raise ConfigError(
             f"transform 'log' needs values above -1 and met {np.nanmin(values):g}; "

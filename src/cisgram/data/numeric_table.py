@@ -23,7 +23,6 @@ class NumericTable:
     text: pl.DataFrame
     """The leading columns, as strings."""
     columns: tuple[str, ...]
-    """Names of the numeric columns."""
     values: Float64[np.ndarray, "rows columns"]
     """NaN where missing."""
 

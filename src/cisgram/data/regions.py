@@ -170,21 +170,20 @@ def _with_kinds(features: pl.DataFrame) -> pl.DataFrame:
     is_repeat = pl.any_horizontal(
         name.str.contains(_REPEAT).fill_null(value=False) for name in (*features_above, biotype)
     )
+    # The first that holds.
+    cases = (
+        (is_repeat, "repeat"),
+        (kind.str.contains(_CODING), "coding"),
+        (kind.str.contains(_MESSENGER), "other"),
+        (kind.str.contains("(?i)tRNA$"), "tRNA"),
+        (kind.str.contains("(?i)rRNA$"), "rRNA"),
+        (kind.str.contains(_RNA), "ncRNA"),
+    )
     return lines.with_columns(
         unit=pl.coalesce("parent", "id", pl.col("row").cast(pl.String)),
-        kind=pl.when(is_repeat)
-        .then(pl.lit("repeat"))
-        .when(kind.str.contains(_CODING))
-        .then(pl.lit("coding"))
-        .when(kind.str.contains(_MESSENGER))
-        .then(pl.lit("other"))
-        .when(kind.str.contains("(?i)tRNA$"))
-        .then(pl.lit("tRNA"))
-        .when(kind.str.contains("(?i)rRNA$"))
-        .then(pl.lit("rRNA"))
-        .when(kind.str.contains(_RNA))
-        .then(pl.lit("ncRNA"))
-        .otherwise(pl.lit("other")),
+        kind=pl.coalesce(
+            *(pl.when(is_it).then(pl.lit(name)) for is_it, name in cases), pl.lit("other")
+        ),
     )
 
 

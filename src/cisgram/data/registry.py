@@ -24,13 +24,11 @@ class RemoteFile:
     """One file of a data set."""
 
     name: str
-    """File name, here and at the source."""
     urls: tuple[str, ...]
     """Where it is; tried in order."""
     part: str | None
     """The chromosome it holds, where a data set is cut by chromosome."""
     size: int | None
-    """In bytes, where known."""
     checksum: str | None
     """`md5:...` or `sha256:...` as the source publishes it; None when it does not."""
 

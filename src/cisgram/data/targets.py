@@ -58,7 +58,6 @@ class Targets(WindowSet):
         self.reference = Reference.open(path / GENOME)
         self.tracks = Tracks.open(path / SIGNAL)
         self.windows = pl.read_parquet(path / WINDOWS)
-        """chrom, start and split."""
         self.genes = pl.read_parquet(path / GENES)
         """gene, chrom, start, end, strand, split, and a column for each gene target."""
         self.target_names = tuple(self.genes.columns[len(GENE_COLUMNS) :])

@@ -26,18 +26,7 @@ from cisgram.genome.tracks import Tracks, import_tracks
 def build_targets(
     config: TargetsConfig, out: Path | str, *, geometry: Geometry, directory: Path | str = "."
 ) -> Targets:
-    """Make the targets `out`.
-
-    Args:
-        config: what they are made of.
-        out: a directory that does not exist yet.
-        geometry: of the network: its window, and which of its bases have bins.
-        directory: where relative paths of the config start.
-
-    Raises:
-        ConfigError: a contig is named that the genome does not have.
-        DataError: a file cannot be used, no window of a split is left, or `out` exists.
-    """
+    """Make the targets `out` for a network's geometry; relative paths start at `directory`."""
     directory = Path(directory)
     metadata: dict[str, Any] = {"config": to_plain(config), "geometry": asdict(geometry)}
     with create_artifact(out, kind=KIND, version=VERSION, metadata=metadata) as building:

@@ -27,6 +27,10 @@ from cisgram.core.config import from_plain, to_plain
 from cisgram.genome import alphabet
 from cisgram.genome.alphabet import LETTERS, N
 
+Ids = Int64[np.ndarray, "tokens"]
+Bases = UInt8[np.ndarray, "bases"]
+"""A C G T N = 0 1 2 3 4."""
+
 
 class Special(IntEnum):
     """Ids that stand for no base."""
@@ -34,7 +38,7 @@ class Special(IntEnum):
     PAD = 0
     """Fills up windows of fewer tokens than others of their batch."""
     MASK = 1
-    """A token hidden from the model."""
+    """A masked token."""
     CLS = 2
     """Before a window."""
     SEP = 3
@@ -51,7 +55,7 @@ _FORMAT, _VERSION = "cisgram tokenizer", 1
 class Encoded(NamedTuple):
     """Tokens of a sequence and the bases they cover."""
 
-    ids: Int64[np.ndarray, "tokens"]
+    ids: Ids
     spans: Int64[np.ndarray, "tokens 2"]
     """First base and the one after the last, 0-based."""
 
@@ -98,13 +102,12 @@ class Tokenizer(Protocol):
 
     config: TokenizerConfig
     vocabulary_size: int
-    """Ids are below this."""
 
-    def encode(self, tokens: UInt8[np.ndarray, "bases"]) -> Encoded:
+    def encode(self, tokens: Bases) -> Encoded:
         """Return the tokens of bases A C G T N = 0 1 2 3 4, left to right."""
         ...
 
-    def decode(self, ids: Int64[np.ndarray, "tokens"]) -> UInt8[np.ndarray, "bases"]:
+    def decode(self, ids: Ids) -> Bases:
         """Return the bases; special ids stand for none."""
         ...
 
@@ -115,11 +118,11 @@ class BaseTokenizer:
     def __init__(self, config: TokenizerConfig) -> None:
         self.config, self.vocabulary_size = config, FIRST_WORD
 
-    def encode(self, tokens: UInt8[np.ndarray, "bases"]) -> Encoded:
+    def encode(self, tokens: Bases) -> Encoded:
         """Return one token a base."""
         return Encoded(FIRST_LETTER + tokens.astype(np.int64), _spans(np.arange(len(tokens)), 1))
 
-    def decode(self, ids: Int64[np.ndarray, "tokens"]) -> UInt8[np.ndarray, "bases"]:
+    def decode(self, ids: Ids) -> Bases:
         """Return the bases; special ids stand for none."""
         return (ids[ids >= FIRST_LETTER] - FIRST_LETTER).astype(np.uint8)
 
@@ -141,7 +144,7 @@ class KmerTokenizer:
         self.k, self.stride = config.k, config.stride or config.k
         self._powers = 4 ** np.arange(config.k)[::-1]
 
-    def encode(self, tokens: UInt8[np.ndarray, "bases"]) -> Encoded:
+    def encode(self, tokens: Bases) -> Encoded:
         """Return k-mers and single letters in the order of their first base."""
         edges = np.flatnonzero(np.diff(tokens != N, prepend=False, append=False))
         first, n_bases = edges[::2], edges[1::2] - edges[::2]
@@ -159,7 +162,7 @@ class KmerTokenizer:
         order = np.argsort(spans[:, 0], kind="stable")
         return Encoded(ids[order], spans[order])
 
-    def decode(self, ids: Int64[np.ndarray, "tokens"]) -> UInt8[np.ndarray, "bases"]:
+    def decode(self, ids: Ids) -> Bases:
         """Return the bases; special ids stand for none."""
         ids = ids[ids >= FIRST_LETTER]
         is_word = ids >= FIRST_WORD
@@ -187,13 +190,13 @@ class BpeTokenizer:
         self._tokenizer = library.Tokenizer(model)
         self._tokenizer.pre_tokenizer = library.pre_tokenizers.Split("N", "isolated")
 
-    def encode(self, tokens: UInt8[np.ndarray, "bases"]) -> Encoded:
+    def encode(self, tokens: Bases) -> Encoded:
         """Join bases in the order the pairs were learned; N joins nothing."""
         encoding = self._tokenizer.encode(alphabet.decode(tokens))
         spans = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
         return Encoded(np.array(encoding.ids, dtype=np.int64), spans)
 
-    def decode(self, ids: Int64[np.ndarray, "tokens"]) -> UInt8[np.ndarray, "bases"]:
+    def decode(self, ids: Ids) -> Bases:
         """Return the bases; special ids stand for none."""
         kept = (ids[ids >= FIRST_LETTER] - FIRST_LETTER).tolist()
         words = [self._words[number] for number in kept]
@@ -207,10 +210,7 @@ def build_tokenizer(config: TokenizerConfig) -> Tokenizer:
 
 
 def train_bpe(
-    contigs: Iterable[UInt8[np.ndarray, "_"]],
-    *,
-    vocabulary_size: int = 4_096,
-    piece: int = 256,
+    contigs: Iterable[UInt8[np.ndarray, "_"]], *, vocabulary_size: int = 4_096, piece: int = 256
 ) -> BpeTokenizer:
     """Learn byte pairs from DNA, as read: give both strands for tokens of both.
 
@@ -267,11 +267,11 @@ def _read(path: Path | str) -> TokenizerConfig:
         return from_plain(TokenizerConfig, content["tokenizer"], str(path))
 
 
-def _spans(starts: Int64[np.ndarray, "tokens"], width: int) -> Int64[np.ndarray, "tokens 2"]:
+def _spans(starts: Ids, width: int) -> Int64[np.ndarray, "tokens 2"]:
     return np.stack([starts, starts + width], axis=1).astype(np.int64)
 
 
-def _pieces(contig: UInt8[np.ndarray, "bases"], length: int) -> list[str]:
+def _pieces(contig: Bases, length: int) -> list[str]:
     runs = alphabet.decode(contig).split(LETTERS[N])
     return [run[i : i + length] for run in runs for i in range(0, len(run), length)]
 

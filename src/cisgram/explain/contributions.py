@@ -63,19 +63,16 @@ class Contributions(Result):
         These are `colours`, of A, C, G and T, which `colours_are` names in the scale; hypothetical
         contributions by default. Known sites are marked.
         """
-        from cisgram.plot.bases import BasePicture, draw_bases
+        from cisgram.plot.bases import draw_bases
 
         return draw_bases(
-            BasePicture(
-                region=self.region,
-                tokens=np.minimum(self.tokens, np.uint8(N)),
-                heights=self.contributions,
-                heights_are="contribution",
-                effects=self.hypothetical if colours is None else colours,
-                effects_are=colours_are or f"contribution to {self.output}",
-                title=f"{self.region}: {self.output} of {self.subject}, by {self.method}",
-                sites=sites,
-            )
+            self.region,
+            np.minimum(self.tokens, np.uint8(N)),
+            self.contributions,
+            effects=self.hypothetical if colours is None else colours,
+            effects_are=colours_are or f"contribution to {self.output}",
+            title=f"{self.region}: {self.output} of {self.subject}, by {self.method}",
+            sites=sites,
         )
 
     @classmethod

@@ -132,17 +132,16 @@ class Expected(Result):
 
     def plot(self) -> "Figure":
         """Draw the predicted letters, as high as the model is sure, over the DNA."""
-        from cisgram.plot.logo import LogoPicture, draw_logo
+        from cisgram.plot.logo import draw_logo
 
-        bits = information(self.map.p)[:, None]
-        picture = LogoPicture(
-            region=self.map.region,
-            tokens=self.map.tokens,
-            heights=(self.map.p * bits).astype(np.float32),
-            title=f"{self.map.region}: bases predicted by {self.model}, each masked",
+        region, tokens, p = self.map
+        return draw_logo(
+            region,
+            tokens,
+            (p * information(p)[:, None]).astype(np.float32),
+            title=f"{region}: bases predicted by {self.model}, each masked",
             sites=self.known_sites,
         )
-        return draw_logo(picture)
 
     @property
     def _inside(self) -> list[Site]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64, UInt8
 
-from cisgram.core.checks import ConfigError, DataError, check_range
+from cisgram.core.checks import ConfigError, DataError, check_fields
 from cisgram.explain.motifs import Motif
 from cisgram.genome.interval import Interval
 from cisgram.prediction.readouts import Readout
@@ -40,11 +40,9 @@ class InsertConfig:
             object.__setattr__(self, "distances", tuple(self.distances))
             if not self.distances:
                 raise ConfigError("distances must name at least one; got none.")
-        for name in ("n_backgrounds", "n_nulls", "promoter"):
-            check_range(getattr(self, name), name, low=1)
-        check_range(self.seed, "seed", low=0)
-        if self.n_genes is not None:
-            check_range(self.n_genes, "n_genes", low=2)
+        check_fields(self, "n_backgrounds", "n_nulls", "promoter", low=1)
+        check_fields(self, "seed", low=0)
+        check_fields(self, "n_genes", low=2)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -24,10 +24,6 @@ def allele_window(
         window: where; on strand `-` the tokens are reverse complemented.
         variant: its `ref` is taken for what the reference has.
         anchor: a boundary between bases in the window, as many bases from the contig's first.
-
-    Raises:
-        ConfigError: the anchor is not in the window.
-        DataError: there is no such contig.
     """
     if not window.start <= anchor <= window.end:
         raise ConfigError(f"anchor must lie in {window}; got base {anchor:,}.")

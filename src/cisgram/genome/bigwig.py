@@ -113,14 +113,10 @@ def write_bigwig(
 
     Args:
         path: the file, which ends in `.bw` or `.bigWig`.
-        values: by contig, under any usual spelling, a value for each bin from its first base on;
-            the last bin may lack bases.
+        values: by contig, under any usual spelling, a finite value for each bin from its first base
+            on; the last bin may lack bases.
         contigs: the length of every contig of the genome.
         resolution: bases of a bin.
-
-    Raises:
-        ConfigError: of the suffix, the resolution or a number of bins.
-        DataError: a contig is unknown, a value is not finite, or the file cannot be written.
     """
     path = Path(path)
     check_choice(path.suffix, _SUFFIXES, "the end of a bigWig's name")

@@ -37,16 +37,8 @@ class VariantBlock:
     calls: UInt8[np.ndarray, "rows people"]
     dosages: UInt16[np.ndarray, "rows people"] | None
     """In units of 1 / 16,384 alternate allele; only when dosages were asked for."""
-    n_records: int
-    """Records of the file that the rows were made of, those that gave no row included."""
-    n_split: int
-    """Records with several alternate alleles."""
-    n_symbolic: int
-    """Alternate alleles without a sequence: `*`, `<DEL>`, breakends."""
-    n_no_alternate: int
-    """Records without an alternate allele."""
-    n_not_passed: int
-    """Records whose FILTER is neither PASS nor `.`."""
+    counts: dict[str, int]
+    """Of the records of the file that the rows were made of: the first of `ImportCounts`."""
 
 
 class Record(NamedTuple):
@@ -54,7 +46,6 @@ class Record(NamedTuple):
 
     chrom: str
     start: int
-    """0-based."""
     id: str
     ref: str
     alts: Sequence[str]
@@ -94,16 +85,14 @@ def variant_block(
         | {"start": pl.Int64},
     )
     n_alternates = [len(record.alts) for record in records]
-    return VariantBlock(
-        variants=with_ends(variants),
-        calls=calls,
-        dosages=dosages,
-        n_records=len(records),
-        n_split=sum(n > 1 for n in n_alternates),
-        n_symbolic=sum(n_alternates) - len(rows),
-        n_no_alternate=n_alternates.count(0),
-        n_not_passed=sum(not record.passed for record in records),
-    )
+    counts = {
+        "n_read": len(records),
+        "n_multiallelic_split": sum(n > 1 for n in n_alternates),
+        "n_symbolic_skipped": sum(n_alternates) - len(rows),
+        "n_no_alternate": n_alternates.count(0),
+        "n_not_passed": sum(not record.passed for record in records),
+    }
+    return VariantBlock(with_ends(variants), calls, dosages, counts)
 
 
 def with_ends(variants: pl.DataFrame) -> pl.DataFrame:

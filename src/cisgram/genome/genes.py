@@ -9,14 +9,8 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from cisgram.core.checks import (
-    ConfigError,
-    DataError,
-    check_range,
-    check_unique,
-    few,
-    read_text,
-)
+from cisgram.core import checks
+from cisgram.core.checks import ConfigError, DataError, check_unique, few
 from cisgram.genome.interval import Interval
 from cisgram.genome.packaged_genomes import check_path_or_name, packaged_genome
 from cisgram.genome.reference import Reference
@@ -187,16 +181,12 @@ class Genes:
         """Return the identifier of the gene whose body starts nearest to a region's middle."""
         chrom = self.reference.names.resolve(region.chrom)
         middle = (region.start + region.end) // 2
-        distances = {
-            gene: abs(place.position(0) - middle)
-            for gene, place in self.places.items()
-            if place.chrom == chrom
-        }
-        if not distances:
+        near = [gene for gene, place in self.places.items() if place.chrom == chrom]
+        if not near:
             raise ConfigError(
                 f"no gene of the annotation lies on {region.chrom}; name a region near one."
             )
-        return min(distances, key=distances.__getitem__)
+        return min(near, key=lambda gene: abs(self.places[gene].position(0) - middle))
 
     def _identifier(self, name: str) -> str:
         """Return the one gene on the reference that is meant by an identifier or a name."""
@@ -238,13 +228,13 @@ def read_gene_list(
     if not unknown:
         return names
     if genes.isdecimal():
-        return list(known[: int(check_range(int(genes), "--genes", low=1))])
+        return list(known[: int(checks.check_range(int(genes), "--genes", low=1))])
     if len(names) > 1 or not Path(genes).exists():
         raise DataError(
             f"--genes: {few(unknown)} is neither a gene of {where} nor a file; give names "
             "between commas, a file with a gene on each line, or a number of genes."
         )
-    lines = (line.split() for line in read_text(genes, "the list of genes").splitlines())
+    lines = (line.split() for line in checks.read_text(genes, "the list of genes").splitlines())
     names = [words[0] for words in lines if words and not words[0].startswith("#")]
     if not names:
         raise DataError(f"{genes} names no gene; write one a line.")

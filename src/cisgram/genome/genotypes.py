@@ -50,7 +50,6 @@ class Genotypes:
     """Whether every heterozygous call is phased, and each person's on a chromosome together."""
     directory: Path
     calls: UInt8[np.ndarray, "snps people"]
-    """Call bytes, mapped and read-only."""
 
     def __init__(self, directory: Path, people: Sequence[str]) -> None:
         self.directory, self.people = directory, tuple(people)
@@ -170,11 +169,6 @@ def import_genotypes(
 
     Returns:
         The people stored, and the account.
-
-    Raises:
-        DataError: the source cannot be used, has only missing calls, or does not
-            have all of `people`.
-        ConfigError: `dosage_field` is asked for and a VCF declares no DS.
     """
     source, directory = Path(source), Path(directory)
     available = genotype_people(source)
@@ -189,7 +183,7 @@ def import_genotypes(
             with closing(blocks):
                 for block in blocks:
                     writer.add(block)
-                    ticker.advance(block.n_records)
+                    ticker.advance(block.counts["n_read"])
             counts = writer.finish()
         except BaseException:
             writer.discard()

@@ -16,7 +16,7 @@ _TEXT = re.compile(r"(\S+):(\d[\d,]*)(?:-(\d[\d,]*))?(?:\(([+.-])\))?")
 
 @dataclass(frozen=True)
 class Interval:
-    """At least one base of a chromosome: 0-based, half-open.
+    """At least one base of a chromosome: `start` to before `end`, counted from 0.
 
     It may reach past either end of the chromosome; what lies there is unknown.
     Text is 1-based and inclusive.
@@ -27,11 +27,8 @@ class Interval:
     """
 
     chrom: str
-    """Name as in the file at hand; never blank."""
     start: int
-    """First base, counted from 0."""
     end: int
-    """One past the last base; greater than `start`."""
     strand: str = "."
     """`+`, `-`, or `.` where it does not matter."""
 

@@ -40,11 +40,8 @@ class ImportCounts:
     """What an import met and what it did with it."""
 
     n_read: int = 0
-    """Records read."""
     n_kept: int = 0
-    """Rows stored, one for each alternate allele."""
     n_multiallelic_split: int = 0
-    """Records split into several rows."""
     n_symbolic_skipped: int = 0
     """Alternate alleles without a sequence (`*`, `<DEL>`, breakends), left out."""
     n_no_alternate: int = 0
@@ -54,7 +51,6 @@ class ImportCounts:
     n_duplicate: int = 0
     """Rows with the position and alleles of an earlier one, left out."""
     n_left_aligned: int = 0
-    """Rows trimmed or moved left; only with a reference."""
     n_reference_mismatch: int = 0
     """Stored rows whose REF is not what the reference holds; only with a reference."""
     n_monomorphic: int = 0
@@ -67,7 +63,6 @@ class ImportCounts:
     n_missing_calls: int = 0
     """Calls with at least one missing allele."""
     n_haploid: int = 0
-    """Calls of a single allele."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,13 +124,7 @@ class StoreWriter:
 
     def add(self, block: VariantBlock) -> None:
         """Take in the next block; write the rows that no later one can come before."""
-        self._counts += Counter(
-            n_read=block.n_records,
-            n_multiallelic_split=block.n_split,
-            n_symbolic_skipped=block.n_symbolic,
-            n_no_alternate=block.n_no_alternate,
-            n_not_passed=block.n_not_passed,
-        )
+        self._counts.update(block.counts)
         if block.variants.is_empty():
             return
         for chrom in block.variants["chrom"].unique(maintain_order=True):

@@ -40,7 +40,6 @@ class TrackSource:
     """
 
     name: str
-    """What the signal is called."""
     _: KW_ONLY
     file: Path | str | None = None
     """bigWig of a signal without strand; relative paths start at `directory` of the import."""
@@ -101,11 +100,8 @@ class Tracks:
         """Join contig lengths with the values that hold the contigs one after the other."""
         self.path = path
         self.contigs = contigs
-        """Length of each contig in bases, by name."""
         self.resolution: int = metadata["resolution"]
-        """Bases of a bin."""
         self.names: tuple[str, ...] = tuple(metadata["names"])
-        """Name of each column."""
         self.strands: tuple[str, ...] = tuple(metadata["strands"])
         """Strand of each column, `.` for one without."""
         self.partner: Int64[np.ndarray, "tracks"] = np.array(metadata["partner"], dtype=np.int64)
@@ -183,16 +179,11 @@ def import_tracks(
 
     Args:
         sources: the signals, at least one.
-        out: a directory that does not exist yet.
+        out: a directory that does not exist yet, unless `overwrite` is true.
         contigs: length of every contig of the genome, such as `Reference.contigs`.
         resolution: bases of a bin.
         directory: where relative paths of the sources start.
         overwrite: replace tracks that are there.
-
-    Raises:
-        ConfigError: there is no source, or the resolution is less than 1.
-        DataError: two columns have one name, a file cannot be used or is of another genome, or
-            `out` exists.
     """
     check_range(resolution, "resolution", low=1)
     if not sources:

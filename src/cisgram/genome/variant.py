@@ -14,6 +14,8 @@ from cisgram.genome.alphabet import N, decode, encode
 from cisgram.genome.interval import whole_number
 from cisgram.genome.reference import Reference
 
+Contig = UInt8[np.ndarray, "bases"]
+
 _ALLELE = re.compile("[ACGTN]+")
 _TEXT = re.compile(
     r"(\S+)[:_-](\d[\d,]*)[:_-]([A-Za-z]+)[:_>/-]([A-Za-z]+)(?:[_:](?:b|hg|GRCh)\d+)?"
@@ -23,7 +25,7 @@ _FIRST_REACH = 64
 
 @dataclass(frozen=True)
 class Variant:
-    """A replacement of reference bases, as one biallelic VCF row gives it.
+    """A replacement of reference bases from `start` on, counted from 0, as one biallelic VCF row.
 
     >>> variant = Variant.parse("chr1:12,345:AT:A")
     >>> variant.start, variant.end, str(variant)
@@ -31,9 +33,7 @@ class Variant:
     """
 
     chrom: str
-    """Name as in the file at hand."""
     start: int
-    """First base of `ref`, counted from 0."""
     ref: str
     """The replaced bases: A C G T N, at least one."""
     alt: str
@@ -85,7 +85,8 @@ def normalize(variant: Variant, reference: Reference) -> Variant:
         DataError: `ref` is not what the reference holds there.
     """
     contig = reference.contig(variant.chrom)
-    if not _fits(variant.ref, contig[variant.start : variant.end]):
+    inside, match = _compare(contig, np.array([variant.start]), pl.Series([variant.ref]))
+    if not (inside & match).all():
         raise DataError(
             f"variant {variant} does not have the reference's bases; "
             "use the reference it was called on."
@@ -129,7 +130,6 @@ class ReferenceCheck:
     """How the REF alleles of a table fit a reference; the last four add up to the first."""
 
     n_checked: int
-    """Variants looked at."""
     n_match: int
     """REF is what the reference holds; N fits everything."""
     n_swapped: int
@@ -176,16 +176,14 @@ _COUNTS = ("n_match", "n_swapped", "n_mismatch", "n_outside")
 
 def _by_contig(
     variants: pl.DataFrame, reference: Reference
-) -> Iterator[tuple[str, UInt8[np.ndarray, "bases"] | None, pl.DataFrame]]:
+) -> Iterator[tuple[str, Contig | None, pl.DataFrame]]:
     """Yield the rows of each chromosome with its contig, None where the reference has none."""
     for (chrom,), rows in variants.group_by("chrom", maintain_order=True):
         known = reference.names.resolve(str(chrom)) is not None
         yield str(chrom), reference.contig(str(chrom)) if known else None, rows
 
 
-def _count(
-    rows: pl.DataFrame, contig: UInt8[np.ndarray, "bases"] | None
-) -> tuple[int, int, int, int]:
+def _count(rows: pl.DataFrame, contig: Contig | None) -> tuple[int, int, int, int]:
     """Count match, swapped, mismatch and outside among variants of one chromosome."""
     if contig is None:
         return 0, 0, 0, rows.height
@@ -197,7 +195,7 @@ def _count(
     return n_match, n_swapped, n_inside - n_match - n_swapped, rows.height - n_inside
 
 
-def _normal_rows(rows: pl.DataFrame, contig: UInt8[np.ndarray, "bases"]) -> pl.DataFrame:
+def _normal_rows(rows: pl.DataFrame, contig: Contig) -> pl.DataFrame:
     """Return start, ref and alt of the rows of one chromosome, normal where they fit it."""
     inside, match = _compare(contig, rows["start"].to_numpy(), rows["ref"])
     spelled = rows.select(pl.concat_str("ref", "alt").str.contains(f"^(?:{_ALLELE.pattern})$"))
@@ -212,7 +210,7 @@ def _normal_rows(rows: pl.DataFrame, contig: UInt8[np.ndarray, "bases"]) -> pl.D
 
 
 def _compare(
-    contig: UInt8[np.ndarray, "bases"], starts: Int64[np.ndarray, "variants"], alleles: pl.Series
+    contig: Contig, starts: Int64[np.ndarray, "variants"], alleles: pl.Series
 ) -> tuple[Bool[np.ndarray, "variants"], Bool[np.ndarray, "variants"]]:
     """Say which alleles lie within the contig, and which are equal to it from their start on."""
     lengths = alleles.str.len_bytes().to_numpy().astype(np.int64)
@@ -248,17 +246,7 @@ def _wrong_build(check: ReferenceCheck, counts: pl.DataFrame, reference: Referen
     )
 
 
-def _fits(allele: str, held: UInt8[np.ndarray, "bases"]) -> bool:
-    """Say whether an allele is what the reference holds, N standing for anything."""
-    if held.size != len(allele):
-        return False
-    tokens = encode(allele)
-    return bool(((tokens == held) | (tokens == N) | (held == N)).all())
-
-
-def _normal_form(
-    contig: UInt8[np.ndarray, "bases"], start: int, alleles: tuple[str, str]
-) -> tuple[int, str, str]:
+def _normal_form(contig: Contig, start: int, alleles: tuple[str, str]) -> tuple[int, str, str]:
     """Return start, ref and alt of the normal form of alleles that fit the contig."""
     ref, alt = alleles
     shorter = min(len(ref), len(alt))
@@ -274,9 +262,7 @@ def _normal_form(
     return (start, ref, alt) if ref and alt else _left_aligned(contig, start, (ref, alt))
 
 
-def _left_aligned(
-    contig: UInt8[np.ndarray, "bases"], start: int, alleles: tuple[str, str]
-) -> tuple[int, str, str]:
+def _left_aligned(contig: Contig, start: int, alleles: tuple[str, str]) -> tuple[int, str, str]:
     """Move a pure insertion or deletion left and give it the base VCF wants beside it."""
     ref, alt = alleles
     moved = encode(ref or alt)
@@ -291,9 +277,7 @@ def _left_aligned(
     return start, before + (bases if ref else "") + after, before + (bases if alt else "") + after
 
 
-def _shift(
-    contig: UInt8[np.ndarray, "bases"], start: int, moved: UInt8[np.ndarray, "moved"]
-) -> int:
+def _shift(contig: Contig, start: int, moved: UInt8[np.ndarray, "moved"]) -> int:
     """Return how far left bases inserted or deleted at `start` can slide.
 
     Each step needs the base before to equal the last one moved. Written one

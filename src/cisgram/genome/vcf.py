@@ -140,13 +140,9 @@ def annotate_vcf(
 ) -> None:
     """Write a VCF or BCF again with one more INFO field.
 
-    Args:
-        source: what to copy.
-        out: what to write.
-        mode: `w` writes VCF, `wz` compressed VCF, `wb` BCF.
-        info: key and description of the field.
-        values: entries by chrom, position from 1, ref and alt, alleles in capitals; those of a
-            record's alternate alleles come one after the other, and one without any has no field.
+    Mode `w` writes VCF, `wz` compressed VCF, `wb` BCF. `info` is key and description of the field;
+    `values` has entries by chrom, position from 1, ref and alt, alleles in capitals. Those of a
+    record's alternate alleles come one after the other, and one without any has no field.
     """
     key, what = info
     with _quiet():
@@ -175,7 +171,6 @@ class _Block:
     order: Int64[np.ndarray, "people"]
     """Where each person asked for stands among those read."""
     fields: set[str]
-    """Which of GT, DS and PS the header declares."""
     keeps_dosages: bool
     chrom: str = ""
     phase_sets: dict[int, int | str | None] = field(default_factory=dict[int, int | str | None])

@@ -111,10 +111,8 @@ class Model(nn.Module):
         found: list[str] = []
         for name in self.stages:
             stem, star, _ = name.partition(".*")
-            if not star:
-                found.append(name)
-            else:
-                found += [f"{stem}.{own}" for own, _ in self.get_submodule(stem).named_children()]
+            members = self.get_submodule(stem).named_children() if star else ()
+            found += [f"{stem}.{own}" for own, _ in members] if star else [name]
         return tuple(found) or tuple(name for name, _ in self.named_modules() if name)
 
     def window_for(self, length: int) -> int:
@@ -122,11 +120,7 @@ class Model(nn.Module):
         return min(self.window, -(-length // self.multiple) * self.multiple)
 
     def check_length(self, length: int) -> None:
-        """Refuse windows that the architecture cannot take.
-
-        Raises:
-            ConfigError: `length` is no multiple of `multiple`, or no row is left of it.
-        """
+        """Refuse windows that the architecture cannot take."""
         if length < 1 or length % self.multiple:
             raise ConfigError(
                 f"{self.kind} takes windows of a multiple of {self.multiple:,} bases; "
@@ -171,11 +165,7 @@ class Model(nn.Module):
         return output[:, None] if output.ndim == 2 else output
 
     def layer(self, name: str | None) -> str:
-        """Return the submodule of that name or number; the default where it is None.
-
-        Raises:
-            ConfigError: there is none.
-        """
+        """Return the submodule of that name or number; the default where it is None."""
         known = self.layer_names
         if name is None:
             return self.embedding_layer or known[-1]
@@ -190,11 +180,7 @@ class Model(nn.Module):
     def spans_of(
         self, values: Float[Tensor, "batch positions channels"], length: int, layer: str
     ) -> Int[Tensor, "positions 2"]:
-        """Return the bases that the positions of a layer stand for.
-
-        Raises:
-            ConfigError: the number of positions does not tell.
-        """
+        """Return the bases that the positions of a layer stand for."""
         n = values.shape[1]
         inside = length - 2 * self.outputs.margin
         if n and length % n == 0:
@@ -288,11 +274,7 @@ class _Found(Exception):
 
 
 def output_of(model: Model, layer: str, run: Callable[[], object]) -> Float[Tensor, "batch ..."]:
-    """Return the first output of a submodule in a run; nothing after it is computed.
-
-    Raises:
-        ConfigError: the layer is not called, or makes no positions with channels.
-    """
+    """Return the first output of a submodule in a run; nothing after it is computed."""
     kept: list[Any] = []
 
     def keep(module: nn.Module, inputs: Any, output: Any) -> NoReturn:
@@ -315,9 +297,7 @@ def output_of(model: Model, layer: str, run: Callable[[], object]) -> Float[Tens
 def halo_of(convolutions: Iterable[tuple[int, int]], *, multiple: int) -> int:
     """Return how far a stack of centred convolutions reaches to either side, rounded up.
 
-    Args:
-        convolutions: taps of each, and bases from one tap to the next.
-        multiple: what the reach is rounded up to a multiple of.
+    Convolutions are numbers of taps, and bases from one tap to the next.
 
     >>> halo_of([(11, 1), (5, 1), (5, 2)], multiple=4)
     12
@@ -342,14 +322,7 @@ def rows_of(
     """Return the row of each base, or, of weights, the sum of the rows that they weigh.
 
     The first thing that networks of single bases do, and the one place where weights become what
-    they read.
-
-    Args:
-        tokens: windows.
-        letters: a row for each token, N at least.
-
-    Raises:
-        ConfigError: weights are not (batch, length, 4).
+    they read. `letters` has a row for each token, N at least.
 
     >>> letters = torch.tensor([[1.0], [2.0], [3.0], [4.0], [9.0]])
     >>> rows_of(torch.tensor([[1, 4]], dtype=torch.uint8), letters).tolist()
@@ -369,11 +342,7 @@ def rows_of(
 
 
 def require_language_model(model: Model, where: str) -> Model:
-    """Return `model` when it predicts bases.
-
-    Raises:
-        ConfigError: it predicts something else.
-    """
+    """Return `model` when it predicts bases."""
     if not model.outputs.are_bases:
         raise ConfigError(
             f"{where} predicts {few(model.outputs.names or model.outputs.gene_targets)} and is no "
@@ -383,11 +352,7 @@ def require_language_model(model: Model, where: str) -> Model:
 
 
 def check_tokens(tokens: UInt8[np.ndarray, "windows length"], model: Model) -> None:
-    """Refuse tokens that a model does not know.
-
-    Raises:
-        ConfigError: a token is above `MASK`, or is `MASK` where it has no meaning.
-    """
+    """Refuse tokens that a model does not know."""
     highest = int(tokens.max(initial=0))
     most = MASK if model.reads_masks else N
     if highest > most:

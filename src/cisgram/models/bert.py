@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Int64, UInt8
 from torch import Tensor, nn
 
-from cisgram.core.checks import ConfigError, check_range
+from cisgram.core.checks import ConfigError, check_fields
 from cisgram.data.outputs import Geometry, Outputs
 from cisgram.data.tokenizer import (
     FIRST_LETTER,
@@ -42,7 +42,7 @@ class BertConfig:
     window: int = 512
     """Bases the model is made for; it takes any number."""
     channels: int = 768
-    """Of every hidden token."""
+    """Of every token."""
     n_layers: int = 12
     """Transformer blocks."""
     n_heads: int = 12
@@ -54,10 +54,9 @@ class BertConfig:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        check_range(self.n_species, "n_species", low=0)
-        for name in ("window", "channels", "n_layers", "n_heads", "feed_channels"):
-            check_range(getattr(self, name), name, low=1)
-        check_range(self.dropout, "dropout", low=0, high=1)
+        check_fields(self, "n_species", low=0)
+        check_fields(self, "window", "channels", "n_layers", "n_heads", "feed_channels", low=1)
+        check_fields(self, "dropout", low=0, high=1)
         if self.channels % self.n_heads:
             raise ConfigError(
                 f"channels must be a multiple of n_heads ({self.n_heads}); got {self.channels}."
@@ -121,11 +120,8 @@ class Bert(Model):
             )
             for _ in range(config.n_layers)
         )
-        self.head = nn.Sequential(
-            nn.Linear(channels, channels),
-            nn.GELU(),
-            nn.LayerNorm(channels, eps=NORM_EPSILON),
-        )
+        norm = nn.LayerNorm(channels, eps=NORM_EPSILON)
+        self.head = nn.Sequential(nn.Linear(channels, channels), nn.GELU(), norm)
         self.head_bias = nn.Parameter(torch.zeros(self.tokenizer.vocabulary_size))
         self.slopes: Tensor
         self.register_buffer("slopes", alibi_slopes(config.n_heads), persistent=False)
@@ -169,7 +165,7 @@ class Bert(Model):
 
         Padded positions neither matter to others nor mean anything themselves.
         """
-        return F.linear(self.head(self._hidden(ids, species)), self.words.weight, self.head_bias)
+        return F.linear(self.head(self._encoded(ids, species)), self.words.weight, self.head_bias)
 
     def forward(
         self,
@@ -217,7 +213,7 @@ class Bert(Model):
         empty = spans[..., :1] == spans[..., 1:]
         return Embedding(values.masked_fill(empty, 0), spans)
 
-    def _hidden(
+    def _encoded(
         self, ids: Int64[Tensor, "batch positions"], species: Int[Tensor, "batch"] | None
     ) -> Float[Tensor, "batch positions channels"]:
         x = self.words(ids)
@@ -243,10 +239,10 @@ def _bases_of_kmers(
     """Translate scores of k-mers and single letters to scores of bases."""
     scores = scores.float()
     n_bases = spans[..., 1] - spans[..., 0]
-    is_word = n_bases == k
+    is_kmer = n_bases == k
     rows = torch.arange(len(tokens), device=tokens.device)[:, None]
     windows = spans[..., :1] + torch.arange(k, device=tokens.device)
-    row, position = is_word.nonzero(as_tuple=True)
+    row, position = is_kmer.nonzero(as_tuple=True)
     inside = windows[row, position]
     of_position = scores[:, :, None, FIRST_LETTER : FIRST_LETTER + 4].repeat(1, 1, k, 1)
     of_position[row, position] = _marginals(
@@ -265,11 +261,11 @@ def _bases_of_kmers(
 
 
 def _marginals(
-    scores: Float[Tensor, "words kmers"],
-    bases: Int64[Tensor, "words k"],
-    visible: Bool[Tensor, "words k"],
-) -> Float[Tensor, "words k 4"]:
-    """Return the scores of each place's base: the others as they are, or summed where hidden."""
+    scores: Float[Tensor, "tokens kmers"],
+    bases: Int64[Tensor, "tokens k"],
+    visible: Bool[Tensor, "tokens k"],
+) -> Float[Tensor, "tokens k 4"]:
+    """Return the scores of each base of a k-mer, the others known, or summed over where masked."""
     k = bases.shape[1]
     if k == 1:
         return scores[:, None]
@@ -291,10 +287,10 @@ def _marginals(
 
 
 def _without(
-    scores: Float[Tensor, "words letters rest"],
-    base: Int64[Tensor, "words"],
-    visible: Bool[Tensor, "words"],
-) -> Float[Tensor, "words rest"]:
-    """Fix the letter of one place, or sum over it where it is hidden."""
+    scores: Float[Tensor, "tokens letters rest"],
+    base: Int64[Tensor, "tokens"],
+    visible: Bool[Tensor, "tokens"],
+) -> Float[Tensor, "tokens rest"]:
+    """Fix the base at one position, or sum over it where it is masked."""
     fixed = scores.take_along_dim(base[:, None, None], dim=1).squeeze(1)
     return torch.where(visible[:, None], fixed, scores.logsumexp(1))

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cisgram.core.checks import ConfigError, check_range
+from cisgram.core.checks import check_fields, check_odd
 from cisgram.data.outputs import Geometry, Outputs
 from cisgram.models.base import LayeredModel, halo_of
 from cisgram.models.registry import architecture
@@ -44,14 +44,9 @@ class DilatedCNNConfig:
     def __post_init__(self) -> None:
         """Check every field; lists become tuples."""
         object.__setattr__(self, "dilations", tuple(self.dilations))
-        for name in ("window", "channels", "first_width", "width"):
-            check_range(getattr(self, name), name, low=1)
-        for name in ("first_width", "width"):
-            if getattr(self, name) % 2 == 0:
-                raise ConfigError(f"{name} must be odd; got {getattr(self, name)}.")
-        for dilation in self.dilations:
-            check_range(dilation, "dilations", low=1)
-        check_range(self.crop, "crop", low=0)
+        check_fields(self, "window", "channels", "first_width", "width", "dilations", low=1)
+        check_fields(self, "crop", low=0)
+        check_odd(self, "first_width", "width")
         self.geometry  # noqa: B018 - checks the window against resolution and crop
 
     @property

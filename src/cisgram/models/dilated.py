@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from cisgram.core.checks import ConfigError, check_range
+from cisgram.core.checks import ConfigError, check_fields, check_odd
 from cisgram.data.outputs import Geometry, Outputs
 from cisgram.genome.alphabet import N
 from cisgram.models.base import MASK, Bases, Embedding, SplitModel, halo_of, rows_of
@@ -30,7 +30,7 @@ class DilatedConfig:
     window: int = 512
     """Bases the model is made for; it takes any number."""
     channels: int = 512
-    """Of every hidden base."""
+    """Of every base."""
     n_layers: int = 25
     """Residual blocks."""
     first_width: int = 9
@@ -53,19 +53,13 @@ class DilatedConfig:
     def __post_init__(self) -> None:
         """Check every field; lists become tuples."""
         object.__setattr__(self, "dilations", tuple(self.dilations))
-        check_range(self.n_species, "n_species", low=0)
-        sizes = ("window", "channels", "n_layers", "first_width", "width", "feed_channels")
-        for name in sizes:
-            check_range(getattr(self, name), name, low=1)
-        for name in ("first_width", "width"):
-            if getattr(self, name) % 2 == 0:
-                raise ConfigError(f"{name} must be odd; got {getattr(self, name)}.")
+        check_fields(self, "n_species", "crop", low=0)
+        check_fields(self, "window", "channels", "n_layers", "feed_channels", low=1)
+        check_fields(self, "first_width", "width", "dilations", low=1)
+        check_fields(self, "dropout", low=0, high=1)
+        check_odd(self, "first_width", "width")
         if not self.dilations:
             raise ConfigError("dilations must name at least one distance; got none.")
-        for dilation in self.dilations:
-            check_range(dilation, "dilations", low=1)
-        check_range(self.dropout, "dropout", low=0, high=1)
-        check_range(self.crop, "crop", low=0)
         if self.causal and self.resolution > 1:
             raise ConfigError(
                 f"a causal model has a row for each base; got a resolution of {self.resolution}."
@@ -152,7 +146,7 @@ class Dilated(SplitModel):
     ) -> tuple[Float[Tensor, "batch rows channels"], ...]:
         """Return what each row is predicted from."""
         seen = _after_unknown(tokens[:, :-1]) if self.causal else tokens
-        return (mean_of_bins(self._hidden(seen, species), self.config.resolution),)
+        return (mean_of_bins(self._encoded(seen, species), self.config.resolution),)
 
     def mix(
         self, features: tuple[Float[Tensor, "batch rows channels"], ...]
@@ -174,11 +168,11 @@ class Dilated(SplitModel):
         length = tokens.shape[1]
         if self.layer(layer) != self.embedding_layer:
             raise ConfigError(f"a causal {self.kind} is embedded by {self.embedding_layer} alone.")
-        values = self._hidden(_after_unknown(tokens), species)[:, -length:]
+        values = self._encoded(_after_unknown(tokens), species)[:, -length:]
         spans = self.spans_of(values, length, self.embedding_layer).to(tokens.device)
         return Embedding(values, spans.expand(len(tokens), -1, -1))
 
-    def _hidden(
+    def _encoded(
         self, seen: Bases, species: Int[Tensor, "batch"] | None
     ) -> Float[Tensor, "batch length channels"]:
         x = rows_of(seen, self.letters.weight)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from cisgram.core.checks import ConfigError, check_range
+from cisgram.core.checks import ConfigError, check_fields
 from cisgram.data.outputs import Geometry, Outputs
 from cisgram.models.base import Bases, SplitModel, halo_of, rows_of
 from cisgram.models.registry import architecture
@@ -51,12 +51,11 @@ class EnformerConfig:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        names = ("window", "channels", "n_layers", "n_heads", "key_size", "n_features")
-        for name in (*names, "channel_multiple"):
-            check_range(getattr(self, name), name, low=1)
-        check_range(self.n_pools, "n_pools", low=2)
-        check_range(self.crop, "crop", low=0)
-        check_range(self.dropout, "dropout", low=0, high=1)
+        check_fields(self, "window", "channels", "n_layers", "n_heads", "key_size", low=1)
+        check_fields(self, "n_features", "channel_multiple", low=1)
+        check_fields(self, "n_pools", low=2)
+        check_fields(self, "crop", low=0)
+        check_fields(self, "dropout", low=0, high=1)
         if self.n_features % 6:
             raise ConfigError(f"n_features must be a multiple of 6; got {self.n_features}.")
         if self.channels % self.n_heads or self.channels % 2:

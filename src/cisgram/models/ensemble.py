@@ -117,11 +117,7 @@ class Ensemble(SplitModel):
         self.embedding_layer = f"members.0.{first.layer(None)}"
 
     def check_length(self, length: int) -> None:
-        """Refuse windows that a member cannot take.
-
-        Raises:
-            ConfigError: `length` does not suit it.
-        """
+        """Refuse windows that a member cannot take."""
         for member in self._each():
             member.check_length(length)
 
@@ -153,13 +149,9 @@ def _shape(outputs: Outputs) -> Outputs:
 
 
 def join_models(names: Sequence[str], out: Path) -> Ensemble:
-    """Write an ensemble of models of the same outputs, with its card.
+    """Write an ensemble of models of the same outputs, with its card, and return it.
 
     A chromosome counts as held out where no member was trained on it.
-
-    Args:
-        names: packaged weights, directories of models or runs of `cisgram train`.
-        out: directory to make.
 
     Raises:
         ConfigError: there are fewer than two, one has no local part, or they differ in what they

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from cisgram.core.artifact import create_artifact, damage_errors, open_artifact
 from cisgram.core.checks import ConfigError, DataError, check_choice
@@ -13,12 +12,7 @@ from cisgram.core.config import from_plain, to_plain
 from cisgram.core.device import shapes_only
 from cisgram.data.outputs import Outputs
 from cisgram.models.base import Model
-from cisgram.models.registry import (
-    architectures,
-    build_model,
-    is_registered,
-    model_config,
-)
+from cisgram.models.registry import architectures, build_model, is_registered, model_config
 
 KIND, VERSION, WEIGHTS = "model", 2, "weights.safetensors"
 _PACKAGED, _OURS = Path(__file__).parent / "weights", "cisgram/"
@@ -36,14 +30,9 @@ def save_model(
     dtype: torch.dtype | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write a model with its card.
+    """Write a model with its card to a directory.
 
-    Args:
-        path: directory to make.
-        model: architecture and weights.
-        card: facts about its training.
-        dtype: of the stored floating-point numbers; as they are by default.
-        overwrite: replace a model that is there.
+    `dtype` is that of the stored floating-point numbers; as they are by default.
 
     Raises:
         DataError: `path` exists and may not be replaced, or the disk is full.
@@ -65,10 +54,11 @@ def save_model(
     with create_artifact(
         path, kind=KIND, version=VERSION, metadata=metadata, overwrite=overwrite
     ) as building:
-        save_file(
-            {name: _stored(value, dtype) for name, value in model.state_dict().items()},
-            building / WEIGHTS,
-        )
+        weights = {name: value.detach() for name, value in model.state_dict().items()}
+        for name, value in weights.items():
+            kept = dtype if dtype and value.is_floating_point() else value.dtype
+            weights[name] = value.to(kept).contiguous()
+        save_file(weights, building / WEIGHTS)
         (building / WEIGHTS).chmod(0o644)  # others may read it, as the manifest
 
 
@@ -88,7 +78,10 @@ def load_model(name: Path | str) -> tuple[Model, Card]:
     metadata = open_artifact(path, kind=KIND, version=VERSION).metadata
     with damage_errors(path):
         model = _built(metadata, str(path))
-        weights = {key: _computed(value) for key, value in load_file(path / WEIGHTS).items()}
+        weights = {
+            name: value.float() if value.is_floating_point() else value
+            for name, value in load_file(path / WEIGHTS).items()
+        }
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
@@ -110,7 +103,7 @@ def _built(metadata: Mapping[str, Any], where: str) -> Model:
 def species_number(card: Card, name: str | None) -> int:
     """Return the number that a model knows a genome by: its place among those it was trained on.
 
-    The first genome's where no name is given.
+    That is the first where no name is given.
 
     Raises:
         ConfigError: the model's card names no such genome.
@@ -150,24 +143,22 @@ def model_directory(name: Path | str) -> Path:
 
 
 def describe(name: str) -> dict[str, Any]:
-    """Return what can be said of a model without running it.
+    """Return what can be said of an architecture or trained model without running it.
 
     An architecture is described at its defaults, which are the published sizes.
-
-    Args:
-        name: an architecture, packaged weights, a model directory or a run.
 
     Returns:
         `name`, `kind`, `trained`, `description`, `outputs` (a summary), `n_parameters`, `licence`,
         `runs_here` and `config`; of weights their `bytes` and the rest of the card too.
 
     Raises:
-        DataError: it is none of them.
+        DataError: it is neither.
     """
     if name in architectures():
         config = model_config(name, {}, name)
         with shapes_only():
-            model = build_model(name, config, _default_outputs(config))
+            outputs: Outputs = getattr(config, "default_outputs", Outputs.of_bases())
+            model = build_model(name, config, outputs)
         return _facts(name, model, trained=False)
     path = model_directory(name)
     metadata = open_artifact(path, kind=KIND, version=VERSION).metadata
@@ -175,11 +166,6 @@ def describe(name: str) -> dict[str, Any]:
         model = _built(metadata, str(path))
     own = _facts(name, model, trained=True)
     return own | metadata["card"] | {"bytes": (path / WEIGHTS).stat().st_size}
-
-
-def _default_outputs(config: Any) -> Outputs:
-    own: Outputs | None = getattr(config, "default_outputs", None)
-    return Outputs.of_bases() if own is None else own
 
 
 def _facts(name: str, model: Model, *, trained: bool) -> dict[str, Any]:
@@ -211,12 +197,3 @@ def summary(outputs: Outputs) -> str:
     named = f"{len(outputs.names):,} {per[outputs.row]}" if outputs.names else ""
     targets = f"{len(outputs.gene_targets):,} gene targets" if outputs.gene_targets else ""
     return ", ".join(part for part in (targets, named) if part)
-
-
-def _stored(value: Tensor, dtype: torch.dtype | None) -> Tensor:
-    wanted = dtype if dtype is not None and value.is_floating_point() else value.dtype
-    return value.detach().to(wanted).contiguous()
-
-
-def _computed(value: Tensor) -> Tensor:
-    return value.float() if value.is_floating_point() else value

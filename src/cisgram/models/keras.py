@@ -148,11 +148,7 @@ def _read_arrays(path: Path) -> tuple[dict[str, Float32[np.ndarray, "..."]], str
 
 
 def _sort_layers(path: Path, arrays: Mapping[str, Float32[np.ndarray, "..."]]) -> _Layers:
-    """Put arrays into layers and layers in order.
-
-    Raises:
-        DataError: an array belongs to no layer of Shorkie, a layer lacks one, or one is not finite.
-    """
+    """Put arrays into layers and layers in order; refuse what is no whole layer of Shorkie."""
     numbered: dict[str, dict[int, _Layer]] = {kind: {} for kind in _PARAMETERS}
     name = re.compile(rf"(({'|'.join(_PARAMETERS)})(?:_([1-9]\d*))?)/\1/(.+):0")
     for place, values in arrays.items():
@@ -179,21 +175,14 @@ def _sort_layers(path: Path, arrays: Mapping[str, Float32[np.ndarray, "..."]]) -
 
 
 def _modules(path: Path, layers: _Layers) -> dict[str, list[str]]:
-    """Name our module for every layer, kind by kind.
-
-    Raises:
-        DataError: the numbers of layers do not fit together.
-    """
+    """Name our module for every layer, kind by kind; refuse numbers that do not fit together."""
     encoder = [f"trunk.encoder.{i}" for i in range(len(layers["scale"]))]
     transformer = [f"trunk.transformer.{i}" for i in range(len(layers["multihead_attention"]))]
     decoder = [f"trunk.decoder.{i}" for i in range(len(layers["separable_conv1d"]))]
-    convs = [f"{block}.conv{i}" for block in encoder for i in (1, 2)]
-    norms = [f"{block}.norm{i}" for block in encoder for i in (1, 2)]
-    feeds = [f"{block}.feed{i}" for block in transformer for i in (1, 2)]
     modules = {
-        "conv1d": ["trunk.stem", *convs],
+        "conv1d": ["trunk.stem", *(f"{block}.conv{i}" for block in encoder for i in (1, 2))],
         "batch_normalization": [
-            *norms,
+            *(f"{block}.norm{i}" for block in encoder for i in (1, 2)),
             *(f"{block}.{norm}" for block in decoder for norm in ("norm", "skip_norm")),
         ],
         "scale": encoder,
@@ -202,7 +191,7 @@ def _modules(path: Path, layers: _Layers) -> dict[str, list[str]]:
         ],
         "multihead_attention": [f"{block}.attention" for block in transformer],
         "dense": [
-            *feeds,
+            *(f"{block}.feed{i}" for block in transformer for i in (1, 2)),
             *(f"{block}.{part}" for block in decoder for part in ("dense", "skip_dense")),
             "head",
         ],
@@ -261,11 +250,7 @@ def _infer_sizes(path: Path, layers: _Layers, description: str) -> tuple[Shorkie
 
 
 def _window_and_crop(path: Path, description: str) -> tuple[int, int]:
-    """Find the length of the input, and what is cut from each end of the output.
-
-    Raises:
-        DataError: the description does not name them.
-    """
+    """Find the length of the input, and what is cut from each end of the output."""
     window, ends = None, [0, 0]
     try:
         for layer in json.loads(description)["config"]["layers"]:
@@ -286,12 +271,9 @@ def _window_and_crop(path: Path, description: str) -> tuple[int, int]:
 
 
 def _tensor(path: Path, layer: _Layer, array: str, *, shape: tuple[int, ...]) -> Tensor:
-    """Turn an array of the file into our parameter of that shape.
+    """Return an array of the file as our parameter of that shape, and refuse one of another.
 
-    Keras has the axes of a kernel the other way round, taps before inputs before outputs.
-
-    Raises:
-        DataError: the array has another shape than the sizes of the model ask for.
+    Keras has the axes of a kernel in the opposite order, taps before inputs before outputs.
     """
     values = layer.arrays[array]
     if array == "depthwise_kernel":
@@ -301,16 +283,15 @@ def _tensor(path: Path, layer: _Layer, array: str, *, shape: tuple[int, ...]) ->
     else:
         expected = (1, *shape) if array in ("r_w_bias", "r_r_bias") else shape
     if values.shape != expected:
+        found, wanted = (
+            " x ".join(map(str, n)) or "a single number" for n in (values.shape, expected)
+        )
         raise DataError(
-            f"{layer.name}/{array} in {path} is {_by(values.shape)} and the layers around it ask "
-            f"for {_by(expected)}; name a Shorkie model."
+            f"{layer.name}/{array} in {path} is {found} and the layers around it ask for {wanted}; "
+            "name a Shorkie model."
         )
     values = values.T if array.endswith("kernel") else values
     return torch.from_numpy(values.reshape(shape).copy())
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape)) or "a single number"
 
 
 def convert_keras(weights: Path | str, out: Path | str) -> Shorkie:

@@ -35,10 +35,8 @@ def architecture(
 ) -> Callable[[Network], Network]:
     """Register a class of models under a name for recipes and files.
 
-    Args:
-        kind: the name.
-        config: frozen dataclass of its sizes, with defaults and a `geometry`.
-        tiny: sizes for tests, by field.
+    `config` is a frozen dataclass of sizes, with defaults and a `geometry`; `tiny` are sizes of a
+    network for tests.
 
     Raises:
         ConfigError: another class has the name.
@@ -68,34 +66,21 @@ def is_registered(kind: str) -> bool:
 
 
 def find_architecture(kind: str, where: str) -> Architecture:
-    """Return an architecture.
-
-    Raises:
-        ConfigError: there is none of that name.
-    """
+    """Return an architecture; refuse a name that has none."""
     if not is_registered(kind):
         check_choice(kind, architectures(), f"kind in {where}")
     return _REGISTERED[kind]
 
 
 def model_config(kind: str, sizes: Mapping[str, Any], where: str) -> ModelConfig:
-    """Return the sizes of an architecture from plain values.
-
-    Args:
-        kind: name of the architecture.
-        sizes: fields that differ from the defaults.
-        where: what messages call the place they come from.
+    """Return the sizes of an architecture from fields that differ from the defaults.
 
     Raises:
-        ConfigError: there is no such architecture, or a field cannot be used.
+        ConfigError: there is no such architecture, or a field cannot be used; `where` says where.
     """
     return from_plain(find_architecture(kind, where).config, sizes, where)
 
 
 def build_model(kind: str, config: ModelConfig, outputs: Outputs) -> Model:
-    """Build a model with random weights.
-
-    Raises:
-        ConfigError: the architecture cannot have these outputs.
-    """
+    """Build a model with random weights; the architecture must be able to have the outputs."""
     return find_architecture(kind, "the model").model(config, outputs)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from cisgram.core.checks import ConfigError, check_range
+from cisgram.core.checks import ConfigError, check_fields
 from cisgram.data.outputs import Geometry, Outputs
 from cisgram.models.base import MASK, Bases, SplitModel, halo_of, rows_of
 from cisgram.models.registry import architecture
@@ -61,8 +61,7 @@ class ShorkieConfig:
         """Check every field; lists become tuples."""
         for name in ("channels", "decoder_channels"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-            for size in getattr(self, name):
-                check_range(size, name, low=1)
+        check_fields(self, "channels", "decoder_channels", low=1)
         if not self.channels:
             raise ConfigError("channels must name at least one residual block; got none.")
         if not 1 <= len(self.decoder_channels) <= len(self.channels):
@@ -70,10 +69,8 @@ class ShorkieConfig:
                 f"decoder_channels must have 1 to {len(self.channels)} entries, as many as "
                 f"channels at most; got {len(self.decoder_channels)}."
             )
-        for name in ("stem_channels", "n_layers", "n_heads", "key_size"):
-            check_range(getattr(self, name), name, low=1)
-        check_range(self.n_species, "n_species", low=0)
-        check_range(self.crop, "crop", low=0)
+        check_fields(self, "stem_channels", "n_layers", "n_heads", "key_size", low=1)
+        check_fields(self, "n_species", "crop", low=0)
         if self.channels[-1] % self.n_heads:
             raise ConfigError(
                 f"the last of channels must be a multiple of n_heads ({self.n_heads}); "
@@ -135,7 +132,11 @@ class ShorkieTrunk(nn.Module):
         self, tokens: Bases, species: Int[Tensor, "batch"] | None
     ) -> tuple[Float[Tensor, "batch _bins _channels"], ...]:
         """Return the positions before attention, then what each U-Net block adds to them."""
-        x, skips = self._convolve(tokens, species)
+        x = self.stem(tokens, species)
+        skips: list[Tensor] = []
+        for block in self.encoder:
+            skips.append(block(x))
+            x = max_pool(skips[-1])
         blocks = cast(Iterable[UpBlock], self.decoder)
         pairs = zip(blocks, reversed(skips), strict=False)
         return x, *(block.lift(skip) for block, skip in pairs)
@@ -144,27 +145,11 @@ class ShorkieTrunk(nn.Module):
         self, features: tuple[Float[Tensor, "batch _bins _channels"], ...]
     ) -> Float[Tensor, "batch bins channels"]:
         """Return features at the resolution of the last U-Net block."""
-        x = self._attend(features[0])
-        for block, lifted in zip(self.decoder, features[1:], strict=True):
-            x = block(x, lifted)
-        return x
-
-    def _convolve(
-        self, tokens: Bases, species: Int[Tensor, "batch"] | None
-    ) -> tuple[Float[Tensor, "batch positions channels"], list[Tensor]]:
-        """Return the positions before attention, and each block's output before its pooling."""
-        x = self.stem(tokens, species)
-        skips: list[Tensor] = []
-        for block in self.encoder:
-            skips.append(block(x))
-            x = max_pool(skips[-1])
-        return x, skips
-
-    def _attend(
-        self, x: Float[Tensor, "batch positions channels"]
-    ) -> Float[Tensor, "batch positions channels"]:
+        x = features[0]
         for block in self.transformer:
             x = block(x)
+        for block, lifted in zip(self.decoder, features[1:], strict=True):
+            x = block(x, lifted)
         return x
 
 

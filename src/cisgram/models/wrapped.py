@@ -1,9 +1,9 @@
-"""Networks of other projects as models: what any `torch.nn.Module` of DNA needs to be asked."""
+"""Networks of other projects as models, whatever their layout and output."""
 
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -15,7 +15,7 @@ from cisgram.data.outputs import Geometry, Outputs, Row
 from cisgram.models.base import Bases, Model, rows_of
 
 Layout = Literal["channels-first", "channels-last", "tokens"]
-_LAYOUTS = ("channels-first", "channels-last", "tokens")
+_LAYOUTS = get_args(Layout)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +47,8 @@ class Wrapped(Model):
     ) -> None:
         """Wrap a network.
 
-        Args:
-            module: the network.
-            config: how it takes DNA and gives its output.
-            outputs: what its output means.
-            layers: submodules with positions, in the order of computation, and whether their
-                output has channels first.
-            embedding_layer: the one that `embed` reads by default.
+        `layers` are submodules with positions, in the order of computation, and whether their
+        output has channels first; `embedding_layer` is the one that `embed` reads by default.
         """
         super().__init__(config, outputs)
         self.module = module
@@ -79,11 +74,7 @@ class Wrapped(Model):
         return self.window
 
     def check_length(self, length: int) -> None:
-        """Refuse windows of another length than the network was wrapped for.
-
-        Raises:
-            ConfigError: `length` is not the window.
-        """
+        """Refuse windows of another length than the network was wrapped for."""
         if length != self.window:
             raise ConfigError(
                 f"the network was wrapped for windows of {self.window:,} bases; got {length:,}."
@@ -96,7 +87,12 @@ class Wrapped(Model):
     ) -> Float[Tensor, "batch ..."]:
         """Return the network's output, columns last; `species` is not looked at."""
         del species
-        output = _selected(self.module(self._input(tokens)), self.config.select)
+        seen = tokens.long()
+        if self.config.layout != "tokens":
+            seen = rows_of(tokens, self.letters.to(tokens.device)).to(self.dtype)
+        if self.config.layout == "channels-first":
+            seen = seen.transpose(1, 2)
+        output = _selected(self.module(seen), self.config.select)
         rows = as_rows(output, self.outputs.n_columns, self.config.layout)
         if len(rows) != len(tokens):
             raise ConfigError(
@@ -104,12 +100,6 @@ class Wrapped(Model):
                 "have the windows of the batch first."
             )
         return rows
-
-    def _input(self, tokens: Bases) -> Tensor:
-        if self.config.layout == "tokens":
-            return tokens.long()
-        weights = rows_of(tokens, self.letters.to(tokens.device)).to(self.dtype)
-        return weights.transpose(1, 2) if self.config.layout == "channels-first" else weights
 
 
 def wrap_network(
@@ -122,9 +112,6 @@ def wrap_network(
     both_strands: bool = False,
 ) -> Wrapped:
     """Return a network of another project as a model; `cisgram.wrap` says how.
-
-    Raises:
-        ConfigError: the network does not take such windows, or returns another number of outputs.
 
     >>> network = nn.Sequential(nn.Flatten(), nn.Linear(4 * 200, 2))
     >>> wrap_network(network, outputs=["a", "b"], window=200).outputs.names
@@ -175,6 +162,10 @@ class _Called(NamedTuple):
     source: str
     """Leaf whose output it was given as it is; empty where none was."""
 
+    def is_in(self, inputs: tuple[Any, ...]) -> bool:
+        """Say whether a layer with these inputs is given this one's output as it is."""
+        return bool(inputs) and self.output() is inputs[0]
+
 
 _CHANNELS_FIRST = (
     nn.Conv1d,
@@ -218,15 +209,16 @@ class _Watch:
                 return
             is_leaf = not list(module.children())
             if found.ndim == 3 and is_leaf:
-                self._first = self._turned(module, inputs, found)
+                self._first = self._channels_first(module, inputs, found)
             channels = found.shape[1] if found.ndim == 3 and self._first else found.shape[-1]
-            source = next((own.name for own in self.called.values() if _is(own, inputs)), "")
+            given = [own.name for own in self.called.values() if own.is_leaf and own.is_in(inputs)]
+            source = given[0] if given else ""
             own = _Called(name, is_leaf, channels, self._first, weakref.ref(found), source)
             self.called.setdefault(name, own)
 
         return note
 
-    def _turned(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> bool:
+    def _channels_first(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> bool:
         """Return whether channels come first after a layer."""
         if isinstance(module, _CHANNELS_FIRST):
             return True
@@ -234,8 +226,8 @@ class _Watch:
             return False
         given = inputs[0].shape[1:] if inputs and isinstance(inputs[0], Tensor) else ()
         length, channels = output.shape[1:]
-        turns = tuple(given) == (channels, length) and length != channels
-        return self._first != turns
+        exchanged = tuple(given) == (channels, length) and length != channels
+        return self._first != exchanged
 
 
 def _probe(model: Wrapped) -> _Seen:
@@ -263,11 +255,6 @@ def _probe(model: Wrapped) -> _Seen:
     return _Seen(tuple(output.shape), layers, _before_head(called, output))
 
 
-def _is(called: _Called, inputs: tuple[Any, ...]) -> bool:
-    """Say whether a layer is given the output of another as it is."""
-    return called.is_leaf and bool(inputs) and called.output() is inputs[0]
-
-
 def _before_head(called: Sequence[_Called], output: Tensor) -> str:
     """Return the last layer before those that have as many channels as there are outputs."""
     leaves = {own.name: own for own in called if own.is_leaf}
@@ -283,11 +270,7 @@ def _before_head(called: Sequence[_Called], output: Tensor) -> str:
 
 
 def _check_shape(shape: tuple[int, ...], outputs: Outputs, geometry: Geometry) -> None:
-    """Refuse outputs that are not those of the network.
-
-    Raises:
-        ConfigError: it has another number of rows.
-    """
+    """Refuse outputs that have another number of rows than the network's."""
     rows = shape[1] if len(shape) == 3 else 0
     wanted = geometry.n_rows if outputs.row in ("base", "bin") else rows
     if (outputs.row == "window") != (len(shape) == 2) or rows != wanted:
@@ -299,7 +282,7 @@ def _check_shape(shape: tuple[int, ...], outputs: Outputs, geometry: Geometry) -
 
 
 def _selected(output: Any, select: int | str | None) -> Tensor:
-    """Return the one output that is asked for."""
+    """Return the selected output of a network."""
     if isinstance(output, Tensor):
         return output
     if isinstance(output, dict):
@@ -324,11 +307,7 @@ def _selected(output: Any, select: int | str | None) -> Tensor:
 def as_rows(
     output: Float[Tensor, "..."], n_names: int, layout: Layout
 ) -> Float[Tensor, "batch ..."]:
-    """Return an output with columns last.
-
-    Raises:
-        ConfigError: it has another number of outputs than there are names.
-    """
+    """Return an output with columns last, as many as there are names."""
     if output.ndim < 2:
         output = output.reshape(-1, 1)
     if output.ndim == 3 and layout == "channels-first":

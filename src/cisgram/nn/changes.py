@@ -1,4 +1,4 @@
-"""Layers that work out what a change of their input does to their output.
+"""Layers that compute the effect of a change of their input on their output.
 
 A change is what is added to a layer's input, (width, bases, positions, channels): around each of
 some neighbouring positions, `width` rows that differ, for each of some bases put there. The output

@@ -35,7 +35,6 @@ class CohortSummary:
     n_variants: int
     n_covariates: int
     chromosomes: dict[str, int]
-    """Variants on each chromosome."""
     populations: dict[str, int]
     """People in each population, under an empty name where unknown."""
     phased: bool

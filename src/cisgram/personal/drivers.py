@@ -43,7 +43,6 @@ class DriverSet:
     correlation: Float64[np.ndarray, "drivers"]
     """Pearson correlation of the SNP's own contribution with the prediction."""
     p_value: Float64[np.ndarray, "drivers"]
-    """Of that correlation, two-sided."""
     total: float
     """Pearson correlation of the sum over all SNPs with the prediction."""
 
@@ -88,17 +87,8 @@ def select_drivers(
     and again, until what is left no longer correlates positively with p below `max_p` / number of
     SNPs; every SNP taken out is a driver.
 
-    Args:
-        dosages: of the alternate allele, NaN unknown (counts as the SNP's mean).
-        effects: change of the prediction per copy; 0 and NaN never drive.
-        prediction: of the same people.
-        direction: forward or backward.
-        min_gain: smallest share of the total correlation, forward only.
-        max_p: before Bonferroni's correction.
-
-    Raises:
-        ConfigError: an option out of range.
-        DataError: shapes that do not go together, or fewer than three people.
+    Dosages are of the alternate allele, and NaN counts as the SNP's mean. Effects are the change of
+    the prediction per copy; 0 and NaN never drive.
     """
     check_choice(direction, get_args(Direction), "direction")
     check_range(min_gain, "min_gain", low=0, high=1)
@@ -143,18 +133,8 @@ def find_drivers(
     learnt from these people its signs are not independent of the slopes; a fit across
     populations looks at its test populations, which it did not learn from.
 
-    Args:
-        fit: the models.
-        cohort: the cohort they were fitted on.
-        genes: by name, with or without version, accepted or not; all accepted ones when None.
-        people: on whom; everyone whom the fit held out once when None.
-        direction: as of `select_drivers`.
-        min_gain: the same.
-        max_p: the same.
-
-    Raises:
-        DataError: unknown people, genes that were not fitted, no gene at all, permuted
-            genotypes, or a fit of another cohort.
+    Genes are named with or without version, accepted or not, and default to all accepted ones;
+    people default to everyone whom the fit held out once.
     """
     check_real(fit)
     table = fit.genes.with_row_index("row")

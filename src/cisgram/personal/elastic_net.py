@@ -13,7 +13,7 @@ Tibshirani 2010). What makes it quick here:
   reaches the penalty, or nearly); the product above then checks every SNP
   left out (Tibshirani et al. 2012), and violators are admitted and solved again;
 * descent runs on the small Gram matrix of those SNPs, grown as they come;
-* copies of a SNP are one variable (`duplicates`);
+* copies of a SNP are one variable (`DistinctSnps`);
 * walking together, the folds know the cross-validation curve as it unfolds and
   stop when it has clearly turned up.
 """
@@ -24,13 +24,14 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from cisgram.core.checks import ConfigError, check_range
-from cisgram.personal.duplicates import find_distinct
 from cisgram.personal.elastic_net_kernels import descend
 
 _ADMIT = 0.98
 """SNPs whose gradient is within 2 % of the penalty join before they are needed."""
 _SLACK = 1.001
 """A gradient counts as a violation beyond the penalty by more than rounding."""
+_SAME = 1e-3
+"""Largest difference between two standardised SNPs that count as copies, in sd."""
 _STEPS_PAST_BEST = 10
 _ERRORS_PAST_BEST = 2.0
 
@@ -68,11 +69,9 @@ class ElasticNetFit:
     cv_mse: Float64[np.ndarray, "strengths"]
     """Squared error over held-out people, a mean over people."""
     best: int
-    """Index of the strength with the smallest `cv_mse`."""
     coefficients: Float64[np.ndarray, "snps"]
     """Weights at the best strength, refitted on everybody, per unit of the input."""
     intercept: float
-    """Value at all-zero input."""
     cv_r2: float
     """1 - cv_mse / variance of the target, at the best strength."""
 
@@ -84,15 +83,10 @@ def elastic_net_cv(
     *,
     config: ElasticNetConfig,
 ) -> ElasticNetFit:
-    """Choose a strength by cross-validation and fit everybody with it.
+    """Choose a penalty by cross-validation and fit everybody with it.
 
-    SNPs are standardised over all people given and centred within each fold.
-
-    Args:
-        snps: finite numbers, any scale; a constant row gets weight 0.
-        target: finite numbers.
-        folds: held-out fold of each person, 0 to n_folds - 1.
-        config: see `ElasticNetConfig`.
+    SNPs are finite, on any scale; they are standardised over all people given and centred within
+    each fold, and a constant one gets weight 0. Held-out folds count from 0.
     """
     n_folds = int(folds.max(initial=-1)) + 1
     if n_folds < 2:
@@ -294,3 +288,68 @@ class _Lockstep:
         own = self.predicted[folds, np.arange(len(folds))]
         squared = (self.target - own).astype(np.float64) ** 2
         return np.bincount(folds, weights=squared, minlength=len(self.problems) - 1)
+
+
+@dataclass(frozen=True)
+class DistinctSnps:
+    """Perfectly correlated SNPs, solved as one variable and given back as many.
+
+    In a cis window about half of the common SNPs repeat another one exactly, or with its alleles
+    exchanged. The elastic net gives such copies equal shares of one weight `w`, so `m` copies are
+    one variable whose squared penalty is `m (w / m)^2 = w^2 / m`: the solution is the same.
+    """
+
+    representatives: Int64[np.ndarray, "distinct"]
+    """Row of the SNP that stands for each group."""
+    group: Int64[np.ndarray, "snps"]
+    sign: Float32[np.ndarray, "snps"]
+    """1 where a SNP equals its representative, -1 where it mirrors it."""
+    copies: Int64[np.ndarray, "distinct"]
+
+    def give_back(
+        self, coefficients: Float64[np.ndarray, "distinct"]
+    ) -> Float64[np.ndarray, "snps"]:
+        """Share each group's weight equally among its copies."""
+        return self.sign * (coefficients / self.copies)[self.group]
+
+
+def find_distinct(standardized: Float32[np.ndarray, "snps people"]) -> DistinctSnps:
+    """Group the SNPs whose correlation is 1 or -1.
+
+    Copies have the same projection, up to sign, on any fixed vector: SNPs are
+    sorted by one such projection, and neighbours are compared in full.
+    """
+    n_snps, n_people = standardized.shape
+    direction = np.random.default_rng(0).standard_normal(n_people)
+    direction /= np.linalg.norm(direction)
+    projection = np.abs(standardized @ direction)
+    order = np.argsort(projection, kind="stable")
+    near = np.diff(projection[order]) < _SAME
+    same, sign_of_pair = _compare_neighbours(standardized, order, near)
+
+    first = np.concatenate([[True], ~same])
+    starts = np.flatnonzero(first)
+    group_in_order = np.cumsum(first) - 1
+    relative = np.cumprod(np.concatenate([[1.0], sign_of_pair]))
+    group = np.empty(n_snps, np.int64)
+    sign = np.empty(n_snps, np.float32)
+    group[order] = group_in_order
+    sign[order] = relative * relative[starts][group_in_order]
+    copies = np.diff(np.append(starts, n_snps))
+    return DistinctSnps(order[starts], group, sign, copies)
+
+
+def _compare_neighbours(
+    standardized: Float32[np.ndarray, "snps people"],
+    order: Int64[np.ndarray, "snps"],
+    near: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Say for each SNP but the first, in sorted order, whether it copies the one before."""
+    same = np.zeros(len(near), bool)
+    sign = np.ones(len(near))
+    candidates = np.flatnonzero(near)
+    left, right = standardized[order[candidates]], standardized[order[candidates + 1]]
+    towards = np.where(np.einsum("sp,sp->s", left, right) < 0, -1, 1).astype(np.float32)
+    same[candidates] = np.abs(left - towards[:, None] * right).max(axis=1, initial=0) < _SAME
+    sign[candidates] = np.where(same[candidates], towards, 1)
+    return same, sign

@@ -34,11 +34,9 @@ class ModelAccuracy:
     task: str
     """Which question is answered: rows of different tasks do not compare."""
     n_genes: int
-    """Genes scored."""
     n_unscored: int
     """Genes without a score: too few SNPs, or expression that does not vary."""
     n_people: int
-    """People held out."""
     n_train: int
     """People learnt from, in the smallest fold."""
     mean_pearson: float

@@ -114,16 +114,12 @@ def fit_cohort(
     goes on from there, and the result is that of an uninterrupted run.
 
     Args:
-        cohort: directory made by `import_cohort`.
+        cohort: directory made by `import_cohort`; on Ray, every node must see it.
         config: see `FitConfig`.
         out: directory to make; a finished fit of the same run is returned as it is.
         genes: names of the genes to fit; all when None.
-        executor: `serial`, `processes` or `ray`; on Ray, `cohort` must be a path
-            that every node sees.
+        executor: `serial`, `processes` or `ray`.
         workers: how many at once; all CPUs when None.
-
-    Raises:
-        ConfigError, DataError: settings and data that do not go together.
     """
     runs = {Path(out): config}
     return fit_models(cohort, runs, genes=genes, executor=executor, workers=workers)[0]

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float32, Float64, Int8, Int64
 from threadpoolctl import ThreadpoolController
 
 from cisgram.data.normalize import TargetFit, expression_pcs
-from cisgram.data.splits import PopulationSplit, check_disjoint, person_folds, population_split
+from cisgram.data.splits import check_disjoint, person_folds, population_split
 from cisgram.genome.genotypes import allele_frequency, missing_rate
 from cisgram.personal.accuracy import Accuracy, held_out_accuracy
 from cisgram.personal.cohort import Cohort
@@ -65,7 +65,10 @@ class GeneFitter:
         """Held-out fold of each person, -1 for those never held out."""
         cohort, config = self._opened, self.config
         if config.train_populations:
-            return np.where(self._population_split().test, 0, -1).astype(np.int8)
+            train, test = config.train_populations, config.test_populations
+            split = population_split(cohort.populations, train=train, test=test)
+            check_disjoint(split.train, split.test, cohort.families)
+            return np.where(split.test, 0, -1).astype(np.int8)
         return person_folds(
             cohort.people,
             cohort.families,
@@ -80,22 +83,13 @@ class GeneFitter:
 
         Across populations there is one split, and its model is the final one.
         """
-        if self.config.train_populations:
-            split = self._population_split()
-            check_disjoint(split.train, split.test, self._opened.families)
-            return [self._split(split.train, split.test, 0)]
         folds = self.outer_folds
+        if learners := self.config.train_populations:
+            return [self._split(np.isin(self._opened.populations, learners), folds == 0, 0)]
         nested = [
             self._split(folds != fold, folds == fold, fold) for fold in range(folds.max() + 1)
         ]
         return [*nested, self._split(folds >= 0, folds < 0, len(nested))]
-
-    def _population_split(self) -> PopulationSplit:
-        return population_split(
-            self._opened.populations,
-            train=self.config.train_populations,
-            test=self.config.test_populations,
-        )
 
     def _split(
         self, train: Bool[np.ndarray, "people"], test: Bool[np.ndarray, "people"], number: int

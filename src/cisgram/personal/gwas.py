@@ -59,9 +59,7 @@ def read_gwas(path: Path | str, *, columns: Mapping[str, str] | None = None) -> 
     sign of the effect say. An odds ratio counts as its logarithm, with the standard error on
     the same scale. A p-value of 0 is read as 5e-324.
 
-    Args:
-        path: the table.
-        columns: names of columns that are spelled unusually, by the keys of `COLUMNS`.
+    `columns` has the names of columns that are spelled unusually, by the keys of `COLUMNS`.
 
     Raises:
         ConfigError: `columns` names something unknown.

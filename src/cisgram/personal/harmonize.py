@@ -43,7 +43,6 @@ class Harmonized:
     n_duplicate`. `n_model` is the sum of `n_used` and the three ways of losing a SNP; swapped,
     flipped and duplicate SNPs are among the used."""
     notes: tuple[str, ...]
-    """Sentences about what looks wrong, such as another assembly."""
 
     @property
     def total(self) -> dict[str, int]:

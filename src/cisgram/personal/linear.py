@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from cisgram.core.checks import check_choice
+from cisgram.core.ridge import fit_ridge
 from cisgram.personal.elastic_net import ElasticNetConfig, elastic_net_cv
 from cisgram.personal.fit_config import MODELS
-from cisgram.personal.ridge import fit_ridge
 
 _L1_RATIO = {"elastic-net": 0.5, "lasso": 1.0}
 

@@ -43,7 +43,6 @@ class PersonalPrediction:
     centred: bool
     """Whether the training means are known, so that 0 is the mean training person."""
     notes: tuple[str, ...]
-    """Sentences about what looks wrong."""
 
     def write(self, path: Path | str) -> Path:
         """Write genes x people as TSV or Parquet; return the account's `NAME.account.tsv`."""
@@ -85,12 +84,10 @@ def predict_people(
         genotypes: store with the people.
         people: whom to predict, in this order; all when None.
         ambiguous: what becomes of A/T and C/G SNPs, see `cisgram.personal.harmonize.Ambiguous`.
-        build: assembly of the genotypes when known.
+        build: assembly of the genotypes when known; the models must then name theirs.
 
     Raises:
-        ConfigError: a build is given and the models name none.
-        DataError: unknown people, or no more SNPs of the models than by chance are among the
-            genotypes.
+        DataError: no more SNPs of the models than by chance are among the genotypes.
     """
     chosen = None
     if people is not None:

@@ -130,16 +130,8 @@ def export_predictdb(
     of the mean correlation over folds, `pred.perf.qval` is Benjamini-Hochberg over all
     genes tested, and `test_R2_avg` is 1 - RSS / TSS.
 
-    Args:
-        fit: the models.
-        cohort: the cohort they were fitted on.
-        out_db: the SQLite file, ending in `.db`.
-        accepted_only: leave out genes that failed the acceptance rule.
-        build: assembly of the positions, such as `b37` or `GRCh38`.
-
-    Raises:
-        ConfigError: the name does not end in .db, or the build is no assembly.
-        DataError: no gene to write, another cohort, permuted genotypes, or the disk is full.
+    `accepted_only` leaves out genes that failed the acceptance rule; `build` names the assembly of
+    the positions, such as `b37` or `GRCh38`.
     """
     out_db = Path(out_db)
     if out_db.suffix != ".db":

@@ -60,7 +60,6 @@ class Covariance:
     """Covariances of the dosages of one gene's SNPs."""
 
     rows: dict[str, int]
-    """SNP name -> row."""
     values: Float64[np.ndarray, "snps snps"]
     """Symmetric; 0 for a pair that the file does not have, NaN on the diagonal likewise."""
 
@@ -88,10 +87,6 @@ def associate(
         h2: heritability of the trait, 0 to 1, for calibration.
         ambiguous: what becomes of A/T and C/G SNPs.
         build: assembly of the GWAS when known.
-
-    Raises:
-        ConfigError: `n` or `h2` out of range.
-        DataError: no SNP in common, or covariances that cannot be read.
     """
     n = gwas.n if n is None else check_range(n, "n", low=1)
     h2 = None if h2 is None else check_range(h2, "h2", low=0, high=1)
@@ -126,12 +121,9 @@ _NOTHING = (float("nan"), float("nan"), float("nan"), 0, 0)
 def read_covariances(
     path: Path | str, *, genes: set[str] | None = None
 ) -> Iterator[tuple[str, Covariance]]:
-    """Yield the covariances of one gene after another, holding only one gene in memory.
+    """Yield the covariances of the wanted genes, by default all, one gene after another.
 
-    Args:
-        path: text with the header `GENE RSID1 RSID2 VALUE`, plain or gzipped, the lines of
-            a gene together.
-        genes: genes wanted; all when None.
+    The text has the header `GENE RSID1 RSID2 VALUE` and the lines of a gene together.
     """
     waiting: pl.DataFrame | None = None
     seen: set[str] = set()

@@ -1,7 +1,6 @@
-"""Bases of a region: how high each stands, over what each of the four would do in its place."""
+"""Bases of a region: their contributions, over effects of each of the four at each position."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,85 +25,70 @@ _BASES_A_LETTER = 0.8
 """Width of a letter of a name, as written over the bases."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class BasePicture:
-    """What is drawn."""
-
-    region: Interval
-    """Positions along its strand."""
-    tokens: UInt8[np.ndarray, "positions"]
-    heights: Float32[np.ndarray, "positions"]
-    """Of the letters of the bases that are there; NaN stands for no letter."""
-    heights_are: str
-    """What they are, in a word or two."""
-    effects: Float32[np.ndarray, "positions 4"]
-    """Of each base in each place: the colours below the letters."""
-    effects_are: str
-    """What they are, for the scale."""
-    title: str
-    sites: Sequence[Site] = ()
-    """Named sites, drawn where they overlap the region."""
-
-
-def lines_of(region: Interval) -> list[slice]:
-    """Return the positions of each line of bases."""
-    n = region.length
-    return [slice(first, min(first + BASES_A_LINE, n)) for first in range(0, n, BASES_A_LINE)]
-
-
-def width_of(region: Interval) -> float:
-    """Return the width in inches of a figure with lines of bases."""
-    bases = _BESIDE_INCHES + _BASE_INCHES * min(region.length, BASES_A_LINE)
-    return max(bases, _LEAST_INCHES)
-
-
-def draw_bases(picture: BasePicture) -> "Figure":
-    """Return a figure: for every line of bases their letters over colours of the effects.
-
-    What raises the output stands above the line and is red, what lowers it below and blue.
-    """
+def figure_of_lines(region: Interval, title: str, *, inches: float) -> tuple["Figure", list[slice]]:
+    """Return a figure with room for lines of bases, and the positions of each line."""
     from matplotlib.figure import Figure
 
-    lines = lines_of(picture.region)
-    size = (width_of(picture.region), 0.7 + _LINE_INCHES * len(lines))
-    figure = Figure(figsize=size, layout="constrained")
-    head_figure(figure, picture.title)
+    n = region.length
+    lines = [slice(first, min(first + BASES_A_LINE, n)) for first in range(0, n, BASES_A_LINE)]
+    width = max(_BESIDE_INCHES + _BASE_INCHES * min(n, BASES_A_LINE), _LEAST_INCHES)
+    figure = Figure(figsize=(width, 0.7 + inches * len(lines)), layout="constrained")
+    head_figure(figure, title)
+    return figure, lines
+
+
+def draw_bases(
+    region: Interval,
+    tokens: UInt8[np.ndarray, "positions"],
+    heights: Float32[np.ndarray, "positions"],
+    *,
+    effects: Float32[np.ndarray, "positions 4"],
+    effects_are: str,
+    title: str,
+    sites: Sequence[Site] = (),
+) -> "Figure":
+    """Return a figure: for every line of bases their contributions over colours of the effects.
+
+    What raises the output stands above the line and is red, what lowers it below and blue.
+    Positions are along the region's strand. A height is that of the letter that is there; NaN
+    stands for no letter. Sites are drawn where they overlap the region.
+    """
+    figure, lines = figure_of_lines(region, title, inches=_LINE_INCHES)
     axes = figure.subplots(2 * len(lines), 1, squeeze=False, height_ratios=[1.5, 1] * len(lines))
-    heights = np.nan_to_num(picture.heights)
+    heights = np.nan_to_num(heights)
     limits = (min(heights.min(), 0) * 1.1, max(heights.max(), 1e-6) * 1.35)
-    largest = float(np.nanmax(np.abs(picture.effects), initial=1e-6))
+    largest = float(np.nanmax(np.abs(effects), initial=1e-6))
     image = None
     for line, part in enumerate(lines):
         logo, heat = axes[2 * line, 0], axes[2 * line + 1, 0]
-        draw_letters(logo, _letters(picture, heights, part))
+        draw_letters(logo, _letters(tokens[part], heights[part]))
         logo.axhline(0, color="#999", linewidth=0.6)
-        logo.set_ylabel(picture.heights_are, fontsize=9)
+        logo.set_ylabel("contribution", fontsize=9)
         logo.set_xticks([])
         logo.set_ylim(*limits)
         plain_axes(logo)
-        draw_sites(logo, picture.sites, picture.region, part)
+        draw_sites(logo, sites, region, part)
         image = heat.imshow(
-            picture.effects[part].T, cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto",
+            effects[part].T, cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto",
             interpolation="nearest",
         )  # fmt: skip
         heat.set_yticks(range(4), list("ACGT"), fontsize=8)
-        label_positions(heat, picture.region, part)
+        label_positions(heat, region, part)
         for axis in (logo, heat):
-            axis.set_xlim(-0.5, min(picture.region.length, BASES_A_LINE) - 0.5)
+            axis.set_xlim(-0.5, min(region.length, BASES_A_LINE) - 0.5)
     if image is not None:
         bar = figure.colorbar(image, ax=axes[:, 0].tolist(), shrink=0.5, pad=0.01)
-        bar.set_label(picture.effects_are, fontsize=9)
+        bar.set_label(effects_are, fontsize=9)
         bar.ax.tick_params(labelsize=8)
     return figure
 
 
 def _letters(
-    picture: BasePicture, heights: Float32[np.ndarray, "positions"], part: slice
+    tokens: UInt8[np.ndarray, "bases"], heights: Float32[np.ndarray, "bases"]
 ) -> Iterator[tuple[str, float, float, float]]:
-    for at in range(part.start, part.stop):
-        token, height = int(picture.tokens[at]), float(heights[at])
+    for at, (token, height) in enumerate(zip(tokens.tolist(), heights.tolist(), strict=True)):
         if token < N and height:
-            yield LETTERS[token], at - part.start, 0, height
+            yield LETTERS[token], at, 0, height
 
 
 def draw_sites(axes: "Axes", sites: Sequence[Site], region: Interval, part: slice) -> None:

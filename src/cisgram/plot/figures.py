@@ -32,11 +32,7 @@ def head_figure(figure: "Figure", title: str) -> None:
 
 
 def save_figure(figure: "Figure", out: Path) -> None:
-    """Write a figure in the format that its name says.
-
-    Raises:
-        ConfigError: the name ends in no known suffix.
-    """
+    """Write a figure in the format that its name says."""
     check_suffix(out, *SUFFIXES)
     with atomic_file(out) as building:
         figure.savefig(building, format=out.suffix.lower().removeprefix("."), dpi=150)

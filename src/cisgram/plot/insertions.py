@@ -21,10 +21,7 @@ _MOST_TICKS = 8
 def draw_insertions(table: pl.DataFrame, *, output: str, landmark: str) -> "Figure":
     """Return a figure: each motif's effect with its interval, and that of its letters shuffled.
 
-    Args:
-        table: as `Insertions.of` makes it.
-        output: what the effects are on.
-        landmark: what distances are to.
+    `table` is as `Insertions.of` returns it, and `landmark` what distances are to.
     """
     from matplotlib.figure import Figure
 

@@ -1,7 +1,6 @@
-"""Sequence logos: what a language model expects at every base, under what is known there."""
+"""Sequence logos: a language model's predictions at every base, under known sites."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,14 +8,8 @@ from jaxtyping import Float32, UInt8
 
 from cisgram.genome.alphabet import LETTERS, decode
 from cisgram.genome.interval import Interval
-from cisgram.plot.bases import (
-    BASES_A_LINE,
-    draw_sites,
-    label_positions,
-    lines_of,
-    width_of,
-)
-from cisgram.plot.figures import COLOURS, draw_letters, head_figure, plain_axes
+from cisgram.plot.bases import BASES_A_LINE, draw_sites, figure_of_lines, label_positions
+from cisgram.plot.figures import COLOURS, draw_letters, plain_axes
 from cisgram.plot.sites import Site
 
 if TYPE_CHECKING:
@@ -28,45 +21,33 @@ _LEAST_BITS = 0.01
 """Height under which a letter is left out."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LogoPicture:
-    """What is drawn."""
-
-    region: Interval
-    """Positions along its strand."""
-    tokens: UInt8[np.ndarray, "positions"]
-    """The bases that are there."""
-    heights: Float32[np.ndarray, "positions 4"]
-    """Bits of A, C, G and T; NaN at N."""
-    title: str
-    sites: Sequence[Site] = ()
-    """Named sites, drawn where they overlap the region."""
-
-
-def draw_logo(picture: LogoPicture) -> "Figure":
+def draw_logo(
+    region: Interval,
+    tokens: UInt8[np.ndarray, "positions"],
+    heights: Float32[np.ndarray, "positions 4"],
+    *,
+    title: str,
+    sites: Sequence[Site] = (),
+) -> "Figure":
     """Return a figure: for every line of bases the predicted letters over the DNA itself.
 
-    A column is as high as the prediction is sure, in bits; letters share it by their probability.
-    A base of the DNA is bold where no other is predicted likelier.
+    Positions are along the region's strand. `heights` are bits of A, C, G and T, NaN at N: a column
+    is as high as the prediction is sure, and letters share it by their probability. A base of the
+    DNA is bold where no other is predicted likelier. Sites are drawn where they overlap the region.
     """
-    from matplotlib.figure import Figure
-
-    lines = lines_of(picture.region)
-    size = (width_of(picture.region), 0.7 + _LINE_INCHES * len(lines))
-    figure = Figure(figsize=size, layout="constrained")
-    head_figure(figure, picture.title)
+    figure, lines = figure_of_lines(region, title, inches=_LINE_INCHES)
     axes = figure.subplots(len(lines), 1, squeeze=False)[:, 0]
-    for own, part in zip(axes, lines, strict=True):
-        draw_letters(own, _columns(picture.heights[part]))
-        draw_sites(own, picture.sites, picture.region, part)
-        _write_dna(own, picture, part)
-        own.set_ylim(0, _MOST_BITS * 1.15)
-        own.set_yticks([0, 1, 2])
-        own.set_ylabel("bits", fontsize=9)
-        plain_axes(own)
-        label_positions(own, picture.region, part)
-        own.tick_params(axis="x", length=0, pad=14)
-        own.set_xlim(-0.5, min(picture.region.length, BASES_A_LINE) - 0.5)
+    for line, part in zip(axes, lines, strict=True):
+        draw_letters(line, _columns(heights[part]))
+        draw_sites(line, sites, region, part)
+        _write_dna(line, tokens[part], heights[part])
+        line.set_ylim(0, _MOST_BITS * 1.15)
+        line.set_yticks([0, 1, 2])
+        line.set_ylabel("bits", fontsize=9)
+        plain_axes(line)
+        label_positions(line, region, part)
+        line.tick_params(axis="x", length=0, pad=14)
+        line.set_xlim(-0.5, min(region.length, BASES_A_LINE) - 0.5)
     return figure
 
 
@@ -83,9 +64,10 @@ def _columns(
             foot += size
 
 
-def _write_dna(axes: "Axes", picture: LogoPicture, part: slice) -> None:
-    heights = np.nan_to_num(picture.heights[part], nan=-1)
-    likeliest, tokens = heights.argmax(axis=1), picture.tokens[part]
+def _write_dna(
+    axes: "Axes", tokens: UInt8[np.ndarray, "bases"], heights: Float32[np.ndarray, "bases 4"]
+) -> None:
+    likeliest = np.nan_to_num(heights, nan=-1).argmax(axis=1)
     for at, letter in enumerate(decode(tokens)):
         expected = likeliest[at] == tokens[at]
         axes.text(

@@ -29,14 +29,10 @@ class Label(NamedTuple):
 
 
 def known_sites(path: Path | None, reference: Reference) -> list[Site]:
-    """Return the sites of a BED, none without one.
-
-    Raises:
-        DataError: the BED cannot be used.
-    """
-    return (
-        [] if path is None else [Site(*row) for row in zip(*read_bed(path, reference), strict=True)]
-    )
+    """Return the sites of a BED, none without one."""
+    if path is None:
+        return []
+    return [Site(*row) for row in zip(*read_bed(path, reference), strict=True)]
 
 
 def label_sites(
@@ -44,11 +40,8 @@ def label_sites(
 ) -> list[Label]:
     """Return the sites that lie on a line of a region, from left to right.
 
-    Args:
-        sites: anywhere.
-        region: what is drawn; those read against its strand have their arrow left.
-        line: positions along the region's strand.
-        letter: width of a letter of the names, in bases.
+    Those read against the region's strand have their arrow left. `line` are positions along the
+    strand, `letter` is the width of a letter of the names in bases.
     """
     near = [(region.locate(site.place), site) for site in sites if site.place.overlaps(region)]
     found: list[Label] = []

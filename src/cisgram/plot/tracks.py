@@ -1,11 +1,10 @@
-"""Signal along a stretch of DNA, with its genes."""
+"""Signal along a region, with its genes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 
 from cisgram.genome.interval import Interval
 from cisgram.plot.figures import FIRST, SECOND, SITE, head_figure, plain_axes
@@ -21,47 +20,37 @@ _LEVELS = 3
 _MOST_PANELS = 24
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TrackPicture:
-    """What is drawn."""
-
-    region: Interval
-    """Rows and strands are those of its strand."""
-    resolution: int
-    """Bases of a row."""
-    names: tuple[str, ...]
-    """Columns; `name+` and `name-` share a panel, the one upwards and the other downwards."""
-    values: Float32[np.ndarray, "rows names"]
-
-
 def draw_tracks(
-    picture: TrackPicture,
+    region: Interval,
+    names: Sequence[str],
+    values: Float32[np.ndarray, "rows names"],
     *,
+    resolution: int,
     genes: Mapping[str, Interval],
     sites: Sequence[Site] = (),
     marked: Interval | None = None,
 ) -> "Figure":
     """Return a figure: a panel a signal, at most the first 24, and genes below.
 
-    Args:
-        picture: the signal; everything is drawn along the region's strand.
-        genes: on their strands, by the names to be written.
-        sites: named sites, drawn where they overlap the region.
-        marked: a region that is shaded.
+    Everything is drawn along the region's strand, a row of values every `resolution` bases. Of
+    columns, `name+` and `name-` share a panel, the one upwards and the other downwards. Sites are
+    drawn where they overlap the region, and the region `marked` is shaded.
     """
     from matplotlib.figure import Figure
 
-    region = picture.region
-    panels = list(dict.fromkeys(name.rstrip("+-") for name in picture.names))[:_MOST_PANELS]
+    panels = list(dict.fromkeys(name.rstrip("+-") for name in names))[:_MOST_PANELS]
     shown = [site for site in sites if site.place.overlaps(region)]
     heights = [1.0] * len(panels) + [0.45] + ([0.4] if shown else [])
     figure = Figure(figsize=(12, 0.9 + 1.1 * sum(heights)), layout="constrained")
-    size = picture.resolution
-    bins = "at single bases" if size == 1 else f"in bins of {size} bases"
+    bins = "at single bases" if resolution == 1 else f"in bins of {resolution} bases"
     head_figure(figure, f"{region}: predicted signal {bins}")
     axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    steps = resolution * np.arange(len(values) + 1)
+    backward = region.strand == "-"
+    edges = (region.end + 1 - steps)[::-1] if backward else region.start + 1 + steps
+    columns = dict(zip(names, (values[::-1] if backward else values).T, strict=True))
     for panel, name in zip(axes, panels, strict=False):
-        _draw_panel(panel, picture, name)
+        _draw_panel(panel, name, columns, edges)
         for place in [site.place for site in shown] + ([marked] if marked else []):
             panel.axvspan(place.start + 1, place.end + 1, color="#ddd", zorder=-1)
     _draw_genes(axes[len(panels)], region, genes)
@@ -81,16 +70,16 @@ def _label_positions(axes: "Axes", region: Interval) -> None:
     axes.tick_params(axis="x", labelsize=9)
 
 
-def _draw_panel(axes: "Axes", picture: TrackPicture, name: str) -> None:
-    region, steps = picture.region, picture.resolution * np.arange(len(picture.values) + 1)
-    turned = region.strand == "-"
-    edges = (region.end + 1 - steps)[::-1] if turned else region.start + 1 + steps
+def _draw_panel(
+    axes: "Axes",
+    name: str,
+    columns: Mapping[str, Float32[np.ndarray, "rows"]],
+    edges: Int64[np.ndarray, "edges"],
+) -> None:
     for suffix, sign, colour in (("+", 1, FIRST), ("-", -1, SECOND), ("", 1, FIRST)):
-        if name + suffix in picture.names:
-            values = sign * picture.values[:, picture.names.index(name + suffix)]
-            axes.stairs(
-                values[::-1] if turned else values, edges, fill=True, color=colour, linewidth=0
-            )
+        if name + suffix in columns:
+            values = sign * columns[name + suffix]
+            axes.stairs(values, edges, fill=True, color=colour, linewidth=0)
     axes.axhline(0, color="#999", linewidth=0.6)
     axes.set_ylabel(name, fontsize=9, rotation=0, ha="right", va="center")
     axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,g}")
@@ -114,7 +103,7 @@ def _draw_genes(axes: "Axes", region: Interval, genes: Mapping[str, Interval]) -
 
 
 def _draw_sites(axes: "Axes", region: Interval, sites: Sequence[Site]) -> None:
-    """Draw stretches and their names, at one height after the other."""
+    """Draw sites and their names, at one height after the other."""
     for number, (name, place) in enumerate(sorted(sites, key=lambda site: site.place.start)):
         level = number % _LEVELS
         right = place.start if region.strand == "-" else place.end

@@ -23,13 +23,10 @@ def draw_effects(
     output: str,
     genes: Sequence[str] = (),
 ) -> "Figure":
-    """Return a figure: a panel a chromosome, a line as high as each effect.
+    """Return a figure: a panel a chromosome, a line as high as each effect; NaN is left out.
 
-    Args:
-        variants: columns chrom, start (from 0), ref and alt.
-        effects: one for each; NaN is left out.
-        output: what they are on.
-        genes: whose output it is, one for each variant; none for models without genes.
+    `variants` have columns chrom, start (from 0), ref and alt; `genes` are whose output it is, one
+    for each variant, none for models without genes.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import StrMethodFormatter

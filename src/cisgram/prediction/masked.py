@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int, UInt8
 from torch import Tensor
 
-from cisgram.core.checks import check_choice, check_range
+from cisgram.core.checks import check_choice, check_fields
 from cisgram.core.device import evaluating
 from cisgram.core.progress import progress
 from cisgram.data.masking import mask_once
@@ -48,9 +48,7 @@ class MaskingConfig:
         """Check every field."""
         check_choice(self.strands, get_args(Strands), "strands")
         check_choice(self.masking, get_args(Masking), "masking")
-        check_range(self.n_passes, "n_passes", low=1)
-        check_range(self.apart, "apart", low=1)
-        check_range(self.batch, "batch", low=1)
+        check_fields(self, "n_passes", "apart", "batch", low=1)
 
 
 class WindowReading(NamedTuple):

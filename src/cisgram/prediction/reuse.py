@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor
 
-from cisgram.core.checks import ConfigError, check_range
+from cisgram.core.checks import ConfigError, check_fields
 from cisgram.core.device import device_of, evaluating
 from cisgram.core.progress import progress
 from cisgram.models.base import Model, SplitModel, check_tokens
@@ -51,10 +51,7 @@ class ReuseConfig:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        check_range(self.batch, "batch", low=1)
-        check_range(self.memory_mib, "memory_mib", low=1)
-        if self.tile is not None:
-            check_range(self.tile, "tile", low=1)
+        check_fields(self, "batch", "memory_mib", "tile", low=1)
 
 
 @dataclass(kw_only=True)

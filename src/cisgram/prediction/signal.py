@@ -60,12 +60,17 @@ class Signal(Result):
 
     def plot(self, *, sites: Sequence[Site] = (), marked: Interval | None = None) -> "Figure":
         """Draw each output along the region, over the genes there."""
-        from cisgram.plot.tracks import TrackPicture, draw_tracks
+        from cisgram.plot.tracks import draw_tracks
 
-        picture = TrackPicture(
-            region=self.region, resolution=self.resolution, names=self.names, values=self.values
+        return draw_tracks(
+            self.region,
+            self.names,
+            self.values,
+            resolution=self.resolution,
+            genes=self.genes,
+            sites=sites,
+            marked=marked,
         )
-        return draw_tracks(picture, genes=self.genes, sites=sites, marked=marked)
 
     def write_arrays(self, out: Path) -> None:
         """Write .npz: `signal` (rows, outputs), `names`, `region` and `resolution`."""

@@ -160,7 +160,7 @@ def score_variants(
     if not isinstance(variants, pl.DataFrame):
         source = Path(variants)
         sites = read_sites(source)
-        variants, n_symbolic = sites.variants, sites.n_symbolic
+        variants, n_symbolic = sites.variants, sites.counts["n_symbolic_skipped"]
     if missing := [name for name in _PLACE if name not in variants.columns]:
         raise DataError(
             f"variants must have columns {', '.join(_PLACE)}; {few(missing)} is missing."

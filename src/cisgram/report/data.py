@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +24,7 @@ from cisgram.personal.fit_config import FitConfig
 
 PLACE = ("gene", "name", "chrom", "start", "end", "tss", "strand")
 """Columns that say which gene a row is and where it lies (0-based, half-open, bp)."""
-SCORES = (
-    "pearson",
-    "spearman",
-    "r2",
-    "p_value",
-    "n_snps_window",
-    "n_snps_model",
-    "accepted",
-)
+SCORES = ("pearson", "spearman", "r2", "p_value", "n_snps_window", "n_snps_model", "accepted")
 """Columns a model has for each gene, across held-out people."""
 _BASELINE = "top-snp"
 _PERMUTED = ", genotypes permuted"
@@ -63,7 +54,6 @@ class ReportData:
     title: str
     notes: tuple[str, ...]
     task: str
-    date: str
     people: tuple[str, ...]
     populations: tuple[str, ...]
     """A population for each person, "" when unknown."""
@@ -117,7 +107,6 @@ def gather(
         title=title,
         notes=tuple(notes),
         task=task,
-        date=datetime.now(UTC).strftime("%Y-%m-%d"),
         people=fits[0].people,
         populations=fits[0].populations,
         held_out=fits[0].folds >= 0,
@@ -142,11 +131,7 @@ def gather(
 
 
 def read_evaluations(paths: Sequence[Path]) -> dict[str, Any]:
-    """Read what `cisgram personal evaluate --json` wrote, as one evaluation.
-
-    Raises:
-        DataError: a file is missing or holds something else.
-    """
+    """Read what `cisgram personal evaluate --json` wrote, as one evaluation."""
     models: list[Any] = []
     for path in paths:
         try:
@@ -164,11 +149,7 @@ def _baseline(differences: Sequence[ModelDifference]) -> ModelDifference | None:
 
 
 def _null_rate(model: ModelAccuracy, permuted: Sequence[ModelAccuracy]) -> float | None:
-    """Pool the genes that a model accepts over its permutations.
-
-    Raises:
-        DataError: a permutation holds out another number of people than the model.
-    """
+    """Pool the genes that a model accepts over its permutations, which hold out as many people."""
     rows = [row for row in permuted if row.model == model.model]
     for row in rows:
         if row.n_people != model.n_people:
@@ -180,21 +161,18 @@ def _null_rate(model: ModelAccuracy, permuted: Sequence[ModelAccuracy]) -> float
 
 
 def _read_accuracies(evaluation: Mapping[str, Any] | None) -> list[ModelAccuracy]:
-    """Read an evaluation's rows.
-
-    Raises:
-        DataError: a row lacks what a row must have.
-    """
+    """Read an evaluation's rows; refuse one that lacks a field."""
     rows: Sequence[Mapping[str, Any]] = (evaluation or {}).get("models", ())
+    names = [field.name for field in fields(ModelAccuracy)]
     read: list[ModelAccuracy] = []
     for row in rows:
-        lacking = [field.name for field in fields(ModelAccuracy) if field.name not in row]
+        lacking = [name for name in names if name not in row]
         if lacking:
             raise DataError(
                 f"a model in the evaluation lacks {', '.join(lacking)}; "
                 "write it again with cisgram personal evaluate --json."
             )
-        known = {field.name: row[field.name] for field in fields(ModelAccuracy)}
+        known = {name: row[name] for name in names}
         known["populations"] = tuple(PopulationAccuracy(**part) for part in row["populations"])
         read.append(ModelAccuracy(**known))
     return read
@@ -210,14 +188,11 @@ def _covariates(fits: Sequence[Fit]) -> tuple[str, ...]:
 
 
 def _provenance(fits: Sequence[Fit]) -> tuple[tuple[str, str], ...]:
-    rows = [("cohort", f"{fits[0].cohort.name}, manifest sha256 {_cohort_hash(fits[0])}")]
+    cohort_hash = fits[0].manifest.metadata["run"]["cohort"]
+    rows = [("cohort", f"{fits[0].cohort.name}, manifest sha256 {cohort_hash}")]
     for fit in fits:
         manifest = fit.path / MANIFEST
         digest = sha256(manifest) if manifest.is_file() else "not at hand"
         made = f"{fit.path.name}, fitted by cisgram {fit.manifest.cisgram}"
         rows.append((fit.config.model, f"{made}, manifest sha256 {digest}"))
     return tuple(rows)
-
-
-def _cohort_hash(fit: Fit) -> str:
-    return str(fit.manifest.metadata["run"]["cohort"])

@@ -1,15 +1,13 @@
 """One HTML page about the evaluation of models: a table a task and subset."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from cisgram.benchmark.run import table_of
-from cisgram.core.artifact import atomic_file
-from cisgram.report.templates import fill
+from cisgram.report.templates import fill, write_page
 from cisgram.report.words import number
 
 
@@ -23,11 +21,7 @@ class Grid(NamedTuple):
 
 
 def write_evaluation_page(result: Mapping[str, Any], out: Path) -> Path:
-    """Write the page whole or not at all.
-
-    Raises:
-        DataError: the place cannot be written.
-    """
+    """Write the page whole or not at all."""
     tables = table_of(result)
     tasks = [
         {"name": name, "title": facts["title"], "grids": list(grids(tables, name))}
@@ -38,11 +32,8 @@ def write_evaluation_page(result: Mapping[str, Any], out: Path) -> Path:
         "models": list(result["models"]),
         "held_out": result["held_out"],
         "machine": result["machine"],
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
-    page = fill("evaluation_page.html.jinja", values, gene=None)
-    with atomic_file(out) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_page(fill("evaluation_page.html.jinja", values), out)
     return out
 
 

@@ -2,20 +2,19 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from cisgram.core.artifact import atomic_file, disk_errors
+from cisgram.core.artifact import disk_errors
 from cisgram.explain.gene import GeneExplanation
 from cisgram.personal.evaluate import ModelAccuracy, PopulationAccuracy
 from cisgram.personal.fit import Fit
 from cisgram.report import words
 from cisgram.report.data import ReportData, gather
 from cisgram.report.pack import choose_detail, pack
-from cisgram.report.templates import asset, fill
+from cisgram.report.templates import asset, fill, write_page
 
 _SCRIPTS = ("data.js", "draw.js", "overview.js", "table.js", "gene.js", "main.js")
 
@@ -45,14 +44,8 @@ def build_report(
 
 
 def write_report(data: ReportData, out: Path, *, gene: GeneExplanation | None = None) -> None:
-    """Write the page whole or not at all.
-
-    Raises:
-        DataError: `out` cannot be written.
-    """
-    page = render(data, gene=gene)
-    with atomic_file(out) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    """Write the page whole or not at all."""
+    write_page(render(data, gene=gene), out)
 
 
 def render(data: ReportData, *, gene: GeneExplanation | None = None) -> str:
@@ -116,18 +109,11 @@ def _embedded(content: Mapping[str, Any]) -> Markup:
 
 
 def write_gene_page(gene: GeneExplanation, directory: Path) -> Path:
-    """Write report.html about one gene, with the files of its sections beside it.
-
-    Raises:
-        DataError: the place cannot be written.
-    """
+    """Write report.html about one gene, with the files of its sections beside it."""
     with disk_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
     for section in gene.sections:
         section.write(directory)
-    date = datetime.now(UTC).strftime("%Y-%m-%d")
-    page = fill("gene_page.html.jinja", {"date": date}, gene=gene)
     out = directory / "report.html"
-    with atomic_file(out) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_page(fill("gene_page.html.jinja", {}, gene=gene), out)
     return out

@@ -1,4 +1,4 @@
-"""Numbers and names in words: what the page says, apart from how it looks."""
+"""Numbers and names in words, apart from how the page looks."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -49,11 +49,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> RunState:
-    """Put a checkpoint into model and optimiser and return where the run was.
-
-    Raises:
-        DataError: it is damaged, or of another model.
-    """
+    """Put a checkpoint into model and optimiser and return where the run was."""
     from safetensors import safe_open
 
     weights: dict[str, Tensor] = {}
@@ -80,11 +76,7 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
 
 
 def checkpoint_step(path: Path) -> int:
-    """Return the updates that a checkpoint comes after.
-
-    Raises:
-        DataError: it is damaged.
-    """
+    """Return the updates that a checkpoint comes after."""
     from safetensors import safe_open
 
     with damage_errors(path), safe_open(path, framework="pt") as stream:

@@ -1,9 +1,9 @@
 """How a model is trained, whatever it learns."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from cisgram.core.checks import check_choice, check_range
+from cisgram.core.checks import check_choice, check_fields
 
 Precision = Literal["32-true", "bf16-mixed"]
 
@@ -32,14 +32,8 @@ class OptimConfig:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        check_range(self.lr, "lr", low=0)
-        check_range(self.warmup, "warmup", low=0)
-        check_range(self.decay, "decay", low=0)
-        for name in ("beta1", "beta2"):
-            check_range(getattr(self, name), name, low=0, high=1)
-        check_range(self.epsilon, "epsilon", low=0)
-        check_range(self.weight_decay, "weight_decay", low=0)
-        check_range(self.clip, "clip", low=0)
+        check_fields(self, "lr", "warmup", "decay", "epsilon", "weight_decay", "clip", low=0)
+        check_fields(self, "beta1", "beta2", low=0, high=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +64,6 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        check_choice(self.precision, ("32-true", "bf16-mixed"), "precision")
-        names = ("steps", "batch", "accumulate", "validate_every", "checkpoint_every", "log_every")
-        for name in names:
-            check_range(getattr(self, name), name, low=1)
-        if self.patience is not None:
-            check_range(self.patience, "patience", low=1)
+        check_choice(self.precision, get_args(Precision), "precision")
+        check_fields(self, "steps", "batch", "accumulate", "patience", low=1)
+        check_fields(self, "validate_every", "checkpoint_every", "log_every", low=1)

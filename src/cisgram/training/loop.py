@@ -1,5 +1,6 @@
 """The training loop; there is one."""
 
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from cisgram.models.base import Model
 from cisgram.models.hub import save_model
 from cisgram.training.checkpoint import RunState, load_checkpoint, save_checkpoint
 from cisgram.training.config import OptimConfig, TrainConfig
-from cisgram.training.optim import learning_rate, make_optimizer, set_learning_rate
+from cisgram.training.optim import learning_rate, make_optimizer
 from cisgram.training.record import Record
 from cisgram.training.task import Learning, to_device
 
@@ -43,7 +44,7 @@ def fit(
     """Train until the last step, or until validation no longer improves.
 
     `out` gets `metrics.jsonl`, `checkpoint.safetensors`, from which the same call goes on, bit for
-    bit, and `model`, the weights of the lowest validation loss.
+    bit, and `model`, the weights of the lowest validation loss, with the facts of `card`.
 
     Args:
         model: starts from its present weights, or from the checkpoint's.
@@ -51,7 +52,7 @@ def fit(
         out: directory of the run.
         config: length, batch and rhythm.
         optim: optimiser and learning rate.
-        card: facts that `model` is to carry.
+        card: facts about the run.
         devices: processes on CPU, or GPUs where there are some; gradients are averaged.
 
     Raises:
@@ -99,7 +100,7 @@ def _work(fabric: Fabric, *, run: _Run) -> RunState:
 
 
 class _Ahead(NamedTuple):
-    """A batch that another thread is making."""
+    """A batch that another thread prepares."""
 
     examples: Int[np.ndarray, "batch"]
     coming: Future[Any]
@@ -139,7 +140,8 @@ class _Worker:
         ):
             started = time.perf_counter() - state.seconds
             batches = self._batches(loader)
-            while state.step < config.steps and not self._is_enough():
+            most_worse = math.inf if config.patience is None else config.patience
+            while state.step < config.steps and state.n_worse < most_worse:
                 update = self._update(batches)
                 state.step += 1
                 state.seconds = time.perf_counter() - started
@@ -158,15 +160,14 @@ class _Worker:
 
     def _update(self, batches: Iterator[_Ahead]) -> _Update:
         config = self.run.config
-        set_learning_rate(
-            self.optimizer, learning_rate(self.state.step, config.steps, self.run.optim)
-        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.state.step, config.steps, self.run.optim)
         waited, loss, examples = 0.0, 0.0, np.empty(0, dtype=np.int64)
         for part in range(config.accumulate):
-            asked = time.perf_counter()
+            began = time.perf_counter()
             examples, coming = next(batches)
             batch = to_device(coming.result(), self.fabric.device)
-            waited += time.perf_counter() - asked
+            waited += time.perf_counter() - began
             # Dropout follows from the step too, so that a resumed run repeats it.
             torch.manual_seed(self._seed(self.state.step, part).generate_state(1).item())
             last = part == config.accumulate - 1
@@ -211,10 +212,6 @@ class _Worker:
                 f"the loss or its gradient is {value} at step {self.state.step + 1:,}, in "
                 f"{self.run.task.describe(examples)}; lower lr or clip, or train in 32-true."
             )
-
-    def _is_enough(self) -> bool:
-        patience = self.run.config.patience
-        return patience is not None and self.state.n_worse >= patience
 
     def _validate(self) -> None:
         """Keep the model if it is the best so far."""

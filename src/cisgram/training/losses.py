@@ -13,14 +13,9 @@ def poisson_multinomial(
     """Return the negative log-likelihood of counts: where they lie, and how many there are.
 
     Where is a multinomial over the bins of a window; how many, a Poisson of their sum, which has a
-    weight of its own. Both are divided by the number of bins and averaged over windows and tracks;
-    constants of the counts are left out (Linder et al. 2025, Borzoi). All is computed from
-    logarithms, so that no rate is too small.
-
-    Args:
-        log_rates: logarithms of the expected counts.
-        counts: counts, 0 or more.
-        total_weight: of the Poisson part.
+    weight. Both are divided by the number of bins and averaged over windows and tracks; constants
+    of the counts are left out (Linder et al. 2025, Borzoi). All is computed from logarithms of
+    expected counts, so that no rate is too small.
     """
     log_total = log_rates.logsumexp(dim=1)
     total = counts.sum(dim=1)

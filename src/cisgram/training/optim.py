@@ -35,9 +35,3 @@ def learning_rate(step: int, steps: int, config: OptimConfig) -> float:
     rising = (step + 1) / config.warmup if config.warmup else 1.0
     falling = (steps - step) / config.decay if config.decay else 1.0
     return config.lr * min(1.0, rising, falling)
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """Give every group of parameters this learning rate."""
-    for group in optimizer.param_groups:
-        group["lr"] = lr

@@ -1,10 +1,8 @@
 """What a run was made from: written when it begins, held against the recipe when it goes on."""
 
 import platform
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import torch
 
@@ -19,7 +17,7 @@ from cisgram.training.checkpoint import checkpoint_step
 from cisgram.training.loop import CHECKPOINT
 from cisgram.training.recipe import Recipe
 
-RUN = "run.json"
+RUN, DATA = "run.json", "data"
 _MAY_CHANGE = {
     "train": ("steps", "checkpoint_every", "log_every"),
     "optim": ("decay",),
@@ -30,7 +28,6 @@ _OF_SOURCES = ("genomes", "files", "plugins", "held_out", "start", "schedule")
 _OF_START = ("steps", "seconds", "genomes", "held_out", "start")
 
 Facts = dict[str, Any]
-Data = TypeVar("Data")
 
 
 class Start(NamedTuple):
@@ -47,53 +44,27 @@ class Start(NamedTuple):
         return {"weights": sha256(model_directory(self.name) / WEIGHTS), **known}
 
 
-def open_run(recipe: Recipe, out: Path, *, data: str, resume: bool) -> Start | None:
+def open_run(recipe: Recipe, out: Path, *, resume: bool) -> Start | None:
     """Return the model whose weights the first step starts from, if that is yet to be made.
 
-    Args:
-        recipe: what to do; `start` may name a model.
-        out: directory of the run.
-        data: name of the directory in it that is made before training begins.
-        resume: whether a run there is to go on.
-
     Raises:
-        DataError: `out` holds something else, or a run that is not to go on; or there is no such
+        DataError: `out` holds something else, or a run and `resume` is false; or there is no such
             model.
     """
-    _check_place(out, data=data, resume=resume)
+    if not (out / RUN).exists():
+        # Data that was being built when its process was killed is under a hidden name.
+        held = {path.name for path in out.iterdir()} if out.exists() else set[str]()
+        if {name for name in held if not name.startswith(f".{DATA}.")} - {DATA}:
+            raise DataError(f"{out} is no run and not empty; choose another --out.")
+    elif not resume:
+        raise DataError(
+            f"{out} holds a run already; add --resume to go on, or choose another --out."
+        )
     if recipe.train.start is None or (out / CHECKPOINT).exists():
         return None
     wanted = recipe.train.start
     name = wanted if packaged_model(wanted) else str(recipe.directory / wanted)
     return Start(name, *load_model(name))
-
-
-def run_data(
-    out: Path,
-    name: str,
-    *,
-    read: Callable[[Path], Data],
-    build: Callable[[Path], Data],
-    fits: Callable[[Data], bool],
-) -> Data:
-    """Open what a run learns from, or build it; a failed build leaves no empty directory.
-
-    Raises:
-        DataError: there is some, of another recipe and of no run.
-    """
-    path = out / name
-    if path.exists():
-        data = read(path)
-        # `record_run` holds a run's recipe against that it began with, field by field.
-        if not (out / RUN).exists() and not fits(data):
-            raise DataError(f"{path} is of another recipe; choose another --out.")
-        return data
-    try:
-        return build(path)
-    except BaseException:
-        with suppress(OSError):
-            out.rmdir()
-        raise
 
 
 def record_run(recipe: Recipe, out: Path, *, start: Start | None) -> None:
@@ -104,10 +75,22 @@ def record_run(recipe: Recipe, out: Path, *, start: Start | None) -> None:
         DataError: its start has other weights than when it began.
     """
     if (out / RUN).exists():
-        _check_run(recipe, out, start=start)
-        _go_on(recipe, out)
+        began = read_json(out / RUN)
+        _check_run(recipe, out, began, start=start)
+        facts = began | {"schedule": _continued(recipe, out, began["schedule"])}
     else:
-        _begin(recipe, out, start=start)
+        plugins = {path.name: sha256(path) for path in recipe.plugins}
+        facts = {
+            "recipe": recipe.tables(),
+            **recipe.data.sources(recipe.directory),
+            **({"plugins": plugins} if plugins else {}),
+            **({} if start is None else {"start": start.facts}),
+            "schedule": [_schedule(recipe, 0)],
+            "cisgram": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        }
+    write_json(out / RUN, facts)
 
 
 def card(recipe: Recipe, out: Path) -> Facts:
@@ -128,22 +111,8 @@ def total(card: Facts, what: str) -> float:
     return card.get(what, 0) + (total(card["start"], what) if "start" in card else 0)
 
 
-def _check_place(out: Path, *, data: str, resume: bool) -> None:
-    """Refuse a place that holds something else, or a run that is not to go on."""
-    if not (out / RUN).exists():
-        # Data that was being built when its process was killed is under a hidden name.
-        held = {path.name for path in out.iterdir()} if out.exists() else set[str]()
-        if {name for name in held if not name.startswith(f".{data}.")} - {data}:
-            raise DataError(f"{out} is no run and not empty; choose another --out.")
-    elif not resume:
-        raise DataError(
-            f"{out} holds a run already; add --resume to go on, or choose another --out."
-        )
-
-
-def _check_run(recipe: Recipe, out: Path, *, start: Start | None) -> None:
+def _check_run(recipe: Recipe, out: Path, began: Facts, *, start: Start | None) -> None:
     """Refuse to go on with a run of another recipe."""
-    began = read_json(out / RUN)
     if start is not None and start.facts != began.get("start"):
         raise DataError(f"the start of {out} has other weights than when it began; put them back.")
     for table, fields in recipe.tables().items():
@@ -156,31 +125,14 @@ def _check_run(recipe: Recipe, out: Path, *, start: Start | None) -> None:
                 )
 
 
-def _begin(recipe: Recipe, out: Path, *, start: Start | None) -> None:
-    """Write down what a run is made from."""
-    plugins = {path.name: sha256(path) for path in recipe.plugins}
-    facts = {
-        "recipe": recipe.tables(),
-        **recipe.data.sources(recipe.directory),
-        **({"plugins": plugins} if plugins else {}),
-        **({} if start is None else {"start": start.facts}),
-        "schedule": [_schedule(recipe, 0)],
-        "cisgram": __version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-    write_json(out / RUN, facts)
-
-
-def _go_on(recipe: Recipe, out: Path) -> None:
-    """Write down from which step on a resumed run has other steps or another decay."""
-    began = read_json(out / RUN)
+def _continued(recipe: Recipe, out: Path, before: list[dict[str, int]]) -> list[dict[str, int]]:
+    """Return the schedule of a resumed run, which may have other steps or another decay."""
     checkpoint = out / CHECKPOINT
     step = checkpoint_step(checkpoint) if checkpoint.exists() else 0
-    kept = [entry for entry in began["schedule"] if entry["from_step"] < step]
+    kept = [entry for entry in before if entry["from_step"] < step]
     now = _schedule(recipe, step if kept else 0)
     same = kept and all(kept[-1][name] == now[name] for name in ("steps", "decay"))
-    write_json(out / RUN, began | {"schedule": kept if same else [*kept, now]})
+    return kept if same else [*kept, now]
 
 
 def _schedule(recipe: Recipe, step: int) -> dict[str, int]:

@@ -38,25 +38,23 @@ class Record:
         elapsed = state.seconds - self._last_seconds
         n = self._count
         self._append(
+            state,
             {
-                "step": state.step,
-                "seconds": round(state.seconds, 3),
                 "loss": self._sums["loss"] / n,
                 "gradient_norm": self._sums["norm"] / n,
                 "lr": lr,
                 "steps_per_second": n / elapsed if elapsed else None,
                 "loading_share": self._sums["waited"] / elapsed if elapsed else None,
-            }
+            },
         )
         self._sums = dict.fromkeys(self._sums, 0.0)
         self._count, self._last_seconds = 0, state.seconds
 
     def write_validation(self, state: RunState, loss: float) -> None:
         """Append a validation loss, in nats."""
-        self._append(
-            {"step": state.step, "seconds": round(state.seconds, 3), "validation_loss": loss}
-        )
+        self._append(state, {"validation_loss": loss})
 
-    def _append(self, line: dict[str, float | None]) -> None:
+    def _append(self, state: RunState, numbers: dict[str, float | None]) -> None:
+        line = {"step": state.step, "seconds": round(state.seconds, 3)} | numbers
         with self._path.open("a") as stream:
             stream.write(json.dumps(line) + "\n")

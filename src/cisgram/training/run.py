@@ -1,11 +1,11 @@
 """A run from its recipe: data, model, task and the training loop."""
 
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 
-from cisgram.core.checks import ConfigError
+from cisgram.core.checks import ConfigError, DataError
 from cisgram.core.config import to_plain
 from cisgram.core.device import shapes_only
 from cisgram.data.base import DataSet, data_kind
@@ -13,11 +13,10 @@ from cisgram.models.base import Model
 from cisgram.models.registry import build_model
 from cisgram.training.checkpoint import RunState
 from cisgram.training.loop import fit
-from cisgram.training.provenance import Start, card, open_run, record_run, run_data
+from cisgram.training.provenance import DATA, RUN, Start, card, open_run, record_run
 from cisgram.training.recipe import Recipe
 from cisgram.training.task import Learning
 
-DATA = "data"
 _HEAD = "head"
 
 
@@ -42,7 +41,7 @@ def train(
     out = Path(out)
     if not isinstance(recipe, Recipe):
         recipe = Recipe.read(recipe)
-    start = open_run(recipe, out, data=DATA, resume=resume)
+    start = open_run(recipe, out, resume=resume)
     _check(recipe, start)  # before the data are made: what does not fit leaves nothing behind
     data = _data(recipe, out)
     torch.manual_seed(recipe.train.seed)
@@ -81,9 +80,7 @@ def _check_start(model: Model, start: Start, recipe: Recipe) -> None:
     """Refuse a start whose trunk has other sizes, or that knows the genomes by other numbers."""
     theirs = start.model.state_dict()
     for name, own in model.state_dict().items():
-        if name.partition(".")[0] == _HEAD:
-            continue
-        if name not in theirs or theirs[name].shape != own.shape:
+        if not _is_head(name) and (name not in theirs or theirs[name].shape != own.shape):
             raise ConfigError(
                 f"start is {start.name}, a {start.model.kind} whose trunk has other sizes than "
                 f"[model] (see {name}); make [model] the same."
@@ -111,11 +108,19 @@ def _is_head(name: str) -> bool:
 
 
 def _data(recipe: Recipe, out: Path) -> DataSet:
-    kind, geometry = data_kind(recipe.data_kind, "[data]"), recipe.model.geometry
-    return run_data(
-        out,
-        DATA,
-        read=kind.open,
-        build=partial(kind.build, recipe.data, geometry=geometry, directory=recipe.directory),
-        fits=lambda found: to_plain(found.config) == to_plain(recipe.data),
-    )
+    """Open what a run learns from, or build it; a failed build leaves no empty directory."""
+    kind, path = data_kind(recipe.data_kind, "[data]"), out / DATA
+    if path.exists():
+        data = kind.open(path)
+        # `record_run` holds a run's recipe against that it began with, field by field.
+        if not (out / RUN).exists() and to_plain(data.config) != to_plain(recipe.data):
+            raise DataError(f"{path} is of another recipe; choose another --out.")
+        return data
+    try:
+        return kind.build(
+            recipe.data, path, geometry=recipe.model.geometry, directory=recipe.directory
+        )
+    except BaseException:
+        with suppress(OSError):
+            out.rmdir()
+        raise

@@ -30,11 +30,7 @@ class Task(ABC):
         self.config = config
 
     def check(self, model: Model) -> None:
-        """Refuse models that cannot be trained for this.
-
-        Raises:
-            ConfigError: with the reason.
-        """
+        """Refuse models that cannot be trained for this, with the reason."""
         del model
 
     def prepare(self, batch: Any, rng: np.random.Generator) -> Any:
@@ -105,11 +101,9 @@ _REGISTERED: dict[str, TaskKind] = {}
 
 
 def task(kind: str, config: type[Any]) -> Callable[[Kind], Kind]:
-    """Register a class of tasks.
+    """Register a class of tasks under what `kind` in `[task]` of a recipe calls it.
 
-    Args:
-        kind: what `kind` in `[task]` of a recipe calls it.
-        config: frozen dataclass of the other fields of `[task]`.
+    `config` is a frozen dataclass of the other fields of `[task]`.
 
     Raises:
         ConfigError: there is such a task already.
@@ -127,11 +121,7 @@ def task(kind: str, config: type[Any]) -> Callable[[Kind], Kind]:
 
 
 def task_kind(name: str, where: str) -> TaskKind:
-    """Return a registered task; imports the modules of `cisgram.training.tasks`.
-
-    Raises:
-        ConfigError: there is none of that name.
-    """
+    """Return a registered task; imports the modules of `cisgram.training.tasks`."""
     if name not in _REGISTERED:
         for module in pkgutil.iter_modules(
             cisgram.training.tasks.__path__, "cisgram.training.tasks."

@@ -13,10 +13,9 @@ import numpy as np
 from jaxtyping import Float, Float32, Int64
 
 from cisgram.benchmark.base import Context, Rows, evaluation
-from cisgram.benchmark.language import FLANKS, HeldOut
+from cisgram.benchmark.language import FLANKS, SEED, HeldOut
 from cisgram.benchmark.matched import (
     DISTANCE,
-    SEED,
     Places,
     backgrounds,
     same_distance,
@@ -33,6 +32,8 @@ ODDS, BITS = "odds", "bits"
 ITSELF = "sequence itself"
 NEAR = 5
 """Bases that a call may be off."""
+FEWEST = 5
+"""Sites that a number is over at least."""
 N_CHANCE = 20
 """Places drawn for each call, for how many are known by chance."""
 
@@ -101,7 +102,7 @@ def _test(element: Element, layout: Layout, sources: list[Reading], rows: Rows) 
             for name in drawn:
                 first, second = beaten[source.name, output, name], beaten[FLANKS, output, name]
                 both = np.isfinite(first) & np.isfinite(second)
-                if both.any():
+                if both.sum() >= FEWEST:
                     rows.add(
                         source.name,
                         f"auroc, {name}, minus {FLANKS}",
@@ -132,7 +133,7 @@ def _add(
 ) -> None:
     """Add the mean over sites, with the interval of a bootstrap over them."""
     n = int(np.isfinite(values).sum())
-    if n:
+    if n >= FEWEST:
         rows.add(
             source.name,
             metric,
@@ -148,7 +149,7 @@ def _calls(source: Reading, element: Element, layout: Layout, odds: PerPlace, ro
     """Call as many sites as are known, best first, and count how many of them are known."""
     known = element.known[np.isfinite(odds[element.known])]
     called = best_places(element, layout, odds, len(known))
-    if not len(called):
+    if len(called) < FEWEST:
         return
     at = known % layout.size
     hits = nearest_distance(called % layout.size, at) <= NEAR

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
 from cisgram.benchmark.base import Context, Rows, evaluation
-from cisgram.benchmark.language import FLANKS, HeldOut, Maps
-from cisgram.benchmark.matched import SEED, same_distance
+from cisgram.benchmark.language import FLANKS, SEED, HeldOut, Maps
+from cisgram.benchmark.matched import same_distance
 from cisgram.benchmark.seqlets import Pattern, PatternConfig, find_patterns, find_seqlets
 from cisgram.benchmark.sites import (
     JASPAR,
@@ -74,7 +74,8 @@ def yeast_patterns(context: Context, rows: Rows) -> None:
         yeast_elements(context, layout, held_out.annotation, genic=genic, without=without),
         read_motifs(context.file(*JASPAR)),
     )
-    for name, maps in held_out.models.items() | {FLANKS: held_out.counted[FLANKS]}.items():
+    counted = {FLANKS: held_out.counted[FLANKS]}
+    for name, maps in (held_out.models | counted).items():
         add = partial(rows.add, name, baseline=name == FLANKS)
         _add_source(ground, maps, held_out.shuffled[name], add)
 

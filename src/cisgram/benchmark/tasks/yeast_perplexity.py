@@ -16,6 +16,8 @@ from cisgram.prediction.perplexity import perplexity_interval, ratio_interval
 
 ORDERS = (0, 2, 5, 8, 11, 20)
 """Of the Markov chains; the chain of order 0 knows how common each base is."""
+FEWEST = 1_000
+"""Bases of a class that perplexity is over at least."""
 ALL, NOT_COPIED = "all bases", "not copied"
 
 Nats = Mapping[str, Float64[np.ndarray, "_"]]
@@ -66,7 +68,7 @@ def _subsets(held_out: HeldOut) -> Mapping[str, Mapping[str, Bool[np.ndarray, "_
     }
     for number, region in enumerate(REGIONS):
         own = {name: classes[name] == number for name in held_out.tokens}
-        if any(chosen.any() for chosen in own.values()):
+        if sum(int(chosen.sum()) for chosen in own.values()) >= FEWEST:
             found[region] = own
     return found
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from cisgram.personal.ridge import fit_ridge
+from cisgram.core.ridge import fit_ridge
 
 
 def make(rng, heritability, n_people=150, n_snps=400):

@@ -1,10 +1,11 @@
-"""Ridge regression with its strength from REML: the BLUP of a gene's cis SNPs.
+"""Ridge regression with its penalty from REML: the BLUP of a gene's cis SNPs, or of k-mers.
 
 Target = mean + g + e with g ~ N(0, s_g^2 K), K the relatedness of people at
 the SNPs of the window, and e ~ N(0, s_e^2): the variances that maximise the
-restricted likelihood (Patterson and Thompson 1971) give the ridge strength,
+restricted likelihood (Patterson and Thompson 1971) give the ridge penalty,
 and the weights are those of the best linear unbiased prediction (Henderson
-1975; the `blup` of FUSION, Gusev et al. 2016). One eigendecomposition serves
+1975; the `blup` of FUSION, Gusev et al. 2016). What is said of SNPs and people
+holds of any features and rows. One eigendecomposition serves
 every variance ratio (Kang et al. 2008): of the people x people matrix, or of the
 SNPs x SNPs one where there are more people than SNPs.
 """
@@ -27,9 +28,7 @@ class RidgeFit:
     """Weights of every SNP and the variance they were shrunk by."""
 
     coefficients: Float64[np.ndarray, "snps"]
-    """Weights per unit of the input."""
     intercept: float
-    """Value at all-zero input."""
     heritability: float
     """Share of the target's variance given to the SNPs by REML, 0 to 1."""
 
