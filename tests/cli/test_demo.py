@@ -18,18 +18,18 @@ def test_demo_makes_a_report_and_resumes(tmp_path: Path) -> None:
     assert [row["model"] for row in first["models"]] == ["elastic-net", "lasso", "ridge", "top-snp"]
     assert all(row["n_people"] == 358 for row in first["models"])
     assert (out / "report.html").stat().st_size < 5_000_000
-    names = [site["name"] for site in first["gene"]["expected"]["sites"]]
-    assert names[1:5] == ["Reb1", "Abf1", "Abf1", "TATA box"]
-    assert first["promoter"]["right"] > first["promoter"]["right_by_commonest"]
-    assert (out / "promoter.svg").read_text().count("<use ") > 500
     gene = first["gene"]
-    assert len(gene["strongest"]) == 5
-    assert gene["gradients"]["in_sites"] > gene["gradients"]["elsewhere"]
-    assert gene["agreement"]["bases"] > 0.5
-    assert gene["expected"]["model"] == "cisgram/yeast-lm"
+    expected = gene["expected"]
+    assert [site["name"] for site in expected["sites"]] == ["Abf1", "TATA box"]
+    assert expected["accuracy"] > expected["majority_share"]
+    assert (out / "gene" / "expected.svg").read_text().count("<use ") > 100
+    assert len(gene["mutagenesis"]["strongest"]) == 5
+    assert gene["attribution"]["sites"]["in_sites"] > gene["attribution"]["sites"]["elsewhere"]
+    assert gene["attribution"]["agreement"]["bases"] > 0.5
+    assert expected["model"] == "cisgram/yeast-lm"
     page = (out / "report.html").read_text()
     assert "SLA2, from its sequence" in page
-    for part in ("tracks", "effects", "gradients", "expected"):
+    for part in ("signal", "mutagenesis", "attribution", "expected"):
         assert f'id="{part}-' in page
         assert (out / "gene" / f"{part}.svg").exists()
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "")
