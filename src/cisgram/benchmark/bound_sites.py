@@ -39,7 +39,7 @@ class _OldSite(NamedTuple):
 
 
 def bound_sites(
-    contigs: Mapping[str, UInt8[np.ndarray, "_"]], gff: Path, published: Path, motif: Motif
+    contigs: Mapping[str, UInt8[np.ndarray, "_"]], *, gff: Path, published: Path, motif: Motif
 ) -> Iterator[tuple[str, int, bool]]:
     """Yield contig, leftmost base and whether it is on the reverse strand, of a factor's sites.
 

@@ -121,8 +121,8 @@ class HeldOut:
     def counted(self) -> dict[str, Maps]:
         """What counts of k-mers on both sides, and on one side at a time, expect."""
         makers: dict[str, Callable[[str], Float32[np.ndarray, "bases 4"]]] = {
-            FLANKS: lambda name: np.float32(self.flanks(name).probabilities(self.tokens[name])),
-            MARKOV: lambda name: np.float32(_both_ways(self.chain(name), self.tokens[name])),
+            FLANKS: lambda name: self.flanks(name).probabilities(self.tokens[name]).astype(np.float32),
+            MARKOV: lambda name: _both_ways(self.chain(name), self.tokens[name]).astype(np.float32),
         }
         return {
             source: {name: self._count(source, name, make) for name in self.tokens}

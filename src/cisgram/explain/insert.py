@@ -197,7 +197,7 @@ def plan_insertions(
     distances = config.distances or usual
     smallest = min(places, key=lambda place: place.shuffled.stop - place.shuffled.start)
     for motif in motifs:
-        check_fit(motif, smallest, distances, landmark)
+        check_fit(motif, smallest, distances, to=landmark)
     return Plan(
         session=session,
         readout=chosen,

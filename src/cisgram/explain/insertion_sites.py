@@ -59,7 +59,7 @@ class InsertionSite:
     """Bases that are read."""
 
 
-def check_fit(motif: Motif, site: InsertionSite, distances: tuple[int, ...], to: str) -> None:
+def check_fit(motif: Motif, site: InsertionSite, distances: tuple[int, ...], *, to: str) -> None:
     """Refuse a motif that reaches past what is shuffled, at one of the distances."""
     room, past = site.landmark - site.shuffled.start, site.shuffled.stop - site.landmark
     for distance in distances:

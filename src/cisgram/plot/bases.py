@@ -67,7 +67,7 @@ def draw_bases(
         logo.set_xticks([])
         logo.set_ylim(*limits)
         plain_axes(logo)
-        draw_sites(logo, sites, region, part)
+        draw_sites(logo, sites, region, part=part)
         image = heat.imshow(
             effects[part].T, cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="auto",
             interpolation="nearest",
@@ -91,7 +91,7 @@ def _letters(
             yield LETTERS[token], at, 0, height
 
 
-def draw_sites(axes: "Axes", sites: Sequence[Site], region: Interval, part: slice) -> None:
+def draw_sites(axes: "Axes", sites: Sequence[Site], region: Interval, *, part: slice) -> None:
     """Shade the sites of a line and write their names."""
     for label in label_sites(sites, region, part, letter=_BASES_A_LETTER):
         start, end = label.start - part.start, label.end - part.start

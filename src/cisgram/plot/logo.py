@@ -39,7 +39,7 @@ def draw_logo(
     axes = figure.subplots(len(lines), 1, squeeze=False)[:, 0]
     for line, part in zip(axes, lines, strict=True):
         draw_letters(line, _columns(heights[part]))
-        draw_sites(line, sites, region, part)
+        draw_sites(line, sites, region, part=part)
         _write_dna(line, tokens[part], heights[part])
         line.set_ylim(0, _MOST_BITS * 1.15)
         line.set_yticks([0, 1, 2])
