@@ -148,7 +148,7 @@ def _add(
 def _calls(source: Reading, element: Element, layout: Layout, odds: PerPlace, rows: Rows) -> None:
     """Call as many sites as are known, best first, and count how many of them are known."""
     known = element.known[np.isfinite(odds[element.known])]
-    called = best_places(element, layout, odds, len(known))
+    called = best_places(element, layout, odds, n=len(known))
     if len(called) < FEWEST:
         return
     at = known % layout.size
@@ -173,7 +173,7 @@ def _calls(source: Reading, element: Element, layout: Layout, odds: PerPlace, ro
 
 
 def best_places(
-    element: Element, layout: Layout, scores: PerPlace, n: int
+    element: Element, layout: Layout, scores: PerPlace, *, n: int
 ) -> Int64[np.ndarray, "calls"]:
     """Return the places of the `n` highest scores that do not overlap on either strand."""
     width, taken = element.motif.width, np.zeros(layout.size + 2 * element.motif.width, np.bool_)
