@@ -108,9 +108,9 @@ def test_known_sites_are_where_they_were_planted(context):
     found = list(
         bound_sites(
             held_out.tokens,
-            context.file("motifs", "macisaac_conservedTFBS.gff.gz"),
-            context.file("motifs", "macisaac_yeast.v1.meme"),
             motif,
+            gff=context.file("motifs", "macisaac_conservedTFBS.gff.gz"),
+            published=context.file("motifs", "macisaac_yeast.v1.meme"),
         )
     )
     # The second gene of a contig is on the reverse strand.

@@ -39,15 +39,15 @@ class _OldSite(NamedTuple):
 
 
 def bound_sites(
-    contigs: Mapping[str, UInt8[np.ndarray, "_"]], *, gff: Path, published: Path, motif: Motif
+    contigs: Mapping[str, UInt8[np.ndarray, "_"]], motif: Motif, *, gff: Path, published: Path
 ) -> Iterator[tuple[str, int, bool]]:
     """Yield contig, leftmost base and whether it is on the reverse strand, of a factor's sites.
 
     Args:
         contigs: tokens of chromosomes.
+        motif: of the factor, called as in the files; sites are where it fits best.
         gff: the conserved sites.
         published: MEME file of the motifs that these were found by.
-        motif: of the factor, called as there; sites are where it fits best.
     """
     named = {own.name: own for own in read_motifs(published)}
     for chrom, sites in _old_sites(contigs, gff).items():

@@ -120,12 +120,15 @@ class HeldOut:
     @cached_property
     def counted(self) -> dict[str, Maps]:
         """What counts of k-mers on both sides, and on one side at a time, expect."""
-        makers: dict[str, Callable[[str], Float32[np.ndarray, "bases 4"]]] = {
-            FLANKS: lambda name: self.flanks(name).probabilities(self.tokens[name]).astype(np.float32),
-            MARKOV: lambda name: _both_ways(self.chain(name), self.tokens[name]).astype(np.float32),
+        makers: dict[str, Callable[[str], Float64[np.ndarray, "bases 4"]]] = {
+            FLANKS: lambda name: self.flanks(name).probabilities(self.tokens[name]),
+            MARKOV: lambda name: _both_ways(self.chain(name), self.tokens[name]),
         }
         return {
-            source: {name: self._count(source, name, make) for name in self.tokens}
+            source: {
+                name: self._count(source, name, lambda own, make=make: _single(make(own)))
+                for name in self.tokens
+            }
             for source, make in makers.items()
         }
 
@@ -176,7 +179,7 @@ class HeldOut:
                 self.shortest: self._count(
                     f"{FLANKS} shuffled",
                     self.shortest,
-                    lambda name: np.float32(self.flanks(name).probabilities(tokens)),
+                    lambda name: _single(self.flanks(name).probabilities(tokens)),
                 )
             }
         }
@@ -279,6 +282,10 @@ def surprise_of(
         nats = -np.log(np.take_along_axis(p, own, axis=1)[:, 0].astype(np.float64))
         found[name] = np.where(tokens[name] < N, nats, np.nan)
     return found
+
+
+def _single(p: Float64[np.ndarray, "bases 4"]) -> Float32[np.ndarray, "bases 4"]:
+    return p.astype(np.float32)
 
 
 def _both_ways(

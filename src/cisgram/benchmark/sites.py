@@ -140,7 +140,9 @@ def yeast_elements(
     conserved = context.file("motifs", "macisaac_conservedTFBS.gff.gz")
     published = context.file("motifs", "macisaac_yeast.v1.meme")
     for motif in (jaspar[name] for name in FACTORS):
-        known = layout.places(bound_sites(layout.contigs, gff=conserved, published=published, motif=motif))
+        known = layout.places(
+            bound_sites(layout.contigs, motif, gff=conserved, published=published)
+        )
         found.append((motif.name, motif, known, upstream))
     for name, letters, rows, space in (
         ("TATA box", TATA, _tata_boxes(context, layout), boxes),
