@@ -108,6 +108,7 @@ def promoter_ridge(
     reference: Reference,
     genes: Sequence[Interval],
     levels: Mapping[str, Float64[np.ndarray, "genes"]],
+    *,
     fitted: Bool[np.ndarray, "genes"],
 ) -> Session:
     """Return a model of promoters that was fitted to chosen genes; it reads one strand."""

@@ -92,7 +92,7 @@ def _insertions(fold: Fold, motifs: list[Motif], outputs: list[str]) -> dict[str
     every = gene_bodies(fold.targets, np.ones(fold.held_out.size, dtype=np.bool_))
     ridge = promoter_ridge(
         fold.targets.reference, list(every.values()), {own: levels[own] for own in outputs},
-        ~fold.held_out,
+        fitted=~fold.held_out,
     )  # fmt: skip
     # Distances to the promoter's end, as those to its middle, from which sequences count.
     config = InsertConfig(

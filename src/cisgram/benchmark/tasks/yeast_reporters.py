@@ -136,7 +136,9 @@ def _libraries(context: Context, fold: Fold) -> dict[str, Library]:
 def _ridge(fold: Fold, output: str) -> Session:
     levels = {output: measured_levels(fold.targets)[output]}
     every = gene_bodies(fold.targets, np.ones(fold.held_out.size, dtype=np.bool_))
-    return promoter_ridge(fold.targets.reference, list(every.values()), levels, ~fold.held_out)
+    return promoter_ridge(
+        fold.targets.reference, list(every.values()), levels, fitted=~fold.held_out
+    )
 
 
 def _zero_shot(
