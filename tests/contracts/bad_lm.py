@@ -110,10 +110,10 @@ TRAININGS = (
         in_recipe('[[data.genomes]]\nname = "toy"\nfasta = "dna.fa"\n', ""),
     ),
     Case(
-        "recipe with an unknown architecture",
+        "recipe without an architecture",
         TRAIN,
-        "must be one of bert",
-        in_recipe('"shorkie"', '"shorky"'),
+        "lacks kind",
+        in_recipe('kind = "shorkie"\n', ""),
     ),
     Case(
         "recipe with text for a number",

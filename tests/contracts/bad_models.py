@@ -147,7 +147,12 @@ EVALUATIONS = (
     Case("cohort for a fit", "personal evaluate cohort", "cohort is a cohort, not a fit"),
     Case("unfinished fit", "personal evaluate fit", "run the same", move("fit", "fit.partial")),
     Case("array of a fit damaged", BOTH, "fit cannot be read", zeros("fit/predictions.npy")),
-    Case("fit with unknown settings", BOTH, "fit cannot", replace("fit/manifest.json", "maf", "x")),
+    Case(
+        "fit with unknown settings",
+        BOTH,
+        "fit has no field",
+        replace("fit/manifest.json", "maf", "x"),
+    ),
     Case(
         "fits of other people",
         BOTH,

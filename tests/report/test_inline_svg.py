@@ -14,9 +14,8 @@ xmlns="http://www.w3.org/2000/svg">
 """
 
 
-def test_a_picture_has_its_own_names_and_no_address(tmp_path):
-    (tmp_path / "a.svg").write_text(SVG)
-    found = inline_svg(tmp_path / "a.svg", "one")
+def test_a_picture_has_its_own_names_and_no_address():
+    found = inline_svg(SVG, "one")
     assert found.startswith('<svg style="--wide: 86.4" width')
     assert re.findall(r' id="(.*?)"', found) == ["one-A", "one-B"]
     assert 'href="#one-A" clip-path="url(#one-B)"' in found

@@ -243,9 +243,9 @@ def test_says_what_was_leaked_or_permuted(make_fits: Callable[..., list[Fit]]) -
 def test_says_how_each_model_chooses(make_fits: Callable[..., list[Fit]]) -> None:
     fits = make_fits(n_genes=12, n_people=60)
     page = render(gather(fits))
-    assert "the strength of elastic net and lasso by cross-validation" in page
+    assert "the penalty of elastic net and lasso by cross-validation" in page
     page = render(gather(fits[2:]))
-    assert "the strength of ridge (BLUP) by REML" in page
+    assert "the penalty of ridge (BLUP) by REML" in page
     assert "the top SNP by its correlation with expression" in page
     assert "cross-validation" not in page
 
