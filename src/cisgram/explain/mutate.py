@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 _POSITIONS_AT_ONCE = 16
 _MASKED_APART = 32
-"""Bases between those that a language model predicts in one pass; effects differ little from those
-of one base masked by itself (r = 0.999), and nothing is gained beyond."""
+"""Bases between those that a language model predicts in one pass: nearer ones, masked together,
+would change each other's effects."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
