@@ -70,9 +70,19 @@ class HeldOut:
 
     @cached_property
     def annotation_source(self) -> Any:
-        """Annotation of the genome: a file, or a packaged genome by name."""
+        """Annotation of the genome: a file, or a packaged genome by name.
+
+        Raises:
+            ConfigError: the genome comes without.
+        """
         session = self.context.predictors[0].session
-        return session.genes.annotation if session.has_genes else "yeast-r64"
+        return session.genes.annotation if session.known_reference else "yeast-r64"
+
+    @property
+    def is_annotated(self) -> bool:
+        """Whether the genome comes with an annotation."""
+        session = self.context.predictors[0].session
+        return session.has_genes or session.known_reference is None
 
     @cached_property
     def annotation(self) -> Annotation:
@@ -193,6 +203,7 @@ class HeldOut:
         for own in self.context.predictors:
             for session, contigs in own.parts:
                 if contig in contigs:
+                    without |= set(contigs)
                     for split in ("test", "valid"):
                         without |= set(held_out_contigs(session.card, split))
         every = self.context.reference.contigs
