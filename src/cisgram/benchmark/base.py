@@ -1,7 +1,7 @@
 """What an evaluation is: a task by name, the models that it is run on, and the rows it returns."""
 
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -49,10 +49,10 @@ class Row:
 
 
 class Rows:
-    """Collects the rows of a task."""
+    """Collects the rows of a task; predictors that are none of the models are baselines."""
 
-    def __init__(self, task: str) -> None:
-        self.task = task
+    def __init__(self, task: str, models: Collection[str]) -> None:
+        self.task, self.models = task, models
         self.rows: list[Row] = []
 
     def add(
@@ -64,7 +64,6 @@ class Rows:
         subset: str = "",
         output: str = "",
         n: int | None = None,
-        baseline: bool = False,
     ) -> None:
         """Add a number, with its interval where it is an estimate."""
         low, high = None, None
@@ -75,7 +74,7 @@ class Rows:
                 task=self.task,
                 subset=subset,
                 predictor=predictor,
-                baseline=baseline,
+                baseline=predictor not in self.models,
                 output=output,
                 metric=metric,
                 value=float(value),

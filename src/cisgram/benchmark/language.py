@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -33,14 +33,6 @@ SEED = 20261121
 
 Maps = dict[str, Float32[np.ndarray, "_ 4"]]
 """Probabilities of A, C, G and T at every base, NaN at N, by contig."""
-
-
-class Source(NamedTuple):
-    """What a model, a count model or a null expects."""
-
-    name: str
-    maps: Maps
-    baseline: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,12 +99,9 @@ class HeldOut:
         return found
 
     @property
-    def sources(self) -> list[Source]:
+    def sources(self) -> dict[str, Maps]:
         """Models, count models, and untrained networks, which are read on the shortest contig."""
-        models = [Source(name, maps, baseline=False) for name, maps in self.models.items()]
-        return models + [
-            Source(name, maps) for name, maps in (self.counted | self.untrained).items()
-        ]
+        return self.models | self.counted | self.untrained
 
     @cached_property
     def models(self) -> dict[str, Maps]:

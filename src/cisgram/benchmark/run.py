@@ -84,7 +84,7 @@ def run_evaluations(
         refuse_none(asked, task)
         if task.name in result["tasks"]:
             continue
-        rows, started = Rows(task.name), time.perf_counter()
+        rows, started = Rows(task.name, [own.name for own in asked]), time.perf_counter()
         task.run(Context(asked, data, targets, work), rows)
         result["tasks"][task.name] = {
             "title": task.title,

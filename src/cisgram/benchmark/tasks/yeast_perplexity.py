@@ -51,9 +51,7 @@ def yeast_perplexity(context: Context, rows: Rows) -> None:
                 n = sum(int(np.isfinite(values).sum()) for values in own.values())
                 if n:
                     found = perplexity_interval(own)
-                    rows.add(
-                        name, "perplexity", found, subset=subset, n=n, baseline=name not in models
-                    )
+                    rows.add(name, "perplexity", found, subset=subset, n=n)
     not_copied = {name: ~own for name, own in held_out.copied.items()}
     for subset, chosen in {ALL: _everywhere(held_out), NOT_COPIED: not_copied}.items():
         n = sum(int(own.sum()) for own in chosen.values())
