@@ -93,8 +93,8 @@ def shares_near(
     element: Element,
     layout: Layout,
     places: Int64[np.ndarray, "places"],
-    known: Shaped[np.ndarray, "known"],
     *,
+    known: Shaped[np.ndarray, "known"],
     within: float,
 ) -> dict[str, Estimate]:
     """Return the share of places within some bases of known ones, and of places drawn by chance.

@@ -135,7 +135,7 @@ def _calls(source: Reading, element: Element, layout: Layout, odds: PerPlace, ro
     if len(called) < FEWEST:
         return
     add = partial(rows.add, source.name, subset=element.name, output="calls", n=len(called))
-    shares = shares_near(element, layout, called, known % layout.size, within=NEAR)
+    shares = shares_near(element, layout, called, known=known % layout.size, within=NEAR)
     for chance, share in shares.items():
         add(f"calls that are known{chance}", share)
 

@@ -177,7 +177,7 @@ def _on_known(
     places = np.where(element.usable[middles], middles, middles + size)
     places = places[element.usable[places] & ~np.isnan(element.distance[places])]
     if (nearest_distance(places % size, known) <= near).any():
-        shares = shares_near(element, ground.layout, places, known, within=near)
+        shares = shares_near(element, ground.layout, places, known=known, within=near)
         for chance, share in shares.items():
             add(f"on known sites{chance}", share, n=len(places))
 
