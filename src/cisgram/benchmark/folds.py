@@ -1,6 +1,6 @@
 """Held-out contigs with the networks that did not see them, and what targets measured there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from cisgram.benchmark.base import Context
+from cisgram.benchmark.kmers import promoter_ridge
 from cisgram.benchmark.language import untrained
 from cisgram.core.checks import ConfigError
 from cisgram.data.targets import GENOME, Targets
@@ -38,6 +39,17 @@ class Fold:
     def genes(self) -> dict[str, Interval]:
         """Bodies of the held-out genes by identifier."""
         return gene_bodies(self.targets, self.held_out)
+
+    @cached_property
+    def bodies(self) -> list[Interval]:
+        """Bodies of all genes of the targets."""
+        return list(gene_bodies(self.targets, np.ones_like(self.held_out)).values())
+
+    def ridge(self, outputs: Sequence[str]) -> Session:
+        """Return k-mers of promoters as a model of outputs, fitted to the genes not held out."""
+        levels = measured_levels(self.targets)
+        known = {name: levels[name] for name in outputs if name in levels}
+        return promoter_ridge(self.targets.reference, self.bodies, known, fitted=~self.held_out)
 
     @property
     def session(self) -> Session:

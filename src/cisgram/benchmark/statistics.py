@@ -66,6 +66,21 @@ def correlation(
     return found, int(rows.sum())
 
 
+def right_directions(
+    predicted: Column, measured: Column, *, groups: Int[np.ndarray, "rows"]
+) -> Estimate:
+    """Return how often predictions have the sign of what was measured.
+
+    One too small for single precision says nothing, which is right half of the time.
+    """
+    right = (1 + np.sign(predicted) * np.sign(measured)) / 2
+
+    def share(own: Column) -> float:
+        return float(own.mean())
+
+    return resampled(share, right, groups=groups)
+
+
 def correlation_difference(first: Column, second: Column, measured: Column) -> tuple[Estimate, int]:
     """Return how much higher the first's Pearson r is, the same rows drawn for both."""
     rows = known_rows(first, second, measured)

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 from cisgram.benchmark.base import Context, Rows, evaluation
-from cisgram.benchmark.folds import UNTRAINED, Fold, gene_bodies, measured_levels, read_folds
+from cisgram.benchmark.folds import UNTRAINED, Fold, measured_levels, read_folds
 from cisgram.benchmark.kmers import (
     RIDGE,
     codon_features,
@@ -79,7 +79,7 @@ def _predicted(fold: Fold, names: list[str], measured: Levels) -> dict[str, Leve
         levels[:n] = readout.effect(kept, np.zeros_like(kept))
         found[who] = {name: levels[:, readout.outputs.index(name)] for name in names}
     reference = fold.targets.reference
-    bodies = list(gene_bodies(fold.targets, np.ones(fold.held_out.size, dtype=np.bool_)).values())
+    bodies = fold.bodies
     promoters = count_kmers(reference.fetch(promoter_of(gene)) for gene in bodies)
     codons = codon_features(reference, bodies)
     values = np.stack([measured[name] for name in names], axis=1)

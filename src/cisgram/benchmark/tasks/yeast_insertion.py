@@ -10,12 +10,10 @@ from cisgram.benchmark.base import Context, Rows, evaluation
 from cisgram.benchmark.folds import (
     UNTRAINED,
     Fold,
-    gene_bodies,
     gene_outputs,
-    measured_levels,
     read_folds,
 )
-from cisgram.benchmark.kmers import PROMOTER, RIDGE, promoter_of, promoter_ridge
+from cisgram.benchmark.kmers import PROMOTER, RIDGE, promoter_of
 from cisgram.core.metrics import bootstrap_ci, bootstrap_difference
 from cisgram.explain.insert import Insertions, insert
 from cisgram.explain.insertion_sites import InsertConfig
@@ -86,18 +84,12 @@ def _insertions(fold: Fold, motifs: list[Motif], outputs: list[str]) -> dict[str
         genes = list(found[who].subjects)
     places = [promoter_of(fold.genes[name]) for name in genes]
     promoters = Sequences(tuple(genes), tuple(places), fold.targets.reference)
-    levels = measured_levels(fold.targets)
-    every = gene_bodies(fold.targets, np.ones(fold.held_out.size, dtype=np.bool_))
-    ridge = promoter_ridge(
-        fold.targets.reference, list(every.values()), {own: levels[own] for own in outputs},
-        fitted=~fold.held_out,
-    )  # fmt: skip
     # Distances to the promoter's end, as those to its middle, from which sequences count.
     config = InsertConfig(
         distances=tuple(own - PROMOTER // 2 for own in DISTANCES),
         n_backgrounds=CONFIG.n_backgrounds, n_nulls=CONFIG.n_nulls,
     )  # fmt: skip
-    found[RIDGE] = insert(ridge, motifs, promoters, config=config)
+    found[RIDGE] = insert(fold.ridge(outputs), motifs, promoters, config=config)
     return found
 
 

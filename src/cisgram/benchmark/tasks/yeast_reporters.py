@@ -12,9 +12,7 @@ from cisgram.benchmark.base import Context, Rows, evaluation
 from cisgram.benchmark.folds import (
     UNTRAINED,
     Fold,
-    gene_bodies,
     gene_outputs,
-    measured_levels,
     read_folds,
 )
 from cisgram.benchmark.kmers import (
@@ -22,7 +20,6 @@ from cisgram.benchmark.kmers import (
     RIDGE,
     count_kmers,
     promoter_of,
-    promoter_ridge,
     ridge_predict,
     ridge_weights,
 )
@@ -36,7 +33,7 @@ from cisgram.benchmark.reporter_libraries import (
     replacements,
     training_library,
 )
-from cisgram.benchmark.statistics import auroc, correlation, resampled
+from cisgram.benchmark.statistics import auroc, correlation, resampled, right_directions
 from cisgram.core.metrics import Estimate
 from cisgram.genome.alphabet import one_hot
 from cisgram.genome.interval import Interval
@@ -85,7 +82,7 @@ def run(context: Context, rows: Rows) -> None:
     designs, is_high = designed_library(context)
     drawn = np.sort(np.random.default_rng(3).permutation(len(designs.inserts))[:N])
     libraries["designs"], is_high = designs.take(drawn), is_high[drawn]
-    ridge = _ridge(fold, outputs[0])
+    ridge = fold.ridge(outputs[:1])
     for name, library in libraries.items():
         scores = _zero_shot(fold, library, hosts, outputs, ridge)
         for (who, output), values in scores.items():
@@ -130,14 +127,6 @@ def _libraries(context: Context, fold: Fold) -> dict[str, Library]:
         # The bases come first, so that their rows stay what mutants name.
         "mutants": mutants.take(np.flatnonzero(mutants.group < N_MUTANT_BASES)),
     }
-
-
-def _ridge(fold: Fold, output: str) -> Session:
-    levels = {output: measured_levels(fold.targets)[output]}
-    every = gene_bodies(fold.targets, np.ones(fold.held_out.size, dtype=np.bool_))
-    return promoter_ridge(
-        fold.targets.reference, list(every.values()), levels, fitted=~fold.held_out
-    )
 
 
 def _zero_shot(
@@ -187,15 +176,11 @@ def _follow(
         mutant = np.flatnonzero(library.base >= 0)
         base, group = library.base[mutant], group[mutant]
         values, measured = values[mutant] - values[base], measured[mutant] - measured[base]
-        right = (1 + np.sign(values) * np.sign(measured)) / 2
-        add("direction right", resampled(_mean, right, groups=group), n=len(right))
+        share = right_directions(values, measured, groups=group)
+        add("direction right", share, n=len(values))
     for metric, ranks in {"r": False, "spearman": True}.items():
         r, n = correlation(values, measured, groups=group, ranks=ranks)
         add(metric, r, n=n)
-
-
-def _mean(values: Float64[np.ndarray, "inserts"]) -> float:
-    return float(values.mean())
 
 
 def _heads(

@@ -4,21 +4,18 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float64
 
 from cisgram.benchmark.base import Context, Rows, evaluation
 from cisgram.benchmark.folds import (
     UNTRAINED,
     Fold,
-    gene_bodies,
     gene_outputs,
-    measured_levels,
     read_folds,
 )
-from cisgram.benchmark.kmers import RIDGE, promoter_of, promoter_ridge
-from cisgram.benchmark.statistics import auprc, auroc, resampled
+from cisgram.benchmark.kmers import RIDGE, promoter_of
+from cisgram.benchmark.statistics import auprc, auroc, correlation, resampled, right_directions
 from cisgram.benchmark.variant_sets import VARIANT_SETS, VariantSet, pooled
-from cisgram.core.metrics import spearman
 from cisgram.data.targets import GENOME
 from cisgram.genome.alleles import allele_window
 from cisgram.genome.variant import Variant
@@ -51,7 +48,7 @@ def run(context: Context, rows: Rows) -> None:
     outputs = gene_outputs(context, OUTPUTS)
     parts: dict[str, list[tuple[VariantSet, Scores]]] = {name: [] for name in VARIANT_SETS}
     for fold in read_folds(context):
-        ridge = _ridge(fold, outputs)
+        ridge = fold.ridge(outputs)
         for name, read in VARIANT_SETS.items():
             chosen = read(context, fold.targets.reference, fold.genes)
             parts[name].append((chosen, _scores(fold, chosen, outputs, ridge)))
@@ -75,15 +72,6 @@ def run(context: Context, rows: Rows) -> None:
         rows.add("chance", "auprc", share, subset=name,
                  n=int(chosen.positive.sum()))  # fmt: skip
         rows.add("chance", "direction right", 0.5, subset=name)
-
-
-def _ridge(fold: Fold, outputs: list[str]) -> Session:
-    levels = measured_levels(fold.targets)
-    known = {name: levels[name] for name in outputs if name in levels}
-    every = gene_bodies(fold.targets, np.ones(fold.held_out.size, dtype=np.bool_))
-    return promoter_ridge(
-        fold.targets.reference, list(every.values()), known, fitted=~fold.held_out
-    )
 
 
 def _scores(fold: Fold, chosen: VariantSet, outputs: list[str], ridge: Session) -> Scores:
@@ -148,18 +136,8 @@ def _direct(
 ) -> None:
     """Add how often the direction of significant variants is right, and Spearman's r of all."""
     known = ~np.isnan(values) & ~np.isnan(chosen.effect)
-    # An effect too small for single precision says nothing, which is right half of the time.
-    right = (1 + np.sign(values) * np.sign(chosen.effect)) / 2
     own = chosen.positive & known
-    share = resampled(_mean, right[own], groups=chosen.block[own])
+    share = right_directions(values[own], chosen.effect[own], groups=chosen.block[own])
     add("direction right", share, n=int(own.sum()))
-    r = resampled(_spearman, values[known], chosen.effect[known], groups=chosen.block[known])
-    add("spearman", r, n=int(known.sum()))
-
-
-def _mean(values: Float[np.ndarray, "pairs"]) -> float:
-    return float(values.mean())
-
-
-def _spearman(a: Float[np.ndarray, "pairs"], b: Float[np.ndarray, "pairs"]) -> float:
-    return float(spearman(a, b))
+    r, n = correlation(values, chosen.effect, groups=chosen.block, ranks=True)
+    add("spearman", r, n=n)
