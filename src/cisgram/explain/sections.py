@@ -25,7 +25,7 @@ from cisgram.explain.insert import Insertions
 from cisgram.explain.mutate import Mutations
 from cisgram.genome.alphabet import LETTERS
 from cisgram.genome.interval import Interval
-from cisgram.plot.sites import Site
+from cisgram.plot.sites import Site, covered
 from cisgram.prediction.signal import Signal
 
 if TYPE_CHECKING:
@@ -177,9 +177,10 @@ def attribution_section(
 
 def motif_section(found: Contributions, hits: pl.DataFrame, *, n_motifs: int) -> Section:
     """Return motifs in the DNA, and how well contributions match them."""
-    matched = hits["motif"].n_unique()
+    matched, plural = hits["motif"].n_unique(), "s" * (hits.height != 1)
     sentence = (
-        f"The DNA of {found.region} has {hits.height:,} hits of {matched:,} of {n_motifs:,} motifs."
+        f"The DNA of {found.region} has {hits.height:,} hit{plural} of {matched:,} of {n_motifs:,} "
+        "motifs."
     )
     if hits.height:
         best = hits.row(0, named=True)
@@ -235,9 +236,10 @@ def insertion_section(found: Insertions) -> Section:
     things = "genes" if found.landmark == "TSS" else "sequences"
     things = f"{row['n']:,} {things if row['n'] > 1 else things.removesuffix('s')}"
     interval = f" [{row['low']:+.4f}, {row['high']:+.4f}]" if row["n"] > 1 else ""
+    against = " beyond its null" if sizes is beyond else ""
     sentence = (
         f"{row['motif']}, {row['distance']:,} bases before the {found.landmark}, has the largest "
-        f"effect on {found.output} of {things}: {row['effect']:+.4f}{interval}"
+        f"effect{against} on {found.output} of {things}: {row['effect']:+.4f}{interval}"
     )
     sentence += f"; shuffled, it has {row['null']:+.4f}." if sizes is beyond else "."
     if found.n_left_out:
@@ -284,12 +286,7 @@ def contrast_sites(
     sizes: Float32[np.ndarray, "positions"], region: Interval, sites: Sequence[Site]
 ) -> dict[str, float]:
     """Return the mean of what is known of `sizes`, in sites and elsewhere; NaN for no bases."""
-    inside = np.zeros(region.length, dtype=np.bool_)
-    for site in sites:
-        if site.place.overlaps(region):
-            start, end = region.locate(site.place)
-            inside[max(start, 0) : end] = True
-    known = ~np.isnan(sizes)
+    inside, known = covered(region, sites), ~np.isnan(sizes)
     parts = {"in_sites": inside & known, "elsewhere": ~inside & known}
     return {
         name: float(sizes[part].mean()) if part.any() else float("nan")

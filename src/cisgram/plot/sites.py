@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from jaxtyping import Bool
+
 from cisgram.genome.bed import read_bed
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
@@ -33,6 +36,16 @@ def known_sites(path: Path | None, reference: Reference) -> list[Site]:
     if path is None:
         return []
     return [Site(*row) for row in zip(*read_bed(path, reference), strict=True)]
+
+
+def covered(region: Interval, sites: Sequence[Site]) -> Bool[np.ndarray, "positions"]:
+    """Say of each base of a region, along its strand, whether it lies in a site."""
+    inside = np.zeros(region.length, dtype=np.bool_)
+    for site in sites:
+        if site.place.overlaps(region):
+            start, end = region.locate(site.place)
+            inside[max(start, 0) : end] = True
+    return inside
 
 
 def label_sites(
