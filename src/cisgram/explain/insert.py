@@ -73,6 +73,12 @@ class Insertions(Result):
         """The effects on `output`, as `of` returns them."""
         return self.of(self.output)
 
+    @property
+    def over(self) -> str:
+        """What effects are means over, such as `12 genes`."""
+        n = len(self.subjects)
+        return f"{n:,} {'gene' if self.landmark == 'TSS' else 'sequence'}{'s' * (n > 1)}"
+
     def of(self, output: str) -> pl.DataFrame:
         """Return means over genes or sequences with 95 % bootstrap intervals.
 
@@ -97,7 +103,9 @@ class Insertions(Result):
         """Draw each motif's effect by distance, beside its null."""
         from cisgram.plot.insertions import draw_insertions
 
-        return draw_insertions(self.table, output=self.output, landmark=self.landmark)
+        return draw_insertions(
+            self.table, output=self.output, landmark=self.landmark, over=self.over
+        )
 
 
 def _estimates(

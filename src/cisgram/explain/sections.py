@@ -233,13 +233,11 @@ def insertion_section(found: Insertions) -> Section:
     beyond = table["difference"].fill_nan(None)
     sizes = table["effect"] if beyond.null_count() == len(beyond) else beyond
     row = table.row(sizes.abs().arg_max() or 0, named=True)
-    things = "genes" if found.landmark == "TSS" else "sequences"
-    things = f"{row['n']:,} {things if row['n'] > 1 else things.removesuffix('s')}"
     interval = f" [{row['low']:+.4f}, {row['high']:+.4f}]" if row["n"] > 1 else ""
     against = " beyond its null" if sizes is beyond else ""
     sentence = (
         f"{row['motif']}, {row['distance']:,} bases before the {found.landmark}, has the largest "
-        f"effect{against} on {found.output} of {things}: {row['effect']:+.4f}{interval}"
+        f"effect{against} on {found.output} of {found.over}: {row['effect']:+.4f}{interval}"
     )
     sentence += f"; shuffled, it has {row['null']:+.4f}." if sizes is beyond else "."
     if found.n_left_out:

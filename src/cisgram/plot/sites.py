@@ -29,6 +29,8 @@ class Label(NamedTuple):
     end: int
     level: int
     """0, or more where it or its name would meet those before it."""
+    middle: float
+    """Of its name: that of the site, or nearer to the middle of the line where it would end."""
 
 
 def known_sites(path: Path | None, reference: Reference) -> list[Site]:
@@ -64,8 +66,10 @@ def label_sites(
         if start >= end:
             continue
         text = f"◂ {site.name}" if region.opposes(site.place) else f"{site.name} ▸"
-        beside = max(letter * len(text) - (end - start), 0) / 2
-        level = next((at for at, over in enumerate(ends) if over <= start - beside), len(ends))
-        ends[level : level + 1] = [end + beside]
-        found.append(Label(text, start, end, level))
+        half = letter * len(text) / 2
+        middle = max(min((start + end) / 2, line.stop - half), line.start + half)
+        left, right = min(start, middle - half), max(end, middle + half)
+        level = next((at for at, over in enumerate(ends) if over <= left), len(ends))
+        ends[level : level + 1] = [right]
+        found.append(Label(text, start, end, level, middle))
     return found
