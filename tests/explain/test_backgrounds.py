@@ -12,10 +12,13 @@ from cisgram.explain.backgrounds import (
     dinucleotide_shuffle,
     matched,
     nearest_distance,
+    put_in,
     rate_ratio,
+    reordered,
     share_beaten,
     share_ratio,
 )
+from cisgram.genome.alphabet import N, encode, reverse_complement
 
 
 def pairs(tokens: np.ndarray) -> Counter:
@@ -121,3 +124,26 @@ def test_distance_to_the_nearest_landmark():
     expected = np.abs(positions[:, None] - landmarks).min(axis=1)
     np.testing.assert_array_equal(nearest_distance(positions, landmarks), expected)
     assert np.isinf(nearest_distance(positions, landmarks[:0])).all()
+
+
+def test_letters_in_another_order_are_neither_the_motif_nor_its_reverse_complement():
+    rng = np.random.default_rng(7)
+    for letters in ("TATAAA", "GGCC", "ANNC", "AC"):
+        own = encode(letters)
+        drawn = np.stack([reordered(own, rng) for _ in range(50)])
+        np.testing.assert_array_equal(np.sort(drawn), np.tile(np.sort(own), (50, 1)))
+        np.testing.assert_array_equal(drawn == N, np.tile(own == N, (50, 1)))
+        for way in (own, reverse_complement(own)):
+            assert (drawn != way).any(axis=1).all()
+    assert len(np.unique([reordered(encode("TATAAA"), rng) for _ in range(90)], axis=0)) > 8
+    assert reordered(encode("AANA"), rng).tolist() == [0, 0, 4, 0]
+
+
+def test_unknown_bases_of_a_motif_leave_those_of_the_background():
+    backgrounds = np.random.default_rng(8).integers(0, 4, (6, 50), dtype=np.uint8)
+    before = backgrounds.copy()
+    found = put_in(encode("ANT"), backgrounds, 7)
+    np.testing.assert_array_equal(found[:, [7, 9]], [[0, 3]] * 6)
+    rest = np.delete(np.arange(50), [7, 9])
+    np.testing.assert_array_equal(found[:, rest], before[:, rest])
+    np.testing.assert_array_equal(backgrounds, before)
