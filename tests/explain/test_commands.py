@@ -72,7 +72,7 @@ def test_contributions_are_written_drawn_and_summed_up(
     more = [] if steps is None else ["--steps", str(steps)]
     command = f"attribute --region {REGION} --gene left --output word+ --out a.npz --figure a.svg"
     assert explain(command, *more) == 0
-    expected = attribute(toy, REGION, gene="left", output="word+", n_steps=steps).contributions
+    expected = attribute(toy, REGION, gene="left", output="word+", n_steps=steps)
     found = Contributions.read(here / "a.npz")
     np.testing.assert_allclose(found.hypothetical, expected.hypothetical, rtol=1e-3, atol=1e-7)
     np.testing.assert_array_equal(found.tokens, expected.tokens)

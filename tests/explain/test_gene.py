@@ -75,7 +75,7 @@ def test_what_is_predicted_is_what_predict_says(toy: Session, whole: GeneExplana
 def test_sections_say_what_the_verbs_return(toy: Session, whole: GeneExplanation) -> None:
     options = {"gene": "left", "output": "word+"}
     mutations, found = mutate(toy, REGION, **options), attribute(toy, REGION, **options)
-    agreement = compare_with_mutations(found.contributions, mutations)
+    agreement = compare_with_mutations(found, mutations)
     facts = section(whole, "attribution").facts
     assert facts is not None
     said = [facts["agreement"][name] for name in ("bases", "changes")]

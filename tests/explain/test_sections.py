@@ -100,7 +100,10 @@ def attributions(strand: str = "-", gap: float | None = None) -> Attributions:
     """The base 102 of the chromosome contributes -3."""
     tokens, own = encode("GATTN"), np.array([1, -0.5, -3, 0, np.nan], np.float32)
     hypothetical = np.tile(own[:, None], (1, 4))
-    contributions = Contributions(
+    window = Attribution(
+        hypothetical=hypothetical, tokens=tokens, reference=1.0, completeness_gap=gap
+    )
+    return Attributions(
         region=Interval("c0", 100, 105, strand),
         subject="LEF1",
         output="worth",
@@ -108,11 +111,9 @@ def attributions(strand: str = "-", gap: float | None = None) -> Attributions:
         contributions=own,
         hypothetical=hypothetical,
         method="integrated gradients" if gap else "gradient times input",
+        window=window,
+        n_steps=20 if gap else 0,
     )
-    window = Attribution(
-        hypothetical=hypothetical, tokens=tokens, reference=1.0, completeness_gap=gap
-    )
-    return Attributions(contributions=contributions, window=window, n_steps=20 if gap else 0)
 
 
 def test_attribution_in_words() -> None:

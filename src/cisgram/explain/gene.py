@@ -123,7 +123,7 @@ def explain_gene(
     sections = [signal_section(signal, marked=subject.region)]
     mutations = mutate_subject(subject)
     attributions = attribute_subject(subject)
-    agreement = compare_with_mutations(attributions.contributions, mutations)
+    agreement = compare_with_mutations(attributions, mutations)
     sections.append(mutation_section(mutations, sites=sites))
     if motifs:
         hits = find_motifs(mutations.contributions, motifs)

@@ -135,19 +135,18 @@ def attribution_section(
     found: Attributions, agreement: Agreement | None = None, *, sites: Sequence[Site] = ()
 ) -> Section:
     """Return attribution by gradients, and how far mutagenesis agrees."""
-    own = found.contributions
-    at = int(np.nanargmax(np.abs(own.contributions)))
+    at = int(np.nanargmax(np.abs(found.contributions)))
     sentence = (
-        f"Of {own.region.length:,} bases, {LETTERS[own.tokens[at]]} at {own.region.chrom}:"
-        f"{own.region.position(at) + 1:,} contributes most to {own.output} of {own.subject}: "
-        f"{own.contributions[at]:+.4f}, by {own.method}."
+        f"Of {found.region.length:,} bases, {LETTERS[found.tokens[at]]} at {found.region.chrom}:"
+        f"{found.region.position(at) + 1:,} contributes most to {found.output} of {found.subject}: "
+        f"{found.contributions[at]:+.4f}, by {found.method}."
     )
     if found.completeness_gap is not None:
         sentence += (
             " Contributions of the whole window add up to its difference from the baseline but for "
             f"{found.completeness_gap:+.4f}."
         )
-    contrast = contrast_sites(np.abs(own.contributions), own.region, sites)
+    contrast = contrast_sites(np.abs(found.contributions), found.region, sites)
     if sites:
         sentence += (
             f" Absolute contributions are {contrast['in_sites']:.3f} on average in known sites, "
@@ -167,7 +166,7 @@ def attribution_section(
         name="attribution",
         title="Attribution by gradients",
         sentence=sentence,
-        draw=lambda: own.plot(sites=sites),
+        draw=lambda: found.plot(sites=sites),
         caption=f"Letters: contribution of the base that is there, {method}. Colours: "
         f"the same of A, C, G and T.{' Violet: known sites.' if sites else ''}",
         write_arrays=found.write_arrays,
