@@ -16,7 +16,6 @@ from cisgram.explain.backgrounds import (
     rate_ratio,
     reordered,
     share_beaten,
-    share_ratio,
 )
 from cisgram.genome.alphabet import N, encode, reverse_complement
 
@@ -103,19 +102,6 @@ def test_rate_ratio_covers_the_truth():
         found = rate_ratio(int(one), 3.0, n_background=int(two), size_background=2.0)
         covered += found.low <= 2 <= found.high
     assert 0.90 < covered / 300 <= 1
-
-
-def test_share_ratio_and_its_interval():
-    rng = np.random.default_rng(5)
-    events, background = rng.random(400) < 0.3, rng.random((400, 10)) < 0.1
-    ratio = share_ratio(events, background, seed=0)
-    assert ratio.low < 3 < ratio.high
-    assert ratio.value == pytest.approx(events.mean() / background.mean())
-    none = np.zeros((400, 10), dtype=bool)
-    assert share_ratio(events, none, seed=0).value == math.inf
-    assert math.isnan(share_ratio(none[:, 0], none, seed=0).value)
-    with pytest.raises(DataError, match="needs sites"):
-        share_ratio(events[:0], background[:0], seed=0)
 
 
 def test_distance_to_the_nearest_landmark():
