@@ -9,15 +9,15 @@ from scipy import stats
 
 from cisgram.core.checks import DataError
 from cisgram.personal.evaluate import evaluate_across, evaluate_fits, population_pearson
-from cisgram.personal.fit import FitConfig, fit_cohort
+from cisgram.personal.fit import Fit, FitConfig, fit_cohort
 
 RIDGE = FitConfig(model="ridge")
 
 
 @pytest.fixture(scope="module")
-def fits(cohort, tmp_path_factory):
-    place = tmp_path_factory.mktemp("fits")
-    return [fit_cohort(cohort.path, FitConfig(model=m), place / m) for m in ("ridge", "top-snp")]
+def fits(demo_run):
+    models = ("ridge", "top-snp")
+    return [Fit.open(demo_run(*models) / model) for model in models]
 
 
 def test_summary_is_over_scored_genes(fits):
