@@ -245,6 +245,28 @@ PEOPLE = (
         put("covariates.txt", "inf", rows=slice(1, 2), columns=slice(1, 2)),
     ),
     Case(
+        "covariate with a word among its numbers",
+        COVARIATES,
+        "'unknown' for genotype_PC1 beside",
+        put("covariates.txt", "unknown", rows=slice(1, 2), columns=slice(1, 2)),
+    ),
+    Case(
+        "covariate with PLINK's missing value",
+        COVARIATES,
+        "has -9, PLINK's missing value, for genotype_PC1",
+        all_of(
+            put("covariates.txt", lambda value: value.lstrip("-"), columns=slice(1, None)),
+            put("covariates.txt", "-9", rows=slice(1, 2), columns=slice(1, 2)),
+        ),
+    ),
+    Case(
+        "covariate with a missing value of a spreadsheet",
+        COVARIATES,
+        r"people +99 \(left out: 1 lacking covariates\)",
+        put("covariates.txt", "#N/A", rows=slice(1, 2), columns=slice(1, 2)),
+        HANDLED,
+    ),
+    Case(
         "covariate table cut short",
         COVARIATES,
         "line 7 has 51 columns and the header 101; it may be cut short",

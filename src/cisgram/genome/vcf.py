@@ -85,9 +85,9 @@ def read_vcf(
 ) -> Generator[VariantBlock]:
     """Yield the biallelic rows of a VCF for `people`, all of whom it must have.
 
-    Dosages are FORMAT/DS; calls are made of them where a record has no GT. A
-    record with neither has only missing calls. Where the first record has no GT,
-    dosages come along unasked. Heterozygotes of another phase set (PS) than
+    Dosages are FORMAT/DS, or what GT says of a person without DS; calls are made of
+    DS where a record has no GT. A record with neither has only missing calls. Where
+    the first record has no GT, dosages come along unasked. Heterozygotes of another phase set (PS) than
     the person's first on the chromosome come as unphased. With a region, only
     records that start in it; an index beside the file is used when there is one.
 
@@ -239,27 +239,36 @@ class _Block:
         for row, (index, alternate) in enumerate(split.tolist()):
             if index in self.without_calls and (given := self._given(index, alternate)) is not None:
                 calls[row] = hard_calls(given)
-        dosages = self._pack_dosages(split, calls) if self.keeps_dosages else None
+        dosages, n_from_calls = None, 0
+        if self.keeps_dosages:
+            dosages, n_from_calls = self._pack_dosages(split, calls)
         if (self.order[:-1] >= self.order[1:]).any():
             calls = calls[:, self.order]
             dosages = None if dosages is None else dosages[:, self.order]
-        return variant_block(self.records, split, calls=calls, dosages=dosages)
+        block = variant_block(self.records, split, calls=calls, dosages=dosages)
+        block.counts["n_dosages_from_calls"] = n_from_calls
+        return block
 
     def _pack_dosages(
         self, split: Int64[np.ndarray, "rows 2"], calls: UInt8[np.ndarray, "rows people"]
-    ) -> UInt16[np.ndarray, "rows people"]:
-        """Pack DS, or what the calls say where a record has none.
+    ) -> tuple[UInt16[np.ndarray, "rows people"], int]:
+        """Pack DS, or what the calls say where there is none; count these.
 
         DS runs from 0 to 1 where the call is haploid, which counts as twice that.
         """
         packed = np.empty(calls.shape, dtype=np.uint16)
+        n_from_calls = 0
         for row, (record, number) in enumerate(split.tolist()):
-            given = self._given(record, number)
-            haploid = IS_HAPLOID[calls[row]]
-            packed[row] = pack_dosages(
-                DOSAGES[calls[row]] if given is None else np.where(haploid, 2 * given, given)
-            )
-        return packed
+            given, called = self._given(record, number), DOSAGES[calls[row]]
+            if given is not None:
+                stands_in = np.isnan(given)
+                given = np.where(IS_HAPLOID[calls[row]], 2 * given, given)
+                called = np.where(stands_in, called, given)
+            else:
+                stands_in = True
+            n_from_calls += int((stands_in & ~np.isnan(called)).sum())
+            packed[row] = pack_dosages(called)
+        return packed, n_from_calls
 
     def _given(self, record: int, number: int) -> Float32[np.ndarray, "people"] | None:
         """Return DS of one alternate allele, None where the record has none."""
