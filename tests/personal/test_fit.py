@@ -120,7 +120,16 @@ def test_interrupted_and_resumed_equals_uninterrupted(cohort, some_genes, tmp_pa
 def test_a_killed_run_resumes(cohort, tmp_path):
     out, genes = tmp_path / "fit", cohort.genes["gene"].to_list()[:12]
     command = [sys.executable, "-m", "cisgram", "personal", "fit", str(cohort.path)]
-    command += ["--model", "ridge", "--executor", "serial", "--out", str(out), "--genes", ",".join(genes)]
+    command += [
+        "--model",
+        "ridge",
+        "--executor",
+        "serial",
+        "--out",
+        str(out),
+        "--genes",
+        ",".join(genes),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     journal = tmp_path / "fit.partial" / "journal.sqlite-wal"
     deadline = time.monotonic() + 60

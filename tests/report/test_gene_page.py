@@ -137,7 +137,7 @@ def test_nothing_is_said_of_what_was_not_requested(
     said = " ".join(capsys.readouterr().out.split())
     assert said.startswith("model predicts worth of LEF1 at ")
     assert "Their correlation with mutagenesis is" in said
-    assert "report.html" in said
+    assert "report.html" in said.replace(" ", "")  # the path may be wrapped
 
 
 @pytest.mark.parametrize(
