@@ -87,9 +87,10 @@ def read_vcf(
 
     Dosages are FORMAT/DS, or what GT says of a person without DS; calls are made of
     DS where a record has no GT. A record with neither has only missing calls. Where
-    the first record has no GT, dosages come along unasked. Heterozygotes of another phase set (PS) than
-    the person's first on the chromosome come as unphased. With a region, only
-    records that start in it; an index beside the file is used when there is one.
+    the first record has no GT, dosages come along unasked. Heterozygotes of another
+    phase set (PS) than the person's first on the chromosome come as unphased. With a
+    region, only records that start in it; an index beside the file is used when there
+    is one.
 
     Raises:
         DataError: the file is damaged, cut short or unsorted, or has neither GT nor DS.
