@@ -3,6 +3,8 @@
 from contracts.bad_files import IMPORT
 from contracts.spoilers import HANDLED, Case, all_of, no_longer_human, put, rows
 
+NAMES = slice(0, 1)
+"""The row with the names of the people, but in the VCF."""
 COVARIATES = f"{IMPORT} --covariates covariates.txt --out new"
 COVARIATE_CASES = (
     Case(

@@ -4,7 +4,7 @@ import fcntl
 import gzip
 from typing import IO
 
-from contracts.bad_covariates import COVARIATE_CASES
+from contracts.bad_covariates import COVARIATE_CASES, NAMES
 from contracts.bad_files import IMPORT, Place, Row
 from contracts.spoilers import (
     CALLS,
@@ -34,8 +34,6 @@ POPULATIONS = f"{IMPORT} --populations populations.tsv --out new"
 REFERENCE = f"{IMPORT} --reference reference.fa --out new"
 ANNOTATION = f"{IMPORT} --annotation genes.gtf --out new"
 SHOW = "cohort show cohort"
-NAMES = slice(0, 1)
-"""The row with the names of the people, but in the VCF."""
 EMPTY_BLOCK = 28  # bytes that end a bgzipped file
 MEGABASES = further(20_000_000)
 
