@@ -4,17 +4,15 @@ import fcntl
 import gzip
 from typing import IO
 
+from contracts.bad_covariates import COVARIATE_CASES, NAMES
 from contracts.bad_files import IMPORT, Place, Row
 from contracts.spoilers import (
     CALLS,
     FIRST_PERSON,
     FIRST_SNP,
-    FIRST_VALUE,
-    GENES,
     HANDLED,
     SNPS,
     Case,
-    all_of,
     cut,
     drop,
     further,
@@ -30,13 +28,10 @@ from contracts.spoilers import (
 
 NEW = f"{IMPORT} --out new"
 PACKED = NEW.replace("genotypes.vcf", "genotypes.vcf.gz")
-COVARIATES = f"{IMPORT} --covariates covariates.txt --out new"
 POPULATIONS = f"{IMPORT} --populations populations.tsv --out new"
 REFERENCE = f"{IMPORT} --reference reference.fa --out new"
 ANNOTATION = f"{IMPORT} --annotation genes.gtf --out new"
 SHOW = "cohort show cohort"
-NAMES = slice(0, 1)
-"""The row with the names of the people, but in the VCF."""
 EMPTY_BLOCK = 28  # bytes that end a bgzipped file
 MEGABASES = further(20_000_000)
 
@@ -56,19 +51,6 @@ def cut_between_blocks(place: Place) -> None:
 def cut_plain_gzip(place: Place) -> None:
     place.pack("genotypes.vcf", gzip.compress)
     place.cut("genotypes.vcf.gz", 0.6)
-
-
-def shifted_annotation(place: Place) -> None:
-    lines = []
-    for chrom, _, end, gene, *_ in place.rows("expression.bed")[1:]:
-        at = int(end) + 500_000
-        lines.append([chrom, "toy", "gene", str(at), str(at), ".", "+", ".", f'gene_id "{gene}";'])
-    place.write("genes.gtf", lines)
-
-
-def without_positions(place: Place) -> None:
-    table = place.rows("expression.bed")
-    place.write("expression.tsv", [[row[3], *row[FIRST_VALUE:]] for row in table])
 
 
 def person_twice(table: list[Row]) -> None:
@@ -202,60 +184,7 @@ PEOPLE = (
         put("expression.bed", str.lower, rows=NAMES),
     ),
     Case("3 people", NEW, "only 3 people .* 20", drop("expression.bed", columns=slice(9, None))),
-    Case(
-        "covariates of other people",
-        COVARIATES,
-        "the covariate table names none of the 100 people; it has mouse00096",
-        put("covariates.txt", no_longer_human, rows=NAMES, columns=slice(1, None)),
-    ),
-    Case(
-        "covariates missing for most people",
-        COVARIATES,
-        "10 of them all covariates.*complete those of",
-        put("covariates.txt", "NA", columns=slice(11, None)),
-    ),
-    Case(
-        "covariates missing for some people",
-        COVARIATES,
-        r"people +90 \(left out: 10 lacking covariates\)",
-        put("covariates.txt", "NA", columns=slice(1, 11)),
-        HANDLED,
-    ),
-    Case(
-        "constant covariate",
-        COVARIATES,
-        r"covariates +5: .*\(left out: 1 the same in everybody\)",
-        put("covariates.txt", "1", rows=slice(1, 2), columns=slice(1, None)),
-        HANDLED,
-    ),
-    Case(
-        "covariate that varies only in people left out",
-        COVARIATES,
-        r"covariates +5: .*\(left out: 1 the same in everybody\)",
-        all_of(
-            put("covariates.txt", "1", rows=slice(1, 2), columns=slice(1, 91)),
-            put("covariates.txt", "NA", rows=slice(2, 3), columns=slice(91, None)),
-        ),
-        HANDLED,
-    ),
-    Case(
-        "infinite covariate",
-        COVARIATES,
-        "has an infinite genotype_PC1",
-        put("covariates.txt", "inf", rows=slice(1, 2), columns=slice(1, 2)),
-    ),
-    Case(
-        "covariate table cut short",
-        COVARIATES,
-        "line 7 has 51 columns and the header 101; it may be cut short",
-        rows("covariates.txt", lambda table: table[-1].__delitem__(slice(51, None))),
-    ),
-    Case(
-        "covariate listed twice",
-        COVARIATES,
-        "names PC1 more than once",
-        put("covariates.txt", "PC1", rows=slice(1, 3), columns=slice(1)),
-    ),
+    *COVARIATE_CASES,
     Case(
         "populations of other people",
         POPULATIONS,
@@ -274,104 +203,6 @@ PEOPLE = (
         "populations +.*, unknown 51",
         drop("populations.tsv", rows=slice(50, None)),
         HANDLED,
-    ),
-)
-EXPRESSION = (
-    Case(
-        "gene listed twice",
-        NEW,
-        "names ENSG1 more than once",
-        put("expression.bed", "ENSG1", rows=slice(1, 3), columns=slice(3, 4)),
-    ),
-    Case(
-        "text for a value",
-        NEW,
-        "'high' stands in line 2, column HG00096",
-        put("expression.bed", "high", rows=slice(1, 2)),
-    ),
-    Case("infinite value", NEW, "'inf' stands in line 2", put("expression.bed", "inf")),
-    Case(
-        "expression table cut short",
-        NEW,
-        "line 6 has 40 columns and the header 106; it may be cut short",
-        rows("expression.bed", lambda table: table[-1].__delitem__(slice(40, None))),
-    ),
-    Case("expression without header", NEW, "name its columns", drop("expression.bed", rows=NAMES)),
-    Case(
-        "expression without genes", NEW, "a header and no rows", drop("expression.bed", rows=GENES)
-    ),
-    Case(
-        "expression in another format",
-        NEW.replace("expression.bed", "gwas.xlsx"),
-        "must end in .bed",
-        move("gwas.tsv", "gwas.xlsx"),
-    ),
-    Case(
-        "gene that ends before it starts",
-        NEW,
-        "no start below its end",
-        put("expression.bed", "1", columns=slice(2, 3)),
-    ),
-    Case(
-        "expression without positions of the genes",
-        NEW.replace("expression.bed", "expression.tsv"),
-        "give a GTF or GFF3",
-        without_positions,
-    ),
-    Case(
-        "annotation that is none", ANNOTATION, "give a GTF or GFF3", write("genes.gtf", "words\n")
-    ),
-    Case("annotation of another build", ANNOTATION, "another build", shifted_annotation),
-    Case("counts without an annotation", f"{NEW} --counts", "annotation"),
-    Case(
-        "NaN for everybody in every gene", NEW, "no gene can be used", put("expression.bed", "NaN")
-    ),
-    Case(
-        "NaN for everybody in one gene",
-        NEW,
-        r"genes +4 \(left out: 1 no value in anybody\)",
-        put("expression.bed", "NaN", rows=slice(1, 2)),
-        HANDLED,
-    ),
-    Case(
-        "NaN for most people in one gene",
-        NEW,
-        r"genes +4 \(left out: 1 a value in fewer than 20 people\)",
-        put("expression.bed", "NaN", rows=slice(1, 2), columns=slice(FIRST_VALUE + 10, None)),
-        HANDLED,
-    ),
-    Case(
-        "NaN for some people",
-        NEW,
-        r"missing values +6\.00%",
-        put("expression.bed", "NaN", columns=slice(FIRST_VALUE, FIRST_VALUE + 6)),
-        HANDLED,
-    ),
-    Case(
-        "constant gene",
-        NEW,
-        r"genes +4 \(left out: 1 the same value in everybody\)",
-        put("expression.bed", "2.5", rows=slice(1, 2)),
-        HANDLED,
-    ),
-    Case(
-        "gene on a chromosome without genotypes",
-        NEW,
-        r"genes +4 \(left out: 1 chromosome without genotypes\)",
-        put("expression.bed", "chr21", rows=slice(1, 2), columns=slice(1)),
-        HANDLED,
-    ),
-    Case(
-        "every gene on a chromosome without genotypes",
-        NEW,
-        "genes are on chr21 and genotypes on chr22",
-        put("expression.bed", "chr21", columns=slice(1)),
-    ),
-    Case(
-        "no SNP near any gene",
-        NEW,
-        "no variant lies within 1,000,000 bases .* same genome build",
-        put("expression.bed", MEGABASES, columns=slice(1, 3)),
     ),
 )
 PLACES = (
@@ -397,4 +228,4 @@ PLACES = (
     Case("JSON output inside a file", f"{SHOW} --json gwas.tsv/a.json", "a part of the path is a"),
     Case("JSON output is a directory", f"{SHOW} --json fit", "fit: it is a directory; name a file"),
 )
-COHORT_CASES = (*GENOTYPES, *PEOPLE, *EXPRESSION, *PLACES)
+COHORT_CASES = (*GENOTYPES, *PEOPLE, *PLACES)

@@ -7,6 +7,7 @@ from cyclopts import App, Parameter
 
 from cisgram.cli.options import save_json, say
 from cisgram.personal.fit_config import CROSS_POPULATION, FitConfig
+from cisgram.personal.gwas_columns import GwasOptions
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,6 +24,7 @@ app = App(
 Executor = Literal["serial", "processes", "ray"]
 Ambiguous = Literal["keep", "drop", "same-strand"]
 _DEFAULT = FitConfig()
+_USUAL = GwasOptions()
 
 
 @app.command
@@ -211,7 +213,7 @@ def associate(
     covariances: Path,
     gwas: Path,
     out: Path,
-    n: float | None = None,
+    options: Annotated[GwasOptions, Parameter(name="*")] = _USUAL,
     h2: float | None = None,
     ambiguous: Ambiguous = "keep",
     build: str = "",
@@ -221,9 +223,8 @@ def associate(
     Args:
         models: A PredictDB file, as written by `cisgram personal export`.
         covariances: The covariance file that belongs to it.
-        gwas: Table of summary statistics, any common column names.
+        gwas: Table of summary statistics, as any common program writes it, or a GWAS in VCF.
         out: TSV to write, most significant gene first.
-        n: Sample size of the GWAS, to calibrate the variance.
         h2: Heritability of the trait, to calibrate the variance.
         ambiguous: Keep, drop, or trust the strand of A/T and C/G SNPs.
         build: Assembly of the GWAS, such as b37; for weights that name theirs.
@@ -234,9 +235,9 @@ def associate(
 
     found = associate_genes(
         WeightSet.read(models),
-        read_gwas(gwas),
+        read_gwas(gwas, columns=options.roles()),
         covariances,
-        n=n,
+        n=options.n,
         h2=h2,
         ambiguous=ambiguous,
         build=build,

@@ -20,6 +20,7 @@ from scipy.stats import norm
 
 from cisgram.core.artifact import atomic_file
 from cisgram.core.checks import DataError, check_range
+from cisgram.data.numeric_table import MISSING
 from cisgram.genome.streams import read_lines
 from cisgram.personal.gwas import Gwas
 from cisgram.personal.harmonize import Ambiguous, harmonize
@@ -155,7 +156,7 @@ def _covariance_blocks(path: Path | str) -> Iterator[pl.DataFrame]:
         try:
             block = pl.read_csv(
                 io.BytesIO(text), separator=separator, has_header=False, schema=_HEADER,
-                null_values=["NA", "NaN", "nan"], quote_char=None,
+                null_values=list(MISSING), quote_char=None,
             )  # fmt: skip
         except pl.exceptions.PolarsError as error:
             reason = str(error).splitlines()[0].rstrip(".")
@@ -176,17 +177,24 @@ def _one_gene(
         raise DataError(f"covariance file {path} has gene {gene} in two places; sort it by gene.")
     seen.add(gene)
     if genes is None or gene in genes:
-        yield gene, _matrix(part.drop_nulls("VALUE"))
+        yield gene, _matrix(part.drop_nulls("VALUE"), path)
 
 
-def _matrix(part: pl.DataFrame) -> Covariance:
+def _matrix(part: pl.DataFrame, path: Path | str) -> Covariance:
     first, second = part["RSID1"].to_list(), part["RSID2"].to_list()
     rows = {name: row for row, name in enumerate(dict.fromkeys((*first, *second)))}
     values = np.zeros((len(rows), len(rows)))
     np.fill_diagonal(values, np.nan)
     i = np.array([rows[name] for name in first], np.int64)
     j = np.array([rows[name] for name in second], np.int64)
-    values[i, j] = values[j, i] = part["VALUE"].to_numpy()
+    given = part["VALUE"].to_numpy()
+    values[i, j] = values[j, i] = given
+    if (differs := values[i, j] != given).any():  # a later line of the same pair won
+        row = int(differs.argmax())
+        raise DataError(
+            f"covariance file {path} has two values for {first[row]} and {second[row]} of gene "
+            f"{part['GENE'][0]}; make it again."
+        )
     return Covariance(rows, values)
 
 
