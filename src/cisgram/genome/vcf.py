@@ -156,9 +156,8 @@ def annotate_vcf(
             for last in enumerate(_sorted_records(vcf, source, None)):
                 record = last[1]
                 place = (record.CHROM, record.POS, record.REF.upper())
-                entries = [
-                    text for alt in record.ALT for text in values.get((*place, alt.upper()), ())
-                ]
+                alleles = dict.fromkeys(alt.upper() for alt in record.ALT)
+                entries = [text for alt in alleles for text in values.get((*place, alt), ())]
                 if entries:
                     record.INFO[key] = ",".join(entries)
                 if writer.write_record(record) < 0:
