@@ -15,7 +15,7 @@ export NO_MKDOCS_2_WARNING := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench networks clean
+.PHONY: help demo test tests lint format docs bench networks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +23,12 @@ help: ## list the targets
 demo: .venv/.runtime ## run the main job on the packaged data; the report is demo/report.html
 	$(BIN)/cisgram demo --out demo
 
-test: lint ## linters, types, import layers, then every test that is not slow
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" -n $$(nproc) --dist loadfile $(PYTEST_ARGS)
+test: .venv/.dev ## linters, types, import layers, and every test that is not slow
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint tests
+
+# One worker more than processors: some tests wait, for a browser or for another process.
+tests: .venv/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" -n $$(($$(nproc) + 1)) --dist loadfile $(PYTEST_ARGS)
 
 lint: .venv/.dev ## ruff, import-linter and pyright
 	$(BIN)/ruff check

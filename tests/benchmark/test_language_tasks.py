@@ -43,6 +43,7 @@ def rows(context: Context) -> dict[str, list[Row]]:
     with pytest.MonkeyPatch.context() as patch:
         # Tomtom takes a minute to compile; tests of motif files run it.
         patch.setattr("cisgram.benchmark.tasks.yeast_patterns.compare_motifs", _alike)
+        patch.setattr("cisgram.benchmark.statistics.N_DRAWS", 20)
         for name in TASKS:
             own = Rows(name)
             evaluations()[name].run(context, own)

@@ -5,6 +5,7 @@ import pytest
 
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.data.covariates import read_covariates, read_populations
+from cisgram.data.numeric_table import MISSING
 
 
 def _file(tmp_path, text, name="covariates.txt"):
@@ -47,10 +48,24 @@ def test_known_people_decide_the_orientation(tmp_path):
 
 
 def test_r_row_names_and_plink_family_columns(tmp_path):
-    r = _file(tmp_path, "age sex\nann 1 2\nbob 3 4\ncyd 6 5\n")
-    assert read_covariates(r, people=["ann", "bob", "cyd"]).names == ("age", "sex")
+    for quote in ("", '"'):
+        names = [f"{quote}{name}{quote}" for name in ("age", "sex", "ann", "bob", "cyd")]
+        r = _file(tmp_path, "{} {}\n{} 1 2\n{} 3 4\n{} 6 5\n".format(*names))
+        assert read_covariates(r, people=["ann", "bob", "cyd"]).names == ("age", "sex")
     plink = _file(tmp_path, "#FID IID age\nf1 ann 1\nf1 bob 2\n")
     assert read_covariates(plink, people=["ann"]).people == ("ann", "bob")
+
+
+@pytest.mark.parametrize("missing", MISSING[1:])
+def test_a_missing_value_leaves_a_number_a_number(tmp_path, missing):
+    covariates = read_covariates(_file(tmp_path, f"id\tann\tbob\tcyd\nage\t30\t{missing}\t41\n"))
+    assert covariates.names == ("age",)
+    np.testing.assert_array_equal(covariates.values[:, 0], [30, np.nan, 41])
+
+
+def test_minus_nine_beside_other_negative_numbers_is_one(tmp_path):
+    text = "id\tann\tbob\tcyd\nPC1\t-9\t-1\t3\nage\t-9.0\t1\t2\n"
+    assert read_covariates(_file(tmp_path, text)).values.tolist() == [[-9, -9], [-1, 1], [3, 2]]
 
 
 def test_categories_become_indicators_and_constants_go(tmp_path):
@@ -73,6 +88,9 @@ def test_categories_become_indicators_and_constants_go(tmp_path):
         ("id\n", "must name people and covariates"),
         ("id ann bob cyd\nage 1 -inf 3\n", "an infinite age for bob; correct it, or write NA"),
         ("id ann bob cyd\nage inf inf inf\n", "an infinite age for ann"),
+        ("id ann bob cyd\nage 1 unknown 3\n", "'unknown' for age beside 2 different numbers"),
+        ("id ann bob cyd\nage 30,5 31,5 32,1\n", "'30,5' for age; write numbers with a point"),
+        ("id ann bob cyd\nage 1 -9 3\n", "has -9, PLINK's missing value, for age .1 times"),
     ],
 )
 def test_bad_covariates_are_named(tmp_path, text, message):

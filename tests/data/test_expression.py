@@ -278,7 +278,6 @@ HEADER = "#chr start end gene ann bob cyd"
     [
         ((HEADER, "1 9 10 g1 1 x 3"), "'x' stands in line 2, column bob"),
         ((HEADER, "1 9 10 g1 1 2 inf"), "finite numbers; 'inf'"),
-        ((HEADER, "1 9 10 g1 1 - 3"), "'-' stands in line 2, column bob"),
         ((HEADER, "1 9 10 g1 1 2"), "line 2 has 6 columns and the header 7"),
         ((HEADER, "1 9 10 g1 1 2 3 4"), "line 2 has 8 columns and the header 7"),
         ((HEADER, "1 9 10 g1 1 2 3", "1 9 10 g1 1 2 3"), "names g1 more than once"),

@@ -23,11 +23,13 @@ def test_dosages_of_the_file(tmp_path: Path) -> None:
         "1 5 A G,T,* GT:DS 0|1:1,0,0 2|.:0.1,1,0 1:1,0,0",
         "1 7 ac a GT 0/1 1/0 ./1",
         "1 9 C G GT:DS 1:0.8 .:0.3 0|1:0.8",
+        "1 11 C G GT:DS 1:. .:. 0|1:0.8",
     )
-    genotypes, _ = load(write_vcf(tmp_path, *rows), tmp_path, dosage_field=True)
-    found = genotypes.dosages(slice(0, 4))
-    expected = [[1, 0, 1, 1.6], [0.1, 1, 1, 0.6], [2, 0, np.nan, 0.8]]
+    genotypes, counts = load(write_vcf(tmp_path, *rows), tmp_path, dosage_field=True)
+    found = genotypes.dosages(slice(0, 5))
+    expected = [[1, 0, 1, 1.6, 2], [0.1, 1, 1, 0.6, np.nan], [2, 0, np.nan, 0.8, 0.8]]
     np.testing.assert_allclose(found, expected, atol=0.5 / 16384)
+    assert counts.n_dosages_from_calls == 3  # GT alone of two people, and one call without DS
 
 
 @pytest.mark.parametrize("formats", [DS, FORMATS])
@@ -61,7 +63,7 @@ def test_dosages_that_are_not_there_are_missed(tmp_path: Path) -> None:
         ("GP 1 1 1", False),
         ("GT ./. . .|.", False),
         ("DS . . .", False),
-        ("GT:DS 0|1:. 0:. 1:.", True),
+        ("GT:DS .|.:. .:. .:.", True),
     ],
 )
 def test_an_import_without_a_single_call_is_refused(

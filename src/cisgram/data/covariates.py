@@ -13,6 +13,8 @@ from cisgram.data.numeric_table import MISSING, TextLines
 
 _PERSON = {"sample", "sampleid", "sample_id", "person", "individual", "individual_id", "iid",
            "#iid", "id", "name"}  # fmt: skip
+_PLINK_MISSING = "-9"
+_DECIMAL_COMMA = r"^[+-]?\d*,\d+$"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +42,8 @@ def read_covariates(path: Path | str, *, people: Collection[str] | None = None) 
     tells them apart.
 
     Raises:
-        DataError: a ragged or empty table, an infinite value, or a person or covariate
-            named twice.
+        DataError: a ragged or empty table, an infinite value, words among numbers, a -9
+            that may stand for a missing value, or a person or covariate named twice.
     """
     cells = _cells(Path(path), "covariate table")
     if cells.shape[0] < 2 or cells.shape[1] < 2:
@@ -59,7 +61,8 @@ def read_covariates(path: Path | str, *, people: Collection[str] | None = None) 
     origin: list[str] = []
     constant: list[str] = []
     for source, name, row in zip(sources, _short_names(sources), cells[1:, 1:], strict=True):
-        levels = _columns(name, [str(cell) for cell in row])
+        text = pl.Series([str(cell) for cell in row], dtype=pl.String)
+        levels = _columns(name, text, f"covariate table {path}", source)
         for _, value in levels:
             if (infinite := np.isinf(value)).any():
                 raise DataError(
@@ -114,7 +117,8 @@ def _cells(path: Path, what: str, *, row_names: bool = True) -> np.ndarray:
     """Read a small table as text, by tabs where the header has any, else by spaces.
 
     Empty columns at the end, as in the 1000 Genomes panel, are nothing. Rows one
-    longer than the header begin with `row_names`, over which R writes no name.
+    longer than the header begin with `row_names`, over which R writes no name; the
+    quotes that it puts round text are taken off.
     """
     lines = TextLines(path, what)
     header = lines.take()
@@ -123,7 +127,7 @@ def _cells(path: Path, what: str, *, row_names: bool = True) -> np.ndarray:
     except UnicodeDecodeError as error:
         raise DataError(f"{what} {path} is not a text file; check it.") from error
     separator = "\t" if "\t" in header else None
-    names = [name.strip() for name in header.rstrip().split(separator)]
+    names = header.rstrip().split(separator)
     rows = [line.split(separator) for line in rest.splitlines() if line.strip()]
     one_longer = {len(row) for row in rows} == {len(names) + 1}
     if row_names and one_longer and all(row[-1].strip() for row in rows):
@@ -136,7 +140,9 @@ def _cells(path: Path, what: str, *, row_names: bool = True) -> np.ndarray:
                 f"{what} {path} line {number} has {len(row)} columns and the header {len(names)}; "
                 "it may be cut short."
             )
-    return np.array([names, *([cell.strip() for cell in row] for row in rows)], dtype=object)
+    return np.array(
+        [[cell.strip().strip('"') for cell in row] for row in (names, *rows)], dtype=object
+    )
 
 
 def _people_in_header(cells: np.ndarray, people: Collection[str] | None) -> bool:
@@ -149,15 +155,17 @@ def _people_in_header(cells: np.ndarray, people: Collection[str] | None) -> bool
     return cells.shape[1] >= cells.shape[0]
 
 
-def _columns(name: str, row: list[str]) -> list[tuple[str, Float64[np.ndarray, "people"]]]:
+def _columns(
+    name: str, text: pl.Series, where: str, source: str
+) -> list[tuple[str, Float64[np.ndarray, "people"]]]:
     """Turn one covariate into a column of numbers, or one for each further level."""
-    text = pl.Series(row, dtype=pl.String)
     missing = text.is_in(MISSING)
     numbers = text.cast(pl.Float64, strict=False)
+    _check_cells(text.filter(~missing), numbers.filter(~missing), where, source)
     if (numbers.is_not_null() | missing).all():
         values = numbers.fill_null(np.nan).to_numpy()
         return [(name, np.where(missing.to_numpy(), np.nan, values))]
-    levels = sorted({cell for cell in row if cell not in MISSING})
+    levels = sorted(text.filter(~missing).unique())
     return [
         (
             f"{name}={level}",
@@ -165,6 +173,25 @@ def _columns(name: str, row: list[str]) -> list[tuple[str, Float64[np.ndarray, "
         )
         for level in levels[1:]
     ]
+
+
+def _check_cells(text: pl.Series, numbers: pl.Series, where: str, source: str) -> None:
+    """Refuse cells from which nobody can tell a number, a category and a missing value."""
+    words = text.filter(numbers.is_null()).unique(maintain_order=True)
+    if (comma := words.filter(words.str.contains(_DECIMAL_COMMA))).len():
+        raise DataError(f"{where} has {comma[0]!r} for {source}; write numbers with a point.")
+    n_numbers = numbers.drop_nulls().n_unique()
+    if 0 < words.len() <= n_numbers:
+        raise DataError(
+            f"{where} has {few([repr(word) for word in words])} for {source} beside {n_numbers:,} "
+            "different numbers; write NA for a missing value, and words alone for categories."
+        )
+    n_codes = int((text == _PLINK_MISSING).sum())
+    if n_codes and int((numbers < 0).sum()) == n_codes:
+        raise DataError(
+            f"{where} has -9, PLINK's missing value, for {source} ({n_codes:,} times) and no "
+            "other negative number; write NA, or -9.0 where it was measured."
+        )
 
 
 def _varies(values: Float64[np.ndarray, "people"]) -> bool:

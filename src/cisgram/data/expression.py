@@ -203,7 +203,7 @@ def _n_leading_of_bed(header: list[str], rows: pl.DataFrame) -> int:
     for leading in range(4, min(6, len(header) - 1)):
         column = rows.to_series(leading)
         is_number = _is_number(column)
-        is_text = is_number.len() > 0 and not is_number.any()
+        is_text = _is_strand(column) or (is_number.len() > 0 and not is_number.any())
         if not (is_text or _describes_genes(header[leading], column)):
             return leading
     return min(6, len(header) - 1)

@@ -12,8 +12,9 @@ from jaxtyping import Float64
 from cisgram.core.checks import DataError, check_unique
 from cisgram.genome.streams import read_lines
 
-MISSING = ("", "NA", "N/A", "na", "NaN", "nan", "null", "None", ".")
-"""How files write that there is no value."""
+MISSING = ("", ".", "-", "NA", "na", "N/A", "n/a", "NaN", "nan", "NAN", "-nan", "NULL", "null",
+           "None", "<NA>", "#N/A", "#NA")  # fmt: skip
+"""How tables of every kind write that there is no value."""
 
 
 @dataclass(frozen=True, eq=False)

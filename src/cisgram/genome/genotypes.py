@@ -161,10 +161,10 @@ def import_genotypes(
         directory: where the files go; made when there is none.
         people: whom to keep, in this order; everyone in the order of the file by default.
         reference: genome the variants were called on.
-        dosage_field: store the dosages of the file (FORMAT/DS), too. A record
-            of a VCF without GT is read from DS in any case: its calls are the
-            whole numbers within 0.1 of the dosage. Where the first record is
-            such a one, dosages are stored unasked.
+        dosage_field: store the dosages of the file (FORMAT/DS), too; GT stands in where
+            a person has none. A record of a VCF without GT is read from DS in any case:
+            its calls are the whole numbers within 0.1 of the dosage. Where the first
+            record is such a one, dosages are stored unasked.
         region: keep only the variants that start in it.
 
     Returns:

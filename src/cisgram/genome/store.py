@@ -63,6 +63,8 @@ class ImportCounts:
     n_missing_calls: int = 0
     """Calls with at least one missing allele."""
     n_haploid: int = 0
+    n_dosages_from_calls: int = 0
+    """Dosages that are the call's (GT), as the person has no DS there; only with dosages."""
 
 
 @dataclass(frozen=True, eq=False)

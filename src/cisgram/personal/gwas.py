@@ -11,6 +11,7 @@ from jaxtyping import Float64
 from scipy.special import ndtri_exp
 
 from cisgram.core.checks import ConfigError, DataError, few
+from cisgram.data.numeric_table import MISSING
 from cisgram.genome.streams import read_lines
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -31,7 +32,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Spellings of each column, the surest first; letter case does not matter."""
 
-_MISSING = ["", "NA", "na", "NaN", "nan", ".", "null", "None", "-"]
 _TEXT = ("id", "chrom", "effect_allele", "other_allele")
 _SMALLEST_P = 5e-324
 
@@ -72,7 +72,7 @@ def read_gwas(path: Path | str, *, columns: Mapping[str, str] | None = None) -> 
     places = {role: str(header.index(name)) for role, name in found.items()}
     try:
         lines = pl.scan_csv(
-            text, separator=separator, has_header=False, skip_rows=1, null_values=_MISSING,
+            text, separator=separator, has_header=False, skip_rows=1, null_values=list(MISSING),
             schema={str(place): pl.String for place in range(len(header))}, raise_if_empty=False,
         )  # fmt: skip
         table = lines.select(pl.col(place).alias(role) for role, place in places.items()).collect()

@@ -6,7 +6,7 @@ The prediction of a gene is the sum over its SNPs of weight times dosage of the 
 
 import gzip
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -119,12 +119,16 @@ def predict_file(
     source, build = Path(source), comparable_build(weights, build)
     with TemporaryDirectory(prefix="cisgram-") as directory:
         store = Path(directory)
-        names, _ = import_genotypes(
+        names, counts = import_genotypes(
             source, store, people=people, dosage_field=dosage_field, region=_span(weights)
         )
         genotypes = Genotypes.open(store, names)
         what = f"genotypes {source}"
-        return _predict(weights, genotypes, None, what=what, ambiguous=ambiguous, build=build)
+        done = _predict(weights, genotypes, None, what=what, ambiguous=ambiguous, build=build)
+    if n := counts.n_dosages_from_calls:
+        note = f"GT stands in for {n:,} dosages without DS in the {counts.n_kept:,} variants read."
+        done = replace(done, notes=(*done.notes, note))
+    return done
 
 
 def _span(weights: WeightSet) -> Interval | None:

@@ -21,6 +21,7 @@ from scipy.stats import norm
 from cisgram.core.artifact import atomic_file
 from cisgram.core.checks import DataError, check_range
 from cisgram.core.results import write_tsv
+from cisgram.data.numeric_table import MISSING
 from cisgram.genome.streams import read_lines
 from cisgram.personal.gwas import Gwas
 from cisgram.personal.harmonize import Ambiguous, harmonize
@@ -156,7 +157,7 @@ def _covariance_blocks(path: Path | str) -> Iterator[pl.DataFrame]:
         try:
             block = pl.read_csv(
                 io.BytesIO(text), separator=separator, has_header=False, schema=_HEADER,
-                null_values=["NA", "NaN", "nan"], quote_char=None,
+                null_values=list(MISSING), quote_char=None,
             )  # fmt: skip
         except pl.exceptions.PolarsError as error:
             reason = str(error).splitlines()[0].rstrip(".")

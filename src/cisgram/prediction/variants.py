@@ -19,7 +19,8 @@ from cisgram.genome.alleles import allele_window
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
 from cisgram.genome.variant import Variant, check_reference
-from cisgram.genome.vcf import WriteMode, annotate_vcf, read_sites
+from cisgram.genome.vcf import read_sites
+from cisgram.genome.vcf_writing import WriteMode, annotate_vcf
 from cisgram.models.base import Model
 from cisgram.prediction.batches import in_batches
 from cisgram.prediction.choose import choose_readout

@@ -113,7 +113,7 @@ def _gradients(
             session = fold.sessions[who]
             region = _region(session, body, UPSTREAM, body.length)
             subject = find_subject(session, region, "gene", gene=gene, output=output)
-            rows = attribute_subject(subject).contributions.hypothetical
+            rows = attribute_subject(subject).hypothetical
             at = slice(*(layout.offsets[body.chrom] + own for own in (region.start, region.end)))
             distance = np.abs(np.arange(region.start, region.end) - _start(body))
             closer = distance < nearest[at]
@@ -126,8 +126,7 @@ def _agreement(session: Session, gene: str, body: Interval, output: str) -> floa
     """Return r over single-base changes of what gradients expect of them and their effects."""
     region = _region(session, body, MUTATED, 0)
     subject = find_subject(session, region, "gene", gene=gene, output=output)
-    contributions = attribute_subject(subject).contributions
-    return compare_with_mutations(contributions, mutate_subject(subject)).changes
+    return compare_with_mutations(attribute_subject(subject), mutate_subject(subject)).changes
 
 
 def _add(
