@@ -23,12 +23,11 @@ help: ## list the targets
 demo: .venv/.runtime ## run the main job on the packaged data; the report is demo/report.html
 	$(BIN)/cisgram demo --out demo
 
-test: .venv/.dev ## linters, types, import layers, and every test that is not slow
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint tests
+test: .venv/.dev .networks/.ready ## linters, types and import layers, beside every test that is not slow
+	@$(MAKE) --no-print-directory --jobs 2 lint tests
 
-# One worker more than processors: some tests wait, for a browser or for another process.
 tests: .venv/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" -n $$(($$(nproc) + 1)) --dist loadfile $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" -n $$(nproc) --dist loadfile $(PYTEST_ARGS)
 
 lint: .venv/.dev ## ruff, import-linter and pyright
 	$(BIN)/ruff check
@@ -59,7 +58,7 @@ bench: .venv/.dev .venv-solvers/.ready .venv-windows/.ready .venv-mutagenesis/.r
 		--expression $(DATA)/genes.50percent.chr22.bed.gz --json benchmarks/results/growth.json
 	$(BIN)/python scripts/render_docs.py
 
-networks: .networks/.ready ## public networks that tests wrap, beside the environment and its pins
+networks: .networks/.ready ## public networks that tests wrap (65 MB), beside the environment and its pins
 
 clean: ## remove the environment, caches and the demo's results
 	rm -rf .venv .venv-solvers .venv-windows .venv-mutagenesis .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .networks demo site

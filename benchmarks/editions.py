@@ -9,8 +9,8 @@ the file has.
 
 Keys of the JSON:
 
-- `rows`: one for a measure, `what` and its `unit`; `before` and `after`, a value a turn; `ratio` of
-  their medians, above 1 where this checkout is better.
+- `rows`: one for a measure, `what` and its `unit`; `before` and `after`, a value a turn;
+  `before_median`, `after_median` and their `ratio`, above 1 where this checkout is better.
 - `machine`.
 """
 
@@ -143,7 +143,8 @@ def main() -> None:
     for (what, unit), sides in found.items():
         before, after = (statistics.median(sides[name]) for name in ("before", "after"))
         ratio = before / after if unit == SECONDS else after / before
-        rows.append({"what": what, "unit": unit, **sides, "ratio": round(ratio, 3)})
+        medians = {"before_median": before, "after_median": after, "ratio": round(ratio, 3)}
+        rows.append({"what": what, "unit": unit, **sides, **medians})
     write_json(options.json, {"rows": rows, "machine": machine(2)})
 
 

@@ -202,6 +202,12 @@ WEIGHTS = (
         query("weights.db", "DELETE FROM weights"),
     ),
     Case(
+        "weight twice",
+        PREDICT,
+        "has several weights for",
+        query("weights.db", "INSERT INTO weights SELECT * FROM weights LIMIT 1"),
+    ),
+    Case(
         "weight that is NULL",
         PREDICT,
         "finite",
@@ -273,7 +279,7 @@ ASSOCIATIONS = (
     Case(
         "GWAS with text for a number",
         ASSOCIATE,
-        "'high' .* row 1",
+        "'high' instead of a number in column zscore",
         put("gwas.tsv", "high", columns=slice(5, 6)),
     ),
     Case("GWAS without rows", ASSOCIATE, "no row", drop("gwas.tsv", rows=slice(1, None))),
@@ -289,6 +295,30 @@ ASSOCIATIONS = (
         "1 of 400 rows .* lack alleles or a z-score",
         rows("gwas.tsv", lambda t: t[7].__delitem__(slice(3, None))),
         HANDLED,
+    ),
+    Case(
+        "GWAS with a row that cannot be",
+        ASSOCIATE,
+        "1 of 400 rows of gwas.tsv are left out: the same allele twice .22_[0-9]+.",
+        put("gwas.tsv", "A", rows=slice(7, 8), columns=slice(3, 5)),
+        HANDLED,
+    ),
+    Case(
+        "GWAS of covariates",
+        ASSOCIATE,
+        "has rows of AGE in column test, and needs those of one additive test",
+        rows("gwas.tsv", lambda t: [row.append("AGE" if i else "test") for i, row in enumerate(t)]),
+    ),
+    Case(
+        "GWAS with several rows a variant",
+        ASSOCIATE,
+        "several rows with different z-scores of one variant",
+        rows("gwas.tsv", lambda t: t.extend([[*row[:5], "9"] for row in t[1:]])),
+    ),
+    Case(
+        "GWAS without the column that is named",
+        f"{ASSOCIATE} --zscore-column zed",
+        "has no column zed; it has chrom, position, snp",
     ),
     Case("GWAS that is no text", ASSOCIATE.replace("gwas.tsv", "weights.db"), "is no text"),
     Case(

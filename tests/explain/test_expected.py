@@ -56,6 +56,8 @@ def test_sites_are_read_along_their_own_strand() -> None:
     assert (along.name, along.dna, along.expected) == ("along", "CCT", "CgT")
     assert along.place == SITES[1].place
     assert inside.information == along.information == pytest.approx((2 * SURE + HALF) / 3)
+    two = replace(by_hand(), known_sites=[Site("two", Interval("c", 13, 15, "+"))])
+    assert [(site.dna, site.expected) for site in two.sites] == [("GG", "cG")]
     other = by_hand("+").sites[0]
     assert (other.dna, other.expected) == ("CTG", "gTA")
 

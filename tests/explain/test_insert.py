@@ -176,6 +176,8 @@ def test_genes_lie_along_their_strand_behind_their_promoters(toy: Session) -> No
     sites, n_left_out = sites_of_genes(toy, {name: genes[name] for name in GENES}, config)
     # right has 34 bases before it; first and last lie at ends of their contigs.
     assert ([site.name for site in sites], n_left_out) == (["left", "far"], 3)
+    just = sites_of_genes(toy, {name: genes[name] for name in PAIR}, replace(SMALL, promoter=34))
+    assert [own.shuffled.start for own in just[0]] == [10, 0]
     site, other = sites_of_genes(toy, {name: genes[name] for name in PAIR}, SMALL)[0]
     assert (site.landmark, site.shuffled, site.span.tolist()) == (44, slice(14, 44), [44, 84])
     assert (other.landmark, other.shuffled, other.span.tolist()) == (34, slice(4, 34), [34, 94])

@@ -1,6 +1,6 @@
 """Networks as others publish them, wrapped and asked with every verb.
 
-`make networks` installs them into `.networks`, beside the environment and without its pins.
+`make test` installs them into `.networks`, beside the environment and without its pins.
 """
 
 import sys

@@ -118,6 +118,12 @@ def test_ids_find_what_has_no_position() -> None:
     assert found.snps["row"].to_list() == [1, 0]
 
 
+def test_an_id_may_be_a_list() -> None:
+    weights = make_weights([snp(None, "A", "G", rsid="rs2"), snp(None, "A", "G", rsid="rs4")])
+    variants = target(("rs1;rs2", "1", 10, "A", "G"), ("rs3,rs4", None, None, "G", "A"))
+    assert outcomes(harmonize(weights, variants, what="x")) == ["used", "swapped"]
+
+
 def test_variant_ids_are_ids_too() -> None:
     weights = make_weights([snp(10, "A", "G")], build="b38")
     variants = target(("chr1_11_A_G_b38", None, None, "a", "g"))

@@ -263,6 +263,7 @@ def test_covariances_are_read_in_pieces(tmp_path: Path, monkeypatch: pytest.Monk
         ("GENE RSID1 RSID2 VALUE\ng rs1 rs1 much\n", "has a line that is not"),
         ("GENE RSID1 RSID2 VALUE\ng rs1\n", "line"),
         ("GENE RSID1 RSID2 VALUE\ng r r 1\nh r r 1\ng s s 1\nk s s 1\n", "gene g in two places"),
+        ("GENE RSID1 RSID2 VALUE\ntwo r s 1\ntwo s r 2\n", "two values for r and s of gene two"),
         ("GENE RSID1 RSID2 VALUE\ng rs99 rs99 1\n", "none of the models' SNPs"),
         ("GENE RSID1 RSID2 VALUE\n", "none of the models' SNPs"),
     ],

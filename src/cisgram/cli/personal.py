@@ -1,6 +1,5 @@
 """`cisgram personal`: models of expression across people."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,6 +9,7 @@ from cisgram.cli.claims import Directory, Overwrite
 from cisgram.cli.options import save_json, say
 from cisgram.core.places import check_new
 from cisgram.personal.fit_config import CROSS_POPULATION, FitConfig
+from cisgram.personal.gwas_columns import GwasOptions
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,20 +26,7 @@ app = App(
 Executor = Literal["serial", "processes", "ray"]
 Ambiguous = Literal["keep", "drop", "same-strand"]
 _DEFAULT = FitConfig()
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Calibration:
-    """What the variance of a polygenic trait is calibrated by."""
-
-    n: float | None = None
-    """Sample size of the GWAS, to calibrate the variance."""
-    h2: float | None = None
-    """Heritability of the trait, to calibrate the variance."""
-
-
-NO_CALIBRATION = Calibration()
+_USUAL = GwasOptions()
 
 
 @app.command
@@ -235,7 +222,7 @@ def associate(
     covariances: Path,
     gwas: Path,
     out: Path,
-    calibration: Calibration = NO_CALIBRATION,
+    options: Annotated[GwasOptions, Parameter(name="*")] = _USUAL,
     ambiguous: Ambiguous = "keep",
     build: str = "",
     overwrite: Overwrite = False,
@@ -245,9 +232,8 @@ def associate(
     Args:
         models: A PredictDB file, as written by `cisgram personal export`.
         covariances: The covariance file that belongs to it.
-        gwas: Table of summary statistics, any common column names.
+        gwas: Table of summary statistics, as any common program writes it, or a GWAS in VCF.
         out: TSV to write, most significant gene first.
-        calibration: Of the variance.
         ambiguous: Keep, drop, or trust the strand of A/T and C/G SNPs.
         build: Assembly of the GWAS, such as b37; for weights that name theirs.
     """
@@ -257,10 +243,10 @@ def associate(
 
     found = associate_genes(
         WeightSet.read(models),
-        read_gwas(gwas),
+        read_gwas(gwas, columns=options.roles()),
         covariances,
-        n=calibration.n,
-        h2=calibration.h2,
+        n=options.n,
+        h2=options.h2,
         ambiguous=ambiguous,
         build=build,
     )

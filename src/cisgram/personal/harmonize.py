@@ -127,8 +127,11 @@ def _candidates(
     elsewhere = (pl.col("start") != pl.col("start_right")) | (
         pl.col("chrom") != pl.col("chrom_right")
     )
+    listed = pl.col("id").str.replace_all(",", ";", literal=True).str.split(";")
+    several = rows.filter(pl.col("id").str.contains("[;,]")).with_columns(id=listed).explode("id")
+    ids = pl.concat([rows, several])  # an ID may be a list, as rs11;rs991
     by_id = [
-        snps.join(rows, left_on=key, right_on="id", how="inner").with_columns(moved=elsewhere)
+        snps.join(ids, left_on=key, right_on="id", how="inner").with_columns(moved=elsewhere)
         for key in ("rsid", "var_id")
     ]
     wanted = ["snp", "row", "ref", "eff", "their_ref", "their_alt"]

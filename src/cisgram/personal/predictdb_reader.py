@@ -31,7 +31,8 @@ WEIGHT_SCHEMA: dict[str, pl.DataType] = {
     "mean": pl.Float64(),
 }
 _SQLITE = b"SQLite format 3\x00"
-_VARIANT = r"^(.+)[_:](\d+)[_:]([A-Za-z*]+)[_:]([A-Za-z*]+?)(?:[_:](\w*\d\w*))?$"
+VARIANT_ID = r"^(.+)[_:-](\d+)[_:-]([A-Za-z*]+)[_:/-]([A-Za-z*]+?)(?:[_:-](\w*\d\w*))?$"
+"""An ID that spells its variant: chromosome, position from 1, two alleles, perhaps assembly."""
 _ASSEMBLIES = {
     "37": "b37", "hg19": "b37", "grch37": "b37", "hs37d5": "b37",
     "38": "b38", "hg38": "b38", "grch38": "b38",
@@ -134,7 +135,13 @@ def _located(weights: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, str]:
             f"finite number (gene {few(bad['gene'].fill_null('?').unique().sort())}); "
             "download it again."
         )
-    parts = pl.coalesce("var_id", "rsid").str.extract_groups(_VARIANT).struct
+    snp = pl.struct("gene", "rsid", "var_id", "ref", "eff")
+    if not (twice := weights.filter(snp.is_duplicated())).is_empty():
+        raise DataError(
+            f"weight file {path} has several weights for {twice['rsid'][0] or twice['var_id'][0]} "
+            f"of gene {twice['gene'][0]}; download it again."
+        )
+    parts = pl.coalesce("var_id", "rsid").str.extract_groups(VARIANT_ID).struct
     weights = weights.with_columns(
         rsid=first_id(pl.col("rsid")),
         chrom=parts.field("1"),

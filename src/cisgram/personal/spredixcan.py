@@ -178,17 +178,24 @@ def _one_gene(
         raise DataError(f"covariance file {path} has gene {gene} in two places; sort it by gene.")
     seen.add(gene)
     if genes is None or gene in genes:
-        yield gene, _matrix(part.drop_nulls("VALUE"))
+        yield gene, _matrix(part.drop_nulls("VALUE"), path)
 
 
-def _matrix(part: pl.DataFrame) -> Covariance:
+def _matrix(part: pl.DataFrame, path: Path | str) -> Covariance:
     first, second = part["RSID1"].to_list(), part["RSID2"].to_list()
     rows = {name: row for row, name in enumerate(dict.fromkeys((*first, *second)))}
     values = np.zeros((len(rows), len(rows)))
     np.fill_diagonal(values, np.nan)
     i = np.array([rows[name] for name in first], np.int64)
     j = np.array([rows[name] for name in second], np.int64)
-    values[i, j] = values[j, i] = part["VALUE"].to_numpy()
+    given = part["VALUE"].to_numpy()
+    values[i, j] = values[j, i] = given
+    if (differs := values[i, j] != given).any():  # a later line of the same pair won
+        row = int(differs.argmax())
+        raise DataError(
+            f"covariance file {path} has two values for {first[row]} and {second[row]} of gene "
+            f"{part['GENE'][0]}; make it again."
+        )
     return Covariance(rows, values)
 
 
