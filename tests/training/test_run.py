@@ -191,7 +191,9 @@ def test_a_field_that_is_left_out_is_a_change_too(recipe: Path, tmp_path: Path) 
 
 
 def test_what_a_killed_build_left_is_no_obstacle(recipe: Path, tmp_path: Path) -> None:
-    (tmp_path / "run" / ".data.abc123").mkdir(parents=True)
+    left = tmp_path / "run" / ".data.cisgram"
+    (left / "tmp1" / "data").mkdir(parents=True)
+    (left / LOCK).touch()
     assert train(recipe, tmp_path / "run").step == 4
 
 
