@@ -38,7 +38,7 @@ def test_demo_makes_a_report_and_resumes(tmp_path: Path) -> None:
     weights = out / "elastic-net" / "weights.parquet"
     written = weights.stat().st_mtime_ns
     start = time.perf_counter()
-    assert main(["demo", "--out", str(out), "--json", str(result)]) == 0
+    assert main(["demo", "--out", str(out), "--json", str(result), "--overwrite"]) == 0
     assert time.perf_counter() - start < 90
     assert weights.stat().st_mtime_ns == written
     assert json.loads(result.read_text()) == first

@@ -58,7 +58,7 @@ SCORES = (
     ),
     Case(
         "variants annotated over their own VCF",
-        SCORE_GENES.replace("new.tsv", "variants.vcf"),
+        SCORE_GENES.replace("new.tsv", "variants.vcf --overwrite"),
         "variants.vcf is the VCF that is scored",
     ),
     Case(

@@ -1,8 +1,6 @@
 """Bad inputs of `cisgram cohort`: files that are damaged or do not fit each other."""
 
-import fcntl
 import gzip
-from typing import IO
 
 from contracts.bad_covariates import COVARIATE_CASES, NAMES
 from contracts.bad_files import IMPORT, Place, Row
@@ -13,6 +11,7 @@ from contracts.spoilers import (
     HANDLED,
     SNPS,
     Case,
+    another_process,
     cut,
     drop,
     further,
@@ -60,12 +59,6 @@ def person_twice(table: list[Row]) -> None:
 
 def swap_snps(table: list[Row]) -> None:
     table[FIRST_SNP + 10], table[FIRST_SNP + 20] = table[FIRST_SNP + 20], table[FIRST_SNP + 10]
-
-
-def another_import(place: Place) -> IO[str]:
-    stream = (place.path / ".new.lock").open("w")
-    fcntl.flock(stream, fcntl.LOCK_EX)
-    return stream
 
 
 FIRST = slice(FIRST_SNP, FIRST_SNP + 1)
@@ -208,7 +201,9 @@ PEOPLE = (
 PLACES = (
     Case("output exists", f"{IMPORT} --out cohort", "cohort exists already; remove it"),
     Case("output inside a file", f"{IMPORT} --out gwas.tsv/new", "a part of the path is a file"),
-    Case("another import writes the output", NEW, "another import is writing new", another_import),
+    Case(
+        "another import writes the output", NEW, "another process is writing new", another_process
+    ),
     Case("option out of range", f"{NEW} --kinship-threshold 2", "between 0.04 and 0.5; got 2"),
     Case("directory that is no cohort", "cohort show .", "no cisgram cohort"),
     Case("fit for a cohort", "cohort show fit", "fit is a fit, not a cohort"),

@@ -14,6 +14,7 @@ from contracts.spoilers import (
     SNPS,
     Case,
     all_of,
+    another_process,
     cut,
     directory,
     drop,
@@ -61,6 +62,11 @@ def another_fit(place: Place) -> Journal:
 
 def unfinished_fit(place: Place) -> None:
     another_fit(place).close()
+
+
+def others_partial(place: Place) -> None:
+    (place.path / "new.partial").mkdir()
+    place.text("new.partial/notes.txt", "years")
 
 
 def damaged_partial(place: Place) -> None:
@@ -117,7 +123,8 @@ FITS = (
     Case("cohort at the output", f"{FIT} --out cohort", "exists already and is no fit"),
     Case("fit inside a file", f"{FIT} --out gwas.tsv/new", "a part of the path is a file"),
     Case("unfinished fit with other settings", NEW, "unfinished run with other", unfinished_fit),
-    Case("another fit writes the output", NEW, "another run is writing new.part", another_fit),
+    Case("another fit writes the output", NEW, "another process is writing new", another_process),
+    Case("directory of others at the output", NEW, "new.partial is in the way", others_partial),
     Case("damaged unfinished fit", NEW, "remove it, and run again", damaged_partial),
     Case("window without SNPs", f"{NEW} --window 0", "none of the 5 genes .* every fold", code=0),
     Case(
@@ -229,6 +236,9 @@ WEIGHTS = (
         HANDLED,
     ),
     Case("prediction in another format", PREDICT.replace(".tsv", ".xlsx"), "must end in"),
+    Case("prediction that exists", PREDICT, "new.tsv exists already; add", write("new.tsv", "")),
+    Case("account that exists", PREDICT, "account.tsv exists", write("new.account.tsv", "")),
+    Case("prediction to a stream", PREDICT.replace("new.tsv", "/dev/stdout"), "is a stream or a d"),
     Case("prediction is a directory", PREDICT, "it is a directory", directory("new.tsv")),
     Case(
         "fit without accepted models",

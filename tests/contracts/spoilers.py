@@ -1,11 +1,14 @@
 """Ways to spoil the good files of `bad_files`; each returns a function of their place."""
 
+import fcntl
 import gzip
 import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import IO
 
+from cisgram.core.places import LOCK
 from contracts.bad_files import Place, Row
 
 REFUSED, HANDLED = 2, 0
@@ -34,6 +37,14 @@ class Case:
     """What it returns is closed after the command."""
     code: int = REFUSED
     env: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def another_process(place: Place) -> IO[str]:
+    """Hold the output `new`, as a process that writes it does."""
+    (place.path / ".new.cisgram").mkdir()
+    stream = (place.path / ".new.cisgram" / LOCK).open("w")
+    fcntl.flock(stream, fcntl.LOCK_EX)
+    return stream
 
 
 def all_of(*spoils: Spoil) -> Spoil:

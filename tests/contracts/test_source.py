@@ -178,6 +178,20 @@ def test_everything_public_is_documented() -> None:
     assert not bare
 
 
+def test_paths_are_no_patterns() -> None:
+    """Polars takes `[1]` in a path for a pattern unless told otherwise."""
+    calls = [
+        (f"{path.relative_to(ROOT)}:{node.lineno}", {keyword.arg for keyword in node.keywords})
+        for path in SOURCE
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("read_parquet", "scan_parquet")
+    ]
+    assert calls
+    assert not [place for place, named in calls if "glob" not in named]
+
+
 @pytest.mark.parametrize("word", ["TODO", "FIXME", "XXX"])
 def test_nothing_is_left_for_later(word: str) -> None:
     pattern = re.compile(rf"\b{word}\b")

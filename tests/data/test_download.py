@@ -1,10 +1,10 @@
-import fcntl
 import hashlib
 import re
 import shutil
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from cisgram.core.checks import DataError
+from cisgram.core.places import hold
 from cisgram.data import download as module
 from cisgram.data.download import ChecksumError, UnreachableError, download, matches
 from limits import small_files
@@ -175,7 +176,7 @@ def test_wrong_checksum_leaves_nothing(server, place):
     server.content = b"an error page"
     with pytest.raises(ChecksumError, match=r"is not file\.bin \(sha256:.* it was removed"):
         download(server.url, place, SHA256)
-    assert list(place.parent.iterdir()) == []
+    assert not place.parent.exists()
 
 
 def test_missing_file_is_not_asked_for_twice(server, place):
@@ -185,7 +186,7 @@ def test_missing_file_is_not_asked_for_twice(server, place):
     ):
         download(server.url, place, SHA256)
     assert server.requests == [""]
-    assert list(place.parent.iterdir()) == []
+    assert not place.parent.exists()
 
 
 def test_busy_server_is_asked_again(server, place):
@@ -202,7 +203,7 @@ def test_without_a_network_the_message_says_where_to_put_the_file(place, monkeyp
         with pytest.raises(UnreachableError, match=r"cannot be reached .*refused") as caught:
             download(url, place, None)
     assert str(caught.value).endswith(f"fetch file.bin elsewhere and put it at {place}.")
-    assert list(place.parent.iterdir()) == []
+    assert not place.parent.exists()
 
 
 def test_file_larger_than_the_free_space_is_not_begun(server, place, monkeypatch):
@@ -210,7 +211,7 @@ def test_file_larger_than_the_free_space_is_not_begun(server, place, monkeypatch
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: free)
     with pytest.raises(DataError, match="the disk is full; free some space"):
         download(server.url, place, SHA256)
-    assert list(place.parent.iterdir()) == []
+    assert not place.parent.exists()
 
 
 def test_disk_that_fills_up_midway_keeps_the_part(server, place):
@@ -224,14 +225,19 @@ def test_disk_that_fills_up_midway_keeps_the_part(server, place):
 
 
 def test_two_processes_do_not_write_one_file(server, place):
-    place.parent.mkdir()
-    with place.with_name("file.bin.part").open("ab") as stream:
-        stream.write(b"x")
-        stream.flush()
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        with pytest.raises(DataError, match="being fetched by another process"):
-            download(server.url, place, SHA256)
-    assert place.with_name("file.bin.part").read_bytes() == b"x"
+    with hold(place), ThreadPoolExecutor(1) as other:
+        coming = other.submit(download, server.url, place, SHA256)
+        with pytest.raises(DataError, match="another process is writing"):
+            coming.result()
+
+
+def test_a_part_that_another_program_left_is_not_touched(server, place):
+    part = place.with_name("file.bin.part")
+    part.parent.mkdir()
+    part.write_bytes(b"theirs")
+    with pytest.raises(DataError, match=r"part is not of cisgram and in the way"):
+        download(server.url, place, SHA256)
+    assert part.read_bytes() == b"theirs"
 
 
 def test_matches_reads_the_named_algorithm(tmp_path):

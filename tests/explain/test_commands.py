@@ -36,7 +36,7 @@ def here(files: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def explain(command: str, *more: str) -> int:
     name, _, options = command.partition(" ")
-    genome = "--genome toy.fa --annotation genes.gff3"
+    genome = "--genome toy.fa --annotation genes.gff3 --overwrite"
     return main(["explain", name, "--model", "model", *genome.split(), *options.split(), *more])
 
 
@@ -127,8 +127,8 @@ def test_motifs_are_found_in_what_the_others_wrote(
         + "".join(f"{base} [ {' '.join(['20' if base == 'C' else '0'] * 12)} ]\n"
                   for base in "ACGT")
     )  # fmt: skip
-    command = "explain motifs --contributions c.npz --motifs m.jaspar --out h.tsv --figure h.svg"
-    assert main(command.split()) == 0
+    command = "explain motifs --contributions c.npz --motifs m.jaspar --out h.tsv --overwrite"
+    assert main([*command.split(), "--figure", "h.svg"]) == 0
     table = pl.read_csv(here / "h.tsv", separator="\t")
     assert table.columns == [
         *("motif", "accession", "chrom", "start", "end", "strand", "score"),
@@ -160,7 +160,9 @@ def test_rare_motifs_need_a_high_p_value(here: Path, capsys: pytest.CaptureFixtu
         + "".join(" ".join("1" if own == base else "0" for base in "ACGT") + "\n"
                   for own in "TTACCCGG")
     )  # fmt: skip
-    command = "explain motifs --contributions d.npz --motifs reb1.meme --out r.tsv --p-value"
+    command = (
+        "explain motifs --contributions d.npz --motifs reb1.meme --out r.tsv --overwrite --p-value"
+    )
     heights = []
     for p_value in ("0.0001", "0.05"):
         assert main([*command.split(), p_value]) == 0

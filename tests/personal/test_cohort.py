@@ -360,20 +360,6 @@ def test_a_killed_import_leaves_nothing_and_its_rest_is_swept(files, tmp_path):
     assert sorted(p.name for p in out.parent.iterdir()) == [neighbour.name, "c"]
 
 
-def test_two_imports_to_one_place_do_not_meet(files, tmp_path, monkeypatch):
-    import cisgram.personal.cohort as module
-
-    write = module._write_covariates
-
-    def meanwhile(*arguments):
-        with pytest.raises(ConfigError, match="another import is writing"):
-            import_cohort(**files, out=tmp_path / "c")
-        return write(*arguments)
-
-    monkeypatch.setattr(module, "_write_covariates", meanwhile)
-    import_cohort(**files, out=tmp_path / "c")
-
-
 def test_the_summary_reads_well(files, tmp_path):
     summary = describe(import_cohort(**files, out=tmp_path / "c"))
     lines = dict(summary.lines())

@@ -1,7 +1,9 @@
 """Finished genes survive; a journal of another run is refused."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -39,11 +41,26 @@ def test_a_journal_without_genes_leaves_nothing(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_two_runs_do_not_write_one_journal(tmp_path):
-    journal = Journal(tmp_path / "run", RUN)
-    with pytest.raises(DataError, match="another run is writing"):
+def test_what_is_no_journal_is_left_alone(tmp_path):
+    notes = tmp_path / "run" / "notes.txt"
+    notes.parent.mkdir()
+    notes.write_text("years")
+    with pytest.raises(DataError, match=r"run is in the way and no unfinished fit; move it"):
         Journal(tmp_path / "run", RUN)
+    notes.unlink()
+    with closing(sqlite3.connect(tmp_path / "run" / "journal.sqlite")) as base:
+        base.execute("CREATE TABLE diary (day TEXT)")
+        base.commit()
+    with pytest.raises(DataError, match=r"run is in the way and no unfinished fit; move it"):
+        Journal(tmp_path / "run", RUN)
+    assert (tmp_path / "run" / "journal.sqlite").exists()
+
+
+def test_what_others_put_beside_a_journal_stays(tmp_path):
+    journal = Journal(tmp_path / "run", RUN)
+    (tmp_path / "run" / "notes.txt").write_text("years")
     journal.close()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["notes.txt"]
 
 
 def test_a_damaged_journal_is_one_sentence(tmp_path):

@@ -67,6 +67,12 @@ def test_people_who_were_learnt_from_are_told(
     assert not any("learnt from" in note for note in predict_people(others, strangers).notes)
 
 
+def test_a_person_named_as_a_column_is_refused(models: WeightSet, store: Genotypes) -> None:
+    other = Genotypes.open(store.directory, ("gene", *store.people[1:]))
+    with pytest.raises(DataError, match="have a person named gene, as a column of the prediction"):
+        predict_people(models, other)
+
+
 def test_swapped_and_flipped_alleles_predict_the_same(
     tmp_path: Path, models: WeightSet, store: Genotypes, dosages: np.ndarray
 ) -> None:

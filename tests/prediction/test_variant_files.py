@@ -1,6 +1,8 @@
 """Effects of variants as files: tables, and the VCF again."""
 
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import polars as pl
@@ -102,3 +104,35 @@ def test_a_vcf_is_not_written_over_itself(toy: Session, vcf: Path) -> None:
     with pytest.raises(ConfigError, match="is the VCF that is scored; name another file"):
         score_variants(toy, vcf).write(vcf)
     assert vcf.read_bytes() == before
+
+
+def test_names_cannot_forge_records_fields_or_entries(
+    toy: Session, vcf: Path, tmp_path: Path
+) -> None:
+    odd = "a\nc0\t999\tx;EVIL=1,A|b%2C"
+    whole = score_variants(toy, vcf)
+    found = replace(whole, genes=(odd, *whole.genes[1:]))
+    found.write(tmp_path / "a.vcf")
+    lines = [line for line in (tmp_path / "a.vcf").read_text().splitlines() if line[0] != "#"]
+    assert [line.count("\t") for line in lines] == [7] * 4
+    for record in VCF(tmp_path / "a.vcf"):
+        assert set(dict(record.INFO)) <= {"CISGRAM", "AF"}
+        entries = [text.split("|") for text in record.INFO.get("CISGRAM", "").split(",") if text]
+        assert {len(entry) for entry in entries} <= {4}
+        assert {unquote(gene) for _, gene, *_ in entries} <= set(found.genes)
+    found.write(tmp_path / "a.tsv")
+    rows = (tmp_path / "a.tsv").read_text().split("\n")
+    assert len(rows) == found.table.height + 2
+    assert {row.count("\t") for row in rows[:-1]} == {6}
+
+
+def test_a_variant_in_two_records_has_its_entries_once(
+    toy: Session, vcf: Path, tmp_path: Path
+) -> None:
+    lines = vcf.read_text().splitlines(keepends=True)
+    vcf.write_text("".join([*lines[:4], lines[4], *lines[4:]]))
+    score_variants(toy, vcf).write(tmp_path / "a.vcf")
+    first, second, *_ = VCF(tmp_path / "a.vcf")
+    assert first.INFO["CISGRAM"] == second.INFO["CISGRAM"]
+    entries = first.INFO["CISGRAM"].split(",")
+    assert len(set(entries)) == len(entries)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 
 from cisgram.core.artifact import sha256
 from cisgram.core.checks import CisgramError, ConfigError, DataError
+from cisgram.core.places import LOCK, hold
 from cisgram.data.outputs import Outputs
 from cisgram.data.targets import Targets
 from cisgram.data.tokenizer import save_tokenizer, train_bpe
@@ -92,6 +94,24 @@ def test_a_run_is_resumed_only_when_told(recipe: Path, tmp_path: Path) -> None:
     assert train(recipe, tmp_path / "run", resume=True).step == 6
 
 
+def test_a_run_is_written_by_one_process(recipe: Path, tmp_path: Path) -> None:
+    with hold(tmp_path / "run"), ThreadPoolExecutor(1) as other:
+        coming = other.submit(train, recipe, tmp_path / "run")
+        with pytest.raises(DataError, match=r"another process is writing .*run; wait for it"):
+            coming.result()
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_a_killed_run_left_goes_when_it_goes_on(recipe: Path, tmp_path: Path) -> None:
+    train(recipe, tmp_path / "run")
+    before = sorted(tmp_path.rglob("*"))
+    for home in (tmp_path / ".run.cisgram", tmp_path / "run" / ".model.cisgram"):
+        (home / "tmp1" / "model").mkdir(parents=True)
+        (home / LOCK).touch()
+    train(recipe, tmp_path / "run", resume=True)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_resumed_run_keeps_its_recipe(recipe: Path, tmp_path: Path) -> None:
     train(recipe, tmp_path / "run")
     recipe.write_text(RECIPE.replace("batch = 2", "batch = 3"))
@@ -171,7 +191,9 @@ def test_a_field_that_is_left_out_is_a_change_too(recipe: Path, tmp_path: Path) 
 
 
 def test_what_a_killed_build_left_is_no_obstacle(recipe: Path, tmp_path: Path) -> None:
-    (tmp_path / "run" / ".data.abc123").mkdir(parents=True)
+    left = tmp_path / "run" / ".data.cisgram"
+    (left / "tmp1" / "data").mkdir(parents=True)
+    (left / LOCK).touch()
     assert train(recipe, tmp_path / "run").step == 4
 
 

@@ -140,7 +140,7 @@ def _plain(path: Path) -> Library:
 
 
 def _read(path: Path) -> pl.DataFrame:
-    return pl.read_csv(path, infer_schema_length=None)
+    return pl.read_csv(path, glob=False, infer_schema_length=None)
 
 
 def _origins(library: Library, reference: Reference) -> list[str]:

@@ -157,7 +157,9 @@ def yeast_elements(held_out: HeldOut, layout: Layout) -> list[Element]:
 
 def genes_of(context: Context, layout: Layout, annotation: Annotation) -> list[CodingGene]:
     """Return the protein-coding genes of the contigs."""
-    starts = pl.read_csv(context.file("tss", "albert_TSS_per_gene.tsv.gz"), separator="\t")
+    starts = pl.read_csv(
+        context.file("tss", "albert_TSS_per_gene.tsv.gz"), glob=False, separator="\t"
+    )
     mapped = starts.filter(pl.col("TSSType") == "5UTR").select("gene", at=pl.col("TSS") - 1)
     table = annotation.genes.filter(
         (pl.col("biotype") == "protein_coding") & pl.col("chrom").is_in(list(layout.lengths))
@@ -231,7 +233,7 @@ def _branch_points(layout: Layout, introns: Sequence[Intron]) -> Iterable[tuple[
 def _tata_boxes(context: Context, layout: Layout) -> Iterable[tuple[str, int, bool]]:
     """Yield TATA boxes under complexes found by ChIP-exo (Rhee and Pugh 2012)."""
     path = context.file("tss", "rhee2012-TATAboxes-cleaned.bed")
-    for row in pl.read_csv(path, separator="\t", has_header=False).iter_rows():
+    for row in pl.read_csv(path, glob=False, separator="\t", has_header=False).iter_rows():
         chrom = context.reference.names.resolve(row[0])
         if chrom in layout.lengths:
             yield chrom, row[1], row[5] == "-"

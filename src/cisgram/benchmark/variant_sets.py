@@ -47,7 +47,7 @@ def reporter_variants(context: Context, reference: Reference, genes: Genes) -> V
     """
     path = context.file("variation", "renganaath2020_MPRA_variant_effects.tsv.gz")
     rows = (
-        pl.read_csv(path, separator="\t", infer_schema_length=None)
+        pl.read_csv(path, glob=False, separator="\t", infer_schema_length=None)
         .filter(pl.col("gene").is_in(list(genes)))
         .group_by("chr", "pos", "ref", "alt", "gene", maintain_order=True)
         .agg(
@@ -68,7 +68,7 @@ def lead_variants(context: Context, reference: Reference, genes: Genes) -> Varia
     A control lies as far from the start of a gene without a local eQTL, on the same contigs.
     """
     path = context.file("variation", "albert2018_local_eQTL.tsv.gz")
-    table = pl.read_csv(path, separator="\t", infer_schema_length=None)
+    table = pl.read_csv(path, glob=False, separator="\t", infer_schema_length=None)
     parts = pl.col("pmarker").str.extract_groups(r"^(chr\w+):(\d+)_([ACGT]+)/([ACGT]+)$")
     rows = table.filter(pl.col("gene").is_in(list(genes))).select(
         "gene", effect="r", chrom=parts.struct[0], start=parts.struct[1].cast(pl.Int64) - 1,

@@ -4,19 +4,31 @@ Commands are registered by name and imported when they are typed, so that
 `cisgram --help` loads neither numpy nor anything that needs it.
 """
 
+import io
 import os
+import re
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from cisgram import __doc__ as description
 from cisgram import __version__
+from cisgram.cli.claims import claimed
 from cisgram.core.checks import CisgramError
 
 BAD_INPUT = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+SIGNALLED = 128
+_STDERR = 2
+_WORD, _SENTENCE = 200, 1_200
+"""Characters of a word, and of a message, that are shown."""
+_LONG = re.compile(rf"\S{{{_WORD + 1},}}")
 
 
 def _shown_default(value: object) -> str | None:
@@ -59,31 +71,86 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code.
 
     0 is success, 2 an input that cannot be used (one line on stderr says which
-    and what to do), 130 an interruption, 141 a closed pipe.
+    and what to do), 130 an interruption (143 by SIGTERM, 129 by SIGHUP), 141 a closed pipe.
 
     Args:
         arguments: words after the program's name; those of the process by default.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _prepare_streams()
     try:
-        app(words, exit_on_error=False, print_error=False)
-        sys.stdout.flush()
+        with _stopped_by_signals():
+            command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+            with claimed(bound):
+                command(*bound.args, **bound.kwargs)
+            _flush()
     except CycloptsError as error:
         return _refuse(f"{_wording(error, words)} {_where_to_read(error)}")
     except CisgramError as error:
         return _refuse(str(error))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         _complain("interrupted; run the same command again (a training with --resume) to go on.")
-        return INTERRUPTED
+        return SIGNALLED + stop.args[0] if stop.args else INTERRUPTED
     except BrokenPipeError:
-        # The reader left; what Python still holds for it must not be written at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return BROKEN_PIPE
     except OSError as error:
-        if error.filename is None:
+        if error.filename is not None:
+            return _refuse(f"{error.filename}: {error.strerror}; check the path.")
+        if not _output_fails():
             raise
-        return _refuse(f"{error.filename}: {error.strerror}; check the path.")
+        _drop_output()
+        return _refuse(f"the standard output cannot be written ({error.strerror}).")
     return 0
+
+
+def _prepare_streams() -> None:
+    """Make streams take every name, and keep files from the numbers of those that are closed."""
+    while (free := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass
+    os.close(free)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _stopped_by_signals() -> Generator[None]:
+    """Stop for SIGTERM and SIGHUP as for Ctrl-C, so that workers and half-made files go."""
+
+    def stop(number: int, _frame: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler == signal.SIG_DFL:
+            signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] - it may be closed
+        sys.stdout.flush()
+
+
+def _output_fails() -> bool:
+    """Say whether another line cannot be written: what failed may have been forgotten."""
+    try:
+        print(flush=True)  # noqa: T201
+    except OSError:
+        return True
+    return False
+
+
+def _drop_output() -> None:
+    """Forget what Python still holds for a stream that fails, and would write at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _wording(error: CycloptsError, words: Sequence[str]) -> str:
@@ -105,4 +172,8 @@ def _refuse(message: str) -> int:
 
 
 def _complain(message: str) -> None:
-    sys.stderr.write(f"cisgram: {' '.join(message.split())}\n")
+    text = _LONG.sub(lambda word: f"{word[0][:_WORD]}...", " ".join(message.split()))
+    if len(text) > _SENTENCE:
+        text = f"{text[: _SENTENCE // 2]} ... {text[-_SENTENCE // 2 :]}"
+    if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison] - it may be closed
+        sys.stderr.write(f"cisgram: {text}\n")

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
+from cisgram.cli.claims import Directory, Overwrite
 from cisgram.cli.options import Plugins, numeric_columns, save_json, say, show_table
-from cisgram.core.checks import ConfigError
+from cisgram.core.checks import ConfigError, DataError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -15,7 +16,7 @@ app = App(name="bench", help="Evaluate models on frozen tasks, beside baselines.
 
 
 @app.command(name="list")
-def list_tasks(*, json: Path | None = None) -> None:
+def list_tasks(*, json: Path | None = None, overwrite: Overwrite = False) -> None:
     """List the tasks, the suite of each, and the models that it evaluates.
 
     Args:
@@ -39,7 +40,7 @@ def run(
     annotation: Path | None = None,
     contigs: tuple[str, ...] = (),
     plugins: Plugins = (),
-    out: Path,
+    out: Directory,
 ) -> None:
     """Run tasks on models, each on the chromosomes that it was not trained on.
 
@@ -64,6 +65,9 @@ def run(
 
     if not tasks:
         raise ConfigError("name a task or a suite, such as yeast; cisgram bench list shows them.")
+    page, results = out / "report.html", out / "results.json"
+    if page.exists() and not results.exists():
+        raise DataError(f"{page} is there and no results.json beside it; choose another --out.")
     if genome is None and (annotation is not None or contigs):
         raise ConfigError("--annotation and --contigs are of a genome; add --genome.")
     import_plugins(plugins)
@@ -75,16 +79,18 @@ def run(
         dict(_named(text) for text in model),
         data=data,
         targets=targets,
-        out=out / "results.json",
+        out=results,
         genome=own,
     )
-    page = write_evaluation_page(result, out / "report.html")
+    write_evaluation_page(result, page)
     _show(table_of(result))
-    say(f"Results are in {out / 'results.json'}, the page is {page}.")
+    say(f"Results are in {results}, the page is {page}.")
 
 
 @app.command
-def compare(first: Path, second: Path, /, *, out: Path | None = None) -> None:
+def compare(
+    first: Path, second: Path, /, *, out: Path | None = None, overwrite: Overwrite = False
+) -> None:
     """Compare two results row by row.
 
     Args:

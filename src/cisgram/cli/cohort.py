@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from cisgram.cli.claims import Directory, Overwrite
 from cisgram.cli.options import save_json
 from cisgram.personal.cohort_options import DEFAULTS, ImportOptions
 
@@ -23,7 +24,7 @@ def import_(
     *,
     genotypes: Path,
     expression: Path,
-    out: Path,
+    out: Directory,
     covariates: Path | None = None,
     populations: Path | None = None,
     reference: Path | None = None,
@@ -58,7 +59,13 @@ def import_(
 
 
 @app.command
-def show(directory: Path, /, *, json: Annotated[Path | None, Parameter("--json")] = None) -> None:
+def show(
+    directory: Path,
+    /,
+    *,
+    json: Annotated[Path | None, Parameter("--json")] = None,
+    overwrite: Overwrite = False,
+) -> None:
     """Say what a cohort holds, and what its import left out and why.
 
     Args:
@@ -77,12 +84,13 @@ def show(directory: Path, /, *, json: Annotated[Path | None, Parameter("--json")
 
 def _show(summary: "CohortSummary") -> None:
     """Print the numbers of a cohort as aligned lines."""
-    from rich.console import Console
     from rich.table import Table
+
+    from cisgram.cli.terminal import Terminal
 
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in summary.lines():
         table.add_row(name, text)
-    Console().print(table, highlight=False)
+    Terminal().print(table)

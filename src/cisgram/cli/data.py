@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from cisgram.cli.claims import Overwrite
 from cisgram.cli.options import save_json, say, show_table
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ app = App(name="data", help="List, fetch and show named public data sets.")
 
 
 @app.command(name="list")
-def list_datasets(*, json: Path | None = None) -> None:
+def list_datasets(*, json: Path | None = None, overwrite: Overwrite = False) -> None:
     """List the data sets, what each is, and how much of it is here.
 
     Args:
@@ -32,7 +33,7 @@ def list_datasets(*, json: Path | None = None) -> None:
 
 
 @app.command
-def show(name: str, /, *, json: Path | None = None) -> None:
+def show(name: str, /, *, json: Path | None = None, overwrite: Overwrite = False) -> None:
     """Show a data set: source, licence, citation, and each file's checksum and place.
 
     Args:
@@ -62,6 +63,7 @@ def fetch(
     parts: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
     directory: Path | None = None,
     json: Path | None = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Bring a data set to this machine, or check the copy that is here.
 

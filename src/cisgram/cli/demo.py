@@ -5,7 +5,9 @@ from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cisgram.cli.claims import Directory, Overwrite
 from cisgram.cli.options import save_json, say
+from cisgram.core.checks import DataError
 
 if TYPE_CHECKING:
     from cisgram.explain.gene import GeneExplanation
@@ -17,7 +19,13 @@ _GENE, _PROMOTER = "SLA2", "chrXIV:187,871-187,970"
 """A gene, and the 100 bases of its promoter with a site of Abf1 and the TATA box."""
 
 
-def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> None:
+def demo(
+    *,
+    out: Directory,
+    workers: int | None = None,
+    json: Path | None = None,
+    overwrite: Overwrite = False,
+) -> None:
     """Predict expression across people, then explain a yeast gene from its sequence.
 
     The demo imports a packaged slice of Geuvadis, fits four linear models with nested
@@ -43,7 +51,10 @@ def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> 
     source = _source()
     say(source, wrap=False)
     cohort = out / "cohort"
+    page = out / "report.html"
     if not is_artifact(cohort, "cohort"):
+        if page.exists():
+            raise DataError(f"{page} is there and no cohort beside it; choose another --out.")
         with as_file(_DEMO) as packaged:
             import_cohort(
                 packaged / "genotypes.vcf.gz",
@@ -63,7 +74,6 @@ def demo(*, out: Path, workers: int | None = None, json: Path | None = None) -> 
     gene = _gene()
     write_gene_page(gene, out / "gene")
     show_gene(gene)
-    page = out / "report.html"
     build_report(fits, evaluation.as_dict(), page, title="cisgram demo", notes=(source,), gene=gene)
     say(f"Report: {page}")
     save_json(json, {"data": source, **evaluation.as_dict(), "gene": gene.plain()})

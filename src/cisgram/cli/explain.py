@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from cisgram.cli.claims import Directory, Overwrite
 from cisgram.cli.options import (
     NO_FIGURE,
     NO_MOTIFS,
@@ -16,6 +17,7 @@ from cisgram.cli.options import (
     show_section,
 )
 from cisgram.core.checks import ConfigError, check_directory, check_range, check_suffix
+from cisgram.core.places import check_new
 
 if TYPE_CHECKING:
     from cisgram.explain.gene import GeneExplanation
@@ -32,6 +34,7 @@ def ism(
     readout: str | None = None,
     out: Path,
     drawing: FigureOptions = NO_FIGURE,
+    overwrite: Overwrite = False,
 ) -> None:
     """Mutate every base of a region to every other (in-silico saturation mutagenesis).
 
@@ -68,6 +71,7 @@ def attribute(
     steps: int | None = None,
     out: Path,
     drawing: FigureOptions = NO_FIGURE,
+    overwrite: Overwrite = False,
 ) -> None:
     """Attribute an output to the bases of a region by gradients times input, in one pass.
 
@@ -104,6 +108,7 @@ def signal(
     gene: str | None = None,
     out: Path | None = None,
     drawing: FigureOptions = NO_FIGURE,
+    overwrite: Overwrite = False,
 ) -> None:
     """Predict the signal along a region, or around a gene, and draw it over the genes there.
 
@@ -147,6 +152,7 @@ def insert(
     output: str | None = None,
     out: Path,
     figure: Path | None = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Insert motifs into shuffled promoters, and measure their effect on the genes.
 
@@ -189,6 +195,7 @@ def motifs(
     p_value: float = 1e-4,
     out: Path,
     figure: Path | None = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Find motifs in the DNA of a region, and compare contributions there with each.
 
@@ -225,6 +232,7 @@ def logo(
     table: Path | None = None,
     out: Path,
     sites: Path | None = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw what a language model expects at every base of a region while that base is masked.
 
@@ -257,7 +265,8 @@ def report(
     sites: Path | None = None,
     scan: Path | None = None,
     chosen: InsertOptions = NO_MOTIFS,
-    out: Path,
+    out: Directory,
+    overwrite: Overwrite = False,
 ) -> None:
     """Explain a gene in every way on one self-contained HTML page, with arrays and figures.
 
@@ -284,7 +293,7 @@ def report(
         raise ConfigError(
             "there are options of motif insertion and no motifs; add --motifs, --motif or both."
         )
-    check_directory(out)
+    check_new(check_directory(out), overwrite=overwrite)
     scanned = () if scan is None else read_motifs(scan)
     session = asked.open()
     insertion = chosen.read(session) if chosen.named else None

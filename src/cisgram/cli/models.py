@@ -5,6 +5,7 @@ from typing import Any
 
 from cyclopts import App
 
+from cisgram.cli.claims import Directory, Overwrite
 from cisgram.cli.options import Plugins, save_json, say, show_table
 
 app = App(name="models", help="List and show models; convert published weights; join models.")
@@ -12,7 +13,7 @@ _LISTED = ("name", "kind", "trained", "outputs", "n_parameters", "licence", "run
 
 
 @app.command(name="list")
-def list_models(*, json: Path | None = None) -> None:
+def list_models(*, json: Path | None = None, overwrite: Overwrite = False) -> None:
     """List architectures and packaged weights.
 
     Args:
@@ -39,7 +40,9 @@ def list_models(*, json: Path | None = None) -> None:
 
 
 @app.command
-def show(model: str, /, *, plugins: Plugins = (), json: Path | None = None) -> None:
+def show(
+    model: str, /, *, plugins: Plugins = (), json: Path | None = None, overwrite: Overwrite = False
+) -> None:
     """Show a model's sizes and outputs, and of weights how they were trained and evaluated.
 
     Args:
@@ -58,7 +61,7 @@ def show(model: str, /, *, plugins: Plugins = (), json: Path | None = None) -> N
 
 
 @app.command
-def convert(weights: Path, /, *, out: Path) -> None:
+def convert(weights: Path, /, *, out: Directory) -> None:
     """Convert published Shorkie weights, a Keras h5 file, to a model directory.
 
     Args:
@@ -73,7 +76,7 @@ def convert(weights: Path, /, *, out: Path) -> None:
 
 
 @app.command
-def ensemble(models: list[str], /, *, plugins: Plugins = (), out: Path) -> None:
+def ensemble(models: list[str], /, *, plugins: Plugins = (), out: Directory) -> None:
     """Join models of the same outputs to one, which predicts their mean.
 
     Args:

@@ -130,10 +130,10 @@ def read_genes(genes: str, session: "Session") -> "list[str] | None":
 
 def say(*texts: str, wrap: bool = True) -> None:
     """Print sentences, wrapped to the terminal or a line each."""
-    from rich.console import Console
+    from cisgram.cli.terminal import Terminal
 
     for text in texts:
-        Console(soft_wrap=not wrap).print(text, highlight=False, markup=False)
+        Terminal(wrap=wrap).print(text)
 
 
 def save_json(path: Path | None, content: "Any") -> None:
@@ -148,15 +148,16 @@ def show_table(
     names: "Sequence[str]", rows: "Iterable[Sequence[str]]", *, numbers: "Container[str]" = ()
 ) -> None:
     """Print a table; columns of numbers are set to the right."""
-    from rich.console import Console
     from rich.table import Table
+
+    from cisgram.cli.terminal import Terminal
 
     table = Table(box=None, pad_edge=False)
     for name in names:
         table.add_column(name, justify="right" if name in numbers else "left")
     for row in rows:
         table.add_row(*row)
-    Console().print(table, highlight=False, markup=False)
+    Terminal().print(table)
 
 
 def numeric_columns(table: "pl.DataFrame") -> set[str]:

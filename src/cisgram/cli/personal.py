@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from cisgram.cli.claims import Directory, Overwrite
 from cisgram.cli.options import save_json, say
+from cisgram.core.places import check_new
 from cisgram.personal.fit_config import CROSS_POPULATION, FitConfig
 from cisgram.personal.gwas_columns import GwasOptions
 
@@ -32,12 +34,13 @@ def fit(
     cohort: Path,
     /,
     *,
-    out: Path,
+    out: Directory,
     genes: str | None = None,
     config: Annotated[FitConfig, Parameter(name="*")] = _DEFAULT,
     executor: Executor = "processes",
     workers: int | None = None,
     json: Path | None = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Fit one linear model a gene and measure it in people held out.
 
@@ -69,6 +72,7 @@ def evaluate(
     executor: Executor = "processes",
     workers: int | None = None,
     json: Path | None = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Compare fits over genes, with bootstrap intervals; the first is the baseline.
 
@@ -110,6 +114,7 @@ def predict(
     dosages: Annotated[bool, Parameter(negative="")] = False,
     ambiguous: Ambiguous = "keep",
     build: str = "",
+    overwrite: Overwrite = False,
 ) -> None:
     """Predict expression of people from their genotypes, and account for every SNP.
 
@@ -122,8 +127,9 @@ def predict(
         ambiguous: Keep, drop, or trust the strand of A/T and C/G SNPs.
         build: Assembly of the genotypes, such as b37; for weights that name theirs (a .db).
     """
-    from cisgram.personal.predict import predict_file
+    from cisgram.personal.predict import account_path, predict_file
 
+    check_new(account_path(out), overwrite=overwrite)
     weights = _read_models(models, accepted_only=not all_genes)
     prediction = predict_file(
         weights, genotypes, dosage_field=dosages, ambiguous=ambiguous, build=build
@@ -148,6 +154,7 @@ def export(
     out: Path,
     build: str,
     all_genes: Annotated[bool, Parameter(negative="")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write models as a PredictDB file with covariances, for PrediXcan and S-PrediXcan.
 
@@ -158,8 +165,9 @@ def export(
         all_genes: Also export models that failed the acceptance rule.
     """
     from cisgram.personal.fit import Fit
-    from cisgram.personal.predictdb import export_predictdb
+    from cisgram.personal.predictdb import covariance_path, export_predictdb
 
+    check_new(covariance_path(out), overwrite=overwrite)
     opened = Fit.open(fit)
     done = export_predictdb(
         opened, opened.open_cohort(), out, accepted_only=not all_genes, build=build
@@ -179,6 +187,7 @@ def drivers(
     out: Path,
     genes: str | None = None,
     direction: Literal["forward", "backward"] = "forward",
+    overwrite: Overwrite = False,
 ) -> None:
     """Find the SNPs that drive each gene's prediction, and compare their signs with eQTLs.
 
@@ -214,9 +223,9 @@ def associate(
     gwas: Path,
     out: Path,
     options: Annotated[GwasOptions, Parameter(name="*")] = _USUAL,
-    h2: float | None = None,
     ambiguous: Ambiguous = "keep",
     build: str = "",
+    overwrite: Overwrite = False,
 ) -> None:
     """Test genes against a trait from GWAS summary statistics (S-PrediXcan).
 
@@ -225,7 +234,6 @@ def associate(
         covariances: The covariance file that belongs to it.
         gwas: Table of summary statistics, as any common program writes it, or a GWAS in VCF.
         out: TSV to write, most significant gene first.
-        h2: Heritability of the trait, to calibrate the variance.
         ambiguous: Keep, drop, or trust the strand of A/T and C/G SNPs.
         build: Assembly of the GWAS, such as b37; for weights that name theirs.
     """
@@ -238,7 +246,7 @@ def associate(
         read_gwas(gwas, columns=options.roles()),
         covariances,
         n=options.n,
-        h2=h2,
+        h2=options.h2,
         ambiguous=ambiguous,
         build=build,
     )
@@ -268,8 +276,9 @@ def _read_models(path: Path, *, accepted_only: bool) -> "WeightSet":
 def show_evaluation(evaluation: "Evaluation") -> None:
     """Print the table of models."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
+
+    from cisgram.cli.terminal import Terminal
 
     first = evaluation.models[0]
     title = f"Task: {first.task} ({first.n_genes:,} genes, {first.n_people:,} people held out)"
@@ -286,7 +295,7 @@ def show_evaluation(evaluation: "Evaluation") -> None:
             f"{row.share_negative:.0%}",
             f"{row.n_accepted:,}",
         )
-    Console().print(table)
+    Terminal().print(table)
     if first.task.startswith(CROSS_POPULATION) and first.mean_r2 < 0:
         say(
             "R2 below 0 beside a positive r is a shifted level: covariates were regressed out "

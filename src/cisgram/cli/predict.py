@@ -1,26 +1,64 @@
 """`cisgram predict` and `cisgram embed`: what models say of genes, regions and sequences."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from cyclopts import Parameter
+
+from cisgram.cli.claims import Directory, Overwrite
 from cisgram.cli.options import NO_CACHE, CacheOptions, ModelOptions, read_genes, say
 from cisgram.core.checks import ConfigError
+from cisgram.core.places import check_new
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cisgram.prediction.sequences import Sequences
     from cisgram.prediction.session import Session
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SequenceOptions:
+    """What is read, unless it is genes."""
+
+    bed: Path | None = None
+    """Regions of the genome, each read with the DNA around it."""
+    fasta: Path | None = None
+    """Sequences that are read whole, such as edited ones."""
+
+    def check(self, others: "Mapping[str, object]") -> None:
+        """Refuse none or several of these and other options."""
+        given = {**others, "bed": self.bed, "fasta": self.fasta}
+        named = [f"--{name}" for name, value in given.items() if value is not None]
+        if len(named) != 1:
+            options = [f"--{name}" for name in given]
+            listed = f"{', '.join(options[:-1])} and {options[-1]}"
+            raise ConfigError(f"give one of {listed}; got {' and '.join(named) or 'none'}.")
+
+    def read(self, session: "Session") -> "Sequences":
+        """Return the regions of the session's genome, or the sequences."""
+        from cisgram.prediction.sequences import Sequences
+
+        if self.fasta is not None:
+            return Sequences.from_fasta(self.fasta)
+        return Sequences.from_bed(str(self.bed), session.reference)
+
+
+NO_SEQUENCES = SequenceOptions()
 
 
 def predict(
     *,
     asked: ModelOptions,
     genes: str | None = None,
-    bed: Path | None = None,
-    fasta: Path | None = None,
+    given: SequenceOptions = NO_SEQUENCES,
     readout: str | None = None,
     out: Path,
-    out_bigwig: Path | None = None,
+    out_bigwig: Directory | None = None,
     cache: CacheOptions = NO_CACHE,
+    overwrite: Overwrite = False,
 ) -> None:
     """Predict genes, regions or sequences; both strands are read and averaged.
 
@@ -30,8 +68,7 @@ def predict(
         asked: Model.
         genes: `all`, identifiers or names of genes between commas, a file with one on each line, or
             a number of genes.
-        bed: Regions of the genome.
-        fasta: Sequences that are predicted whole, such as edited ones.
+        given: Regions or sequences.
         readout: What is read of the model, such as gene, tracks, mean or masked; by default the
             usual readout for what is predicted.
         out: Table to write, tab-separated or .parquet, with a row for each gene, region or
@@ -42,7 +79,9 @@ def predict(
     from cisgram.prediction.predict import predict as run
     from cisgram.prediction.signal import write_bigwigs
 
-    _only_one(genes=genes, bed=bed, fasta=fasta)
+    given.check({"genes": genes})
+    if out_bigwig is not None:
+        check_new(out_bigwig, overwrite=overwrite)
     session, config = asked.open(), cache.config()
     if genes is not None:
         if out_bigwig is not None:
@@ -51,7 +90,7 @@ def predict(
         chosen = list(session.genes.places) if names is None else names
         found = run(session, readout=readout, genes=chosen, config=config)
     else:
-        sequences = _sequences(session, bed, fasta)
+        sequences = given.read(session)
         if out_bigwig is not None and (readout is not None or session.outputs.row == "window"):
             raise ConfigError(
                 "--out-bigwig is for signal along regions; leave it out with --readout, and with "
@@ -61,7 +100,8 @@ def predict(
         if out_bigwig is not None:
             write_bigwigs(found.signals, sequences.reference, out_bigwig)
     found.write(out)
-    say(f"{len(found):,} {'genes' if genes else 'sequences' if fasta else 'regions'} are in {out}.")
+    what = "genes" if genes else "sequences" if given.fasta else "regions"
+    say(f"{len(found):,} {what} are in {out}.")
     if config.cache is not None:
         say(config.cache.account)
 
@@ -69,18 +109,17 @@ def predict(
 def embed(
     *,
     asked: ModelOptions,
-    bed: Path | None = None,
-    fasta: Path | None = None,
+    given: SequenceOptions = NO_SEQUENCES,
     layer: str | None = None,
     pool: Literal["mean", "none"] = "mean",
     out: Path,
+    overwrite: Overwrite = False,
 ) -> None:
     """Embed the regions of a BED or the records of a FASTA: the output of a layer of any model.
 
     Args:
         asked: Model.
-        bed: Regions of the genome, each read with the DNA around it.
-        fasta: Sequences that are embedded whole.
+        given: Regions or sequences.
         layer: Name or number of the layer, counted from 0 or, negative, from the end; by default
             the last one before the head that relates all of a window.
         pool: One row for each region (mean), or one for each position of the layer (none).
@@ -90,25 +129,8 @@ def embed(
     from cisgram.prediction.embed import embed as run
 
     check_suffix(out, ".npz")
-    _only_one(bed=bed, fasta=fasta)
+    given.check({})
     session = asked.open()
-    found = run(session, _sequences(session, bed, fasta), layer=layer, pool=pool)
+    found = run(session, given.read(session), layer=layer, pool=pool)
     found.write_arrays(out)
     say(f"{len(found.values):,} rows of {found.values.shape[1]} channels are in {out}.")
-
-
-def _only_one(**given: object) -> None:
-    """Refuse none or several of some options."""
-    named = [f"--{name}" for name, value in given.items() if value is not None]
-    if len(named) != 1:
-        options = [f"--{name}" for name in given]
-        listed = f"{', '.join(options[:-1])} and {options[-1]}"
-        raise ConfigError(f"give one of {listed}; got {' and '.join(named) or 'none'}.")
-
-
-def _sequences(session: "Session", bed: Path | None, fasta: Path | None) -> "Sequences":
-    from cisgram.prediction.sequences import Sequences
-
-    if fasta is not None:
-        return Sequences.from_fasta(fasta)
-    return Sequences.from_bed(str(bed), session.reference)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from cisgram.cli.claims import Overwrite
 from cisgram.cli.options import say
 
 
@@ -14,13 +15,14 @@ def report(
     evaluation: Annotated[tuple[Path, ...], Parameter(negative=())] = (),
     title: str = "Expression across people",
     note: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    overwrite: Overwrite = False,
 ) -> None:
     """Write one self-contained HTML page about models of one cohort.
 
     Args:
         fits: Directories made by `cisgram personal fit`, one a model; the page leads
             with the first.
-        out: File to write; an older one is replaced.
+        out: File to write.
         evaluation: What `cisgram personal evaluate --json` wrote of further tasks, such
             as other populations or permuted genotypes; may be given more than once.
         title: What the page is about.

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from cisgram.cli.claims import Directory
 
-def train(recipe: Path, /, *, out: Path, resume: bool = False, devices: int = 1) -> None:
+
+def train(recipe: Path, /, *, out: Directory, resume: bool = False, devices: int = 1) -> None:
     """Train a model as a recipe says: a language model, tracks and genes, or another task.
 
     Args:

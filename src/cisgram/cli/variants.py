@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
+from cisgram.cli.claims import Overwrite
 from cisgram.cli.options import NO_CACHE, CacheOptions, ModelOptions, read_genes, say
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def score(
     reach: int = 1_000,
     out: Path,
     cache: CacheOptions = NO_CACHE,
+    overwrite: Overwrite = False,
 ) -> None:
     """Score the alternate alleles of a VCF, each against the reference allele.
 

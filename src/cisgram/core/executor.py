@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -207,6 +208,7 @@ def _dismiss(crew: list[_Worker]) -> None:
 def _work(pipe: Connection, function: Callable[[Any], Any]) -> None:
     """Serve items in a worker until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides, and ends us
+    leave_with_parent()
     reply = pickle.dumps(("ready", None))
     with suppress(EOFError, OSError):  # the caller has gone
         while True:
@@ -216,6 +218,19 @@ def _work(pipe: Connection, function: Callable[[Any], Any]) -> None:
                 reply = pickle.dumps(("done", function(pickle.loads(item))), protocol=5)
             except Exception as error:
                 reply = _failure(error)
+
+
+def leave_with_parent() -> None:
+    """End this worker as soon as its parent dies, whatever it is at."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def leave() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=leave, daemon=True).start()
 
 
 def _failure(error: Exception) -> bytes:

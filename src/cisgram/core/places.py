@@ -12,6 +12,7 @@ import re
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from cisgram.core.checks import ConfigError, DataError
@@ -36,8 +37,9 @@ _REASONS = {
 }
 _CUT_SHORT_WORDS = ("requested and", "Invalid thrift: transport error")
 """Of numpy, and of polars writing parquet."""
-_held: dict[Path, int] = {}
-"""How often this process holds each place."""
+_NONE: frozenset[Path] = frozenset()
+_held: ContextVar[frozenset[Path]] = ContextVar("held", default=_NONE)
+"""What this thread holds: what it calls may write there."""
 
 
 class DiskError(DataError):
@@ -99,7 +101,17 @@ def real_place(path: Path | str) -> Path:
     named = os.path.normpath(path.absolute())
     if path.name == "-" or is_stream or named.startswith(("/dev/std", "/dev/fd/", "/proc/")):
         raise ConfigError(f"{path} is a stream or a device, and results are files; name a file.")
-    return Path(os.path.realpath(path)) if path.is_symlink() else path
+    return Path(os.path.realpath(path)) if path.is_symlink() or not path.name else path
+
+
+def check_new(path: Path, *, overwrite: bool) -> Path:
+    """Return `path` where nothing is there, or it may be replaced; raise DataError otherwise."""
+    if not overwrite and (any(path.iterdir()) if path.is_dir() else path.exists()):
+        what = "holds files" if path.is_dir() else "exists"
+        raise DataError(
+            f"{path} {what} already; add --overwrite to replace, or choose another place."
+        )
+    return path
 
 
 @contextmanager
@@ -111,31 +123,27 @@ def hold(path: Path | str, *, wait: bool = False) -> Generator[Path]:
 
     Args:
         path: the place; nothing need be there.
-        wait: until another process lets go, in place of an error.
+        wait: until others let go, in place of an error.
 
     Raises:
-        DataError: another process holds it, or it cannot be written.
+        DataError: another process or thread holds it, or it cannot be written.
         ConfigError: it stands for a stream or a device.
     """
     place = real_place(path)
     key = Path(os.path.realpath(place))
     home = place.parent / f".{place.name}.cisgram"
-    if key in _held:
-        _held[key] += 1
-        try:
-            yield home
-        finally:
-            _held[key] -= 1
+    if key in _held.get():
+        yield home
         return
     with disk_errors(Path(path)):
         made = [parent for parent in place.parents if not parent.exists()]
         lock = _take(home, Path(path), wait=wait)
         _clear(home, place)
-    _held[key] = 1
+    _held.set(_held.get() | {key})
     try:
         yield home
     finally:
-        del _held[key]
+        _held.set(_held.get() - {key})
         shutil.rmtree(home, ignore_errors=True)
         os.close(lock)
         for parent in made:

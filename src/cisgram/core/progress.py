@@ -69,7 +69,7 @@ def progress(description: str, total: int | None = None, *, done: int = 0) -> Ge
         yield _Lines(description, total, done)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -2,14 +2,17 @@
 
 import io
 import math
+import re
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from cisgram.core.artifact import atomic_file
 from cisgram.core.checks import missing_extra
 
 if TYPE_CHECKING:
+    from gzip import GzipFile
+
     import pandas
     import polars as pl
     from matplotlib.figure import Figure
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 _COMPARING = ("effect", "low", "high", "null", "cosine")
 """Columns of numbers that are read by their sign first."""
+_CONTROL = r"[\x00-\x1f\x7f-\x9f\u2028\u2029]"
+"""Characters that end a line or a cell somewhere, or steer a terminal."""
 
 
 class Result(ABC):
@@ -68,7 +73,42 @@ def write_table(table: "pl.DataFrame", path: Path | str) -> None:
         if Path(path).suffix == ".parquet":
             table.write_parquet(building)
         else:
-            table.write_csv(building, separator="\t", float_precision=5)
+            write_tsv(table, building, digits=5)
+
+
+def write_tsv(
+    table: "pl.DataFrame",
+    out: "Path | IO[bytes] | GzipFile",
+    *,
+    null: str = "",
+    digits: int | None = None,
+) -> None:
+    """Write a table between tabs, a row a line: control characters of names become percent codes.
+
+    `digits` is how many stand after the point; as many as needed by default.
+    """
+    import polars as pl
+
+    strings = [name for name, dtype in table.schema.items() if dtype == pl.String]
+    odd = [name for name in strings if table[name].str.contains(_CONTROL).any()]
+    cells = (pl.col(name).map_elements(encoded, return_dtype=pl.String) for name in odd)
+    table = table.with_columns(cells).rename(encoded)
+    table.write_csv(
+        cast("Path | IO[bytes]", out), separator="\t", null_value=null, float_precision=digits
+    )
+
+
+def encoded(text: str, reserved: str = "") -> str:
+    r"""Write control characters, and those that a format reserves, as percent codes.
+
+    >>> encoded("a\tb;c", ";")
+    'a%09b%3Bc'
+    """
+    return re.sub(f"{_CONTROL}|[{re.escape(reserved)}]" if reserved else _CONTROL, _code, text)
+
+
+def _code(found: "re.Match[str]") -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode())
 
 
 def cells_of(table: "pl.DataFrame") -> list[tuple[str, ...]]:

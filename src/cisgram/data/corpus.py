@@ -77,8 +77,8 @@ class Corpus(WindowSet):
             return cls(
                 path,
                 from_plain(CorpusConfig, manifest.metadata["config"], str(path)),
-                pl.read_parquet(path / WINDOWS),
-                account=pl.read_parquet(path / ACCOUNT),
+                pl.read_parquet(path / WINDOWS, glob=False),
+                account=pl.read_parquet(path / ACCOUNT, glob=False),
             )
 
     def batch(self, rows: Int[np.ndarray, "batch"]) -> CorpusBatch:

@@ -1,7 +1,6 @@
 """Fetch one file over HTTP: continued where it stopped, checked, whole or absent."""
 
 import errno
-import fcntl
 import hashlib
 import http.client
 import shutil
@@ -14,7 +13,7 @@ from typing import IO
 
 from cisgram import __version__
 from cisgram.core.checks import DataError
-from cisgram.core.places import disk_errors
+from cisgram.core.places import disk_errors, hold
 from cisgram.core.progress import progress
 
 _CHUNK = 1 << 18
@@ -51,8 +50,9 @@ def download(url: str, path: Path, checksum: str | None) -> None:
         ChecksumError: the file that arrived has another checksum; it is removed.
     """
     part, version = _beside(path, ".part"), _beside(path, ".part.version")
-    with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with disk_errors(path), hold(path):
+        if part.exists() and part.stat().st_size and not version.exists():
+            raise DataError(f"{part} is not of cisgram and in the way; move it.")
         try:
             _receive_all(url, path)
             if checksum is not None and not matches(part, checksum):
@@ -106,7 +106,6 @@ def _attempt(url: str, path: Path) -> bool:
     """Append what is missing to the part; say whether it is whole now."""
     version = _beside(path, ".part.version")
     with _beside(path, ".part").open("ab") as stream:
-        _lock(stream, path)
         known = version.read_text() if version.exists() else ""
         done = stream.tell() if known else 0
         headers = {"User-Agent": f"cisgram/{__version__}"}
@@ -150,10 +149,3 @@ def _version(response: http.client.HTTPResponse) -> str:
     """Return what the server accepts in If-Range: a strong ETag or else a date."""
     tag = response.headers.get("ETag", "")
     return tag if tag.startswith('"') else response.headers.get("Last-Modified", "")
-
-
-def _lock(stream: IO[bytes], path: Path) -> None:
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise DataError(f"{path} is being fetched by another process; wait for it.") from error

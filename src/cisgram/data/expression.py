@@ -167,7 +167,7 @@ def _read_tsv(path: Path) -> ExpressionTable:
 
 def _read_parquet(path: Path) -> ExpressionTable:
     try:
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path} is no parquet file that can be read; make it again.") from error
     if (index := _parquet_index(frame)) is not None:

@@ -57,8 +57,8 @@ class Targets(WindowSet):
         self.path, self.config, self.geometry, self.scale = path, config, geometry, scale
         self.reference = Reference.open(path / GENOME)
         self.tracks = Tracks.open(path / SIGNAL)
-        self.windows = pl.read_parquet(path / WINDOWS)
-        self.genes = pl.read_parquet(path / GENES)
+        self.windows = pl.read_parquet(path / WINDOWS, glob=False)
+        self.genes = pl.read_parquet(path / GENES, glob=False)
         """gene, chrom, start, end, strand, split, and a column for each gene target."""
         self.target_names = tuple(self.genes.columns[len(GENE_COLUMNS) :])
         self.values = self.genes.select(self.target_names).to_numpy().astype(np.float32)

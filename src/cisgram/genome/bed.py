@@ -23,7 +23,12 @@ def read_bed(path: Path | str, reference: Reference) -> tuple[list[str], list[In
     check_file(path, "BED")
     try:
         table = pl.read_csv(
-            path, separator="\t", has_header=False, comment_prefix="#", infer_schema=False
+            path,
+            separator="\t",
+            has_header=False,
+            comment_prefix="#",
+            infer_schema=False,
+            glob=False,
         )
         columns = dict(zip(_COLUMNS, table.get_columns(), strict=False))
         starts, ends = (columns[name].cast(pl.Int64).to_list() for name in ("start", "end"))

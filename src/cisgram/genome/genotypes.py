@@ -54,7 +54,7 @@ class Genotypes:
     def __init__(self, directory: Path, people: Sequence[str]) -> None:
         self.directory, self.people = directory, tuple(people)
         try:
-            self.variants = pl.read_parquet(directory / VARIANTS_FILE)
+            self.variants = pl.read_parquet(directory / VARIANTS_FILE, glob=False)
             account = json.loads((directory / ACCOUNT_FILE).read_text())
         except (OSError, ValueError, pl.exceptions.PolarsError) as error:
             message = f"{directory} holds no genotypes ({error}); import them again."

@@ -88,7 +88,9 @@ def _read_pvar(source: Path) -> pl.DataFrame:
     check_file(path, "variant table")
     names = {"#CHROM": "chrom", "POS": "position", "ID": "id", "REF": "ref", "ALT": "alt"}
     try:
-        read = partial(pl.read_csv, path, separator="\t", comment_prefix="##", infer_schema=False)
+        read = partial(
+            pl.read_csv, path, glob=False, separator="\t", comment_prefix="##", infer_schema=False
+        )
         filters = {"FILTER": "passed"} if "FILTER" in read(n_rows=0).columns else {}
         table = read(columns=[*names, *filters]).rename(names | filters)
         passed = (

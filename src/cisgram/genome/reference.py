@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -12,6 +13,7 @@ from jaxtyping import UInt8
 from cisgram.core import artifact
 from cisgram.core.artifact import create_artifact, damage_errors, open_artifact
 from cisgram.core.checks import ConfigError, DataError, check_unique
+from cisgram.core.places import hold
 from cisgram.genome.alphabet import IUPAC, N, reverse_complement, translation
 from cisgram.genome.chromosomes import ChromosomeNames
 from cisgram.genome.interval import Interval
@@ -55,7 +57,7 @@ class Reference:
         path = Path(path)
         open_artifact(path, kind=KIND, version=VERSION)
         with damage_errors(path / _CONTIGS):
-            table = pl.read_parquet(path / _CONTIGS)
+            table = pl.read_parquet(path / _CONTIGS, glob=False)
             contigs = dict(zip(table["name"], table["length"], strict=True))
         # A plain view: slicing a memmap object costs more than reading a short window.
         tokens = np.memmap(path / _TOKENS, dtype=np.uint8, mode="r").view(np.ndarray)
@@ -136,11 +138,19 @@ def open_reference(path: Path | str) -> Reference:
     try:
         reference = Reference.open(cached)
     except DataError:
-        if not artifact.is_artifact(cached, KIND):
-            shutil.rmtree(cached, ignore_errors=True)
-        reference = Reference.from_fasta(fasta, cached, overwrite=True)
+        reference = _cache(fasta, cached)
     reference.name = str(path)
     return reference
+
+
+def _cache(fasta: Path, cached: Path) -> Reference:
+    """Make a reference in the cache, or wait for another process that makes it."""
+    with hold(cached, wait=True):
+        with suppress(DataError):
+            return Reference.open(cached)
+        if not artifact.is_artifact(cached, KIND):
+            shutil.rmtree(cached, ignore_errors=True)
+        return Reference.from_fasta(fasta, cached, overwrite=True)
 
 
 def cache_directory() -> Path:

@@ -124,7 +124,7 @@ class Tracks:
         path = Path(path)
         manifest = open_artifact(path, kind=KIND, version=VERSION)
         with damage_errors(path):
-            table = pl.read_parquet(path / _CONTIGS)
+            table = pl.read_parquet(path / _CONTIGS, glob=False)
             contigs = dict(zip(table["name"], table["length"], strict=True))
             # A plain view: slicing a memmap object costs more than reading a short window.
             values = np.memmap(path / _BINS, dtype=np.float32, mode="r").view(np.ndarray)

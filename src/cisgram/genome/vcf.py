@@ -1,20 +1,17 @@
 """Reading VCF, bgzipped VCF and BCF, in blocks of bounded size."""
 
-import os
 import warnings
-from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from jaxtyping import Float32, Int8, Int16, Int64, UInt8, UInt16
 
 from cisgram.core.checks import ConfigError, DataError, check_file
-from cisgram.core.places import CUT_SHORT, DiskError
 from cisgram.genome.calls import (
     DOSAGES,
     IS_HAPLOID,
@@ -43,10 +40,7 @@ _NO_PHASE_SET = (-(1 << 31), ".")
 """What htslib makes of a PS of `.`, be it a number or text."""
 
 
-WriteMode = Literal["w", "wz", "wb"]
-
-
-class _Htslib(Protocol):
+class Htslib(Protocol):
     """The part of cyvcf2's Variant that is used here."""
 
     CHROM: str
@@ -69,8 +63,8 @@ class _Htslib(Protocol):
 
 def vcf_people(source: Path) -> tuple[str, ...]:
     """Return the people of a VCF or BCF, in its order."""
-    with _quiet():
-        people = tuple(cast("list[str]", _open(source).samples))
+    with quiet_htslib():
+        people = tuple(cast("list[str]", open_vcf(source).samples))
     if not people:
         raise DataError(f"{source} has no genotypes (no sample columns); give a file of people.")
     for person in people:
@@ -91,14 +85,15 @@ def read_vcf(
     DS where a record has no GT. A record with neither has only missing calls. Where
     the first record has no GT, dosages come along unasked. Heterozygotes of another
     phase set (PS) than the person's first on the chromosome come as unphased. With a
-    region, only records that start in it; an index beside the file is used when there is one.
+    region, only records that start in it; an index beside the file is used when there
+    is one.
 
     Raises:
         DataError: the file is damaged, cut short or unsorted, or has neither GT nor DS.
         ConfigError: `dosages` are asked for and the file has none.
     """
-    with _quiet():
-        vcf = _open(source)
+    with quiet_htslib():
+        vcf = open_vcf(source)
         fields = _genotype_fields(vcf)
         if not fields & {"GT", "DS"}:
             raise DataError(f"{source} declares neither GT nor DS; give a file with genotypes.")
@@ -109,7 +104,7 @@ def read_vcf(
         vcf.set_samples(list(people))
         position_of = {person: i for i, person in enumerate(cast("list[str]", vcf.samples))}
         order = np.array([position_of[person] for person in people], dtype=np.int64)
-        records = _sorted_records(vcf, source, region)
+        records = sorted_records(vcf, source, region)
         if (first := next(records, None)) is None:
             return
         block = _Block(
@@ -125,70 +120,11 @@ def read_vcf(
 
 def read_sites(source: Path) -> VariantBlock:
     """Return every alternate allele of a VCF or BCF, with people in it or without; no calls."""
-    with _quiet():
-        records = [_record(record) for record in _sorted_records(_open(source), source, None)]
+    with quiet_htslib():
+        records = [_record(record) for record in sorted_records(open_vcf(source), source, None)]
     split = split_alternates(records)
     calls = np.empty((len(split), 0), dtype=np.uint8)
     return variant_block(records, split, calls=calls, dosages=None)
-
-
-def annotate_vcf(
-    source: Path,
-    out: Path,
-    *,
-    mode: WriteMode,
-    info: tuple[str, str],
-    values: Mapping[tuple[str, int, str, str], Sequence[str]],
-) -> None:
-    """Write a VCF or BCF again with one more INFO field.
-
-    Mode `w` writes VCF, `wz` compressed VCF, `wb` BCF. `info` is key and description of the field;
-    `values` has entries by chrom, position from 1, ref and alt, alleles in capitals. Those of a
-    record's alternate alleles come one after the other, and one without any has no field.
-    """
-    key, what = info
-    last = None
-    with _quiet():
-        vcf = _open(source)
-        vcf.add_info_to_header({"ID": key, "Number": ".", "Type": "String", "Description": what})
-        writer = Writer(str(out), vcf, mode=mode)
-        try:
-            for last in enumerate(_sorted_records(vcf, source, None)):
-                record = last[1]
-                place = (record.CHROM, record.POS, record.REF.upper())
-                entries = [
-                    text for alt in record.ALT for text in values.get((*place, alt.upper()), ())
-                ]
-                if entries:
-                    record.INFO[key] = ",".join(entries)
-                if writer.write_record(record) < 0:
-                    raise DiskError(out, CUT_SHORT)
-        finally:
-            writer.close()
-        if _last_record(out, key) != _facts(last, key) or (mode == "w" and not _ends_a_line(out)):
-            raise DiskError(out, CUT_SHORT)
-
-
-def _ends_a_line(path: Path) -> bool:
-    with path.open("rb") as stream:
-        stream.seek(-1, os.SEEK_END)
-        return stream.read() == b"\n"
-
-
-def _last_record(written: Path, key: str) -> tuple[object, ...]:
-    """Read a file to its end: htslib does not say when a disk is full."""
-    try:
-        (last,) = deque(enumerate(_sorted_records(_open(written), written, None)), 1) or [None]
-    except DataError as error:
-        raise DiskError(written, CUT_SHORT) from error
-    return _facts(last, key)
-
-
-def _facts(last: tuple[int, _Htslib] | None, key: str) -> tuple[object, ...]:
-    if last is None:
-        return ()
-    number, record = last
-    return (number, record.CHROM, record.POS, record.REF, record.ALT, record.INFO.get(key))
 
 
 @dataclass
@@ -210,7 +146,7 @@ class _Block:
     )
     without_calls: set[int] = field(default_factory=set[int])
 
-    def fill(self, records: Iterator[_Htslib], source: Path) -> bool:
+    def fill(self, records: Iterator[Htslib], source: Path) -> bool:
         """Copy the next records; return False when there are none."""
         self.records, self.dosages, self.without_calls = [], [], set()
         for index, record in enumerate(islice(records, len(self.alleles))):
@@ -223,7 +159,7 @@ class _Block:
             self.dosages.append(_without_signals(given))
         return bool(self.records)
 
-    def _copy_calls(self, record: _Htslib, index: int, source: Path) -> None:
+    def _copy_calls(self, record: Htslib, index: int, source: Path) -> None:
         if len(record.ALT) > _MOST_ALTERNATES:
             raise DataError(
                 f"{source} has {len(record.ALT):,} alternate alleles at {record.CHROM}:"
@@ -244,7 +180,7 @@ class _Block:
                 f"{record.POS:,}; only haploid and diploid calls can be used."
             )
 
-    def _unphase(self, record: _Htslib, calls: Int8[np.ndarray, "people 3"]) -> None:
+    def _unphase(self, record: Htslib, calls: Int8[np.ndarray, "people 3"]) -> None:
         """Take as unphased the heterozygotes outside a person's first phase set."""
         if self.chrom != record.CHROM:
             self.chrom, self.phase_sets = record.CHROM, {}
@@ -305,7 +241,7 @@ class _Block:
         return None if given is None or given.shape[1] < number else given[:, number - 1]
 
 
-def _record(record: _Htslib) -> Record:
+def _record(record: Htslib) -> Record:
     name, passed = record.ID or ".", record.FILTER is None
     return Record(record.CHROM, record.POS - 1, name, record.REF, record.ALT, passed)
 
@@ -319,7 +255,7 @@ def _without_signals(
     return dosages
 
 
-def _sorted_records(vcf: Any, source: Path, region: Interval | None) -> Iterator[_Htslib]:
+def sorted_records(vcf: Any, source: Path, region: Interval | None) -> Iterator[Htslib]:
     """Yield the records, those in `region` when there is one, and check their order."""
     number, chrom, position = 0, "", 0
     finished: set[str] = set()
@@ -353,7 +289,7 @@ def _sorted_records(vcf: Any, source: Path, region: Interval | None) -> Iterator
             return
 
 
-def _records(vcf: Any, source: Path, region: Interval | None) -> Iterator[_Htslib]:
+def _records(vcf: Any, source: Path, region: Interval | None) -> Iterator[Htslib]:
     """Yield all records, or through the index at least those in `region`."""
     indexed = any(Path(f"{source}{suffix}").exists() for suffix in (".tbi", ".csi"))
     # A header may name some of the chromosomes only.
@@ -369,7 +305,7 @@ def _starts_in(region: Interval, chrom: str, start: int) -> bool:
     return region.start <= start < region.end and same_chromosome(chrom, region.chrom)
 
 
-def _calls(record: _Htslib) -> Int16[np.ndarray, "people ploidy_and_phase"] | None:
+def _calls(record: Htslib) -> Int16[np.ndarray, "people ploidy_and_phase"] | None:
     try:
         genotype = record.genotype
     except Exception:  # cyvcf2's word for a record without GT
@@ -383,7 +319,8 @@ def _genotype_fields(vcf: Any) -> set[str]:
     return {entry["ID"] for entry in entries} & {"GT", "DS", "PS"}
 
 
-def _open(source: Path) -> Any:
+def open_vcf(source: Path) -> Any:
+    """Open a VCF or BCF that is whole; raise DataError where it is none."""
     with check_file(source, "genotype file").open("rb") as stream:
         if lacks_end(stream):
             raise DataError(f"genotype file {source} is cut short; copy or download it again.")
@@ -396,8 +333,13 @@ def _open(source: Path) -> Any:
         ) from error
 
 
+def open_writer(out: Path, vcf: Any, mode: str) -> Any:
+    """Open a file with the header of another; mode `w` is VCF, `wz` compressed VCF, `wb` BCF."""
+    return Writer(str(out), vcf, mode=mode)
+
+
 @contextmanager
-def _quiet() -> Generator[None]:
+def quiet_htslib() -> Generator[None]:
     """Keep htslib from writing to stderr: what matters is raised here instead.
 
     It warns, among others, of every contig that the header does not name.

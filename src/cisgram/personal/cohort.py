@@ -1,10 +1,5 @@
 """A cohort: the same people's genotypes, expression and covariates, checked together."""
 
-import fcntl
-import re
-import shutil
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +12,6 @@ from cisgram.core.artifact import (
     Manifest,
     create_artifact,
     damage_errors,
-    disk_errors,
     open_artifact,
     sha256,
 )
@@ -62,7 +56,7 @@ class Cohort:
         path = Path(path)
         manifest = open_artifact(path, kind=KIND, version=VERSION)
         with damage_errors(path):
-            people = pl.read_parquet(path / "people.parquet")
+            people = pl.read_parquet(path / "people.parquet", glob=False)
             names = tuple(people["person"].to_list())
             cohort = cls(
                 path=path,
@@ -70,7 +64,7 @@ class Cohort:
                 populations=tuple(people["population"].to_list()),
                 families=people["family"].to_numpy(),
                 genotypes=Genotypes.open(path / "genotypes", names),
-                genes=pl.read_parquet(path / "genes.parquet"),
+                genes=pl.read_parquet(path / "genes.parquet", glob=False),
                 expression=np.load(path / "expression.npy", mmap_mode="r"),
                 covariates=np.load(path / "covariates.npy"),
                 covariate_names=tuple(manifest.metadata["account"]["covariates"]["names"]),
@@ -136,7 +130,7 @@ def import_cohort(
             check_file(path, what)
     metadata: dict[str, Any] = {"options": asdict(options)}
     artifact = create_artifact(out, kind=KIND, version=VERSION, metadata=metadata)
-    with _only_import(out), artifact as building:
+    with artifact as building:
         metadata["account"] = _fill(building, sources, options)
         metadata["sources"] = _describe_sources(sources)
     return Cohort.open(out)
@@ -251,25 +245,3 @@ def _describe_sources(sources: dict[str, Path]) -> dict[str, Any]:
         }
         for what, path in files.items()
     }
-
-
-@contextmanager
-def _only_import(out: Path) -> Generator[None, None, None]:
-    """Hold the place of `out`, and clear what a killed import left beside it."""
-    lock = out.parent / f".{out.name}.lock"
-    with disk_errors(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        stream = lock.open("w")
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(f"another import is writing {out}; wait for it.") from error
-        # The lock shows that whoever made these is gone.
-        for path in out.parent.iterdir():
-            if re.fullmatch(rf"\.{re.escape(out.name)}\.[a-z0-9_]{{8}}", path.name):
-                shutil.rmtree(path, ignore_errors=True)
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from cisgram.core.artifact import atomic_file
 from cisgram.core.checks import DataError, check_choice, check_range, few
 from cisgram.core.metrics import Estimate, binomial_ci
 from cisgram.core.progress import progress
+from cisgram.core.results import write_tsv
 from cisgram.personal.cohort import Cohort
 from cisgram.personal.fit import Fit, select_genes
 from cisgram.personal.predictdb import centre_dosages, check_real, locate_snps, people_rows
@@ -66,7 +67,7 @@ class Drivers:
     def write(self, path: Path | str) -> None:
         """Write the drivers as TSV."""
         with atomic_file(path) as temporary:
-            self.snps.write_csv(temporary, separator="\t", null_value="NA")
+            write_tsv(self.snps, temporary, null="NA")
 
 
 def select_drivers(

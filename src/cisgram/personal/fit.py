@@ -1,7 +1,6 @@
 """Fit every gene of a cohort and measure how well it predicts people held out."""
 
 import json
-import shutil
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from cisgram.core.artifact import (
 from cisgram.core.checks import DataError, few
 from cisgram.core.config import from_plain
 from cisgram.core.executor import map_work
+from cisgram.core.places import hold
 from cisgram.core.progress import progress
 from cisgram.personal.cohort import Cohort
 from cisgram.personal.fit_config import FitConfig
@@ -69,7 +69,7 @@ class Fit:
             raise DataError(f"{path} is not finished; run the same `personal fit` again.")
         manifest = open_artifact(path, kind="fit", version=VERSION)
         with damage_errors(path):
-            people = pl.read_parquet(path / "people.parquet")
+            people = pl.read_parquet(path / "people.parquet", glob=False)
             return cls(
                 path=path,
                 config=from_plain(FitConfig, manifest.metadata["config"], str(path)),
@@ -77,8 +77,8 @@ class Fit:
                 people=tuple(people["person"]),
                 populations=tuple(people["population"]),
                 folds=people["fold"].to_numpy(),
-                genes=pl.read_parquet(path / "genes.parquet"),
-                weights=pl.read_parquet(path / "weights.parquet"),
+                genes=pl.read_parquet(path / "genes.parquet", glob=False),
+                weights=pl.read_parquet(path / "weights.parquet", glob=False),
                 predictions=np.load(path / "predictions.npy", mmap_mode="r"),
                 measured=np.load(path / "measured.npy", mmap_mode="r"),
                 manifest=manifest,
@@ -148,9 +148,11 @@ def fit_models(
     path = Path(cohort).resolve()
     opened = Cohort.open(path)
     indices = select_genes(opened, genes)
-    with ExitStack() as journals:
+    with ExitStack() as held:
+        for out in runs:
+            held.enter_context(hold(out))
         begun = [
-            journals.enter_context(_Run.begin(opened, config, out, indices))
+            held.enter_context(_Run.begin(opened, config, out, indices))
             for out, config in runs.items()
             if not _is_finished(opened, config, out, indices)
         ]
@@ -225,7 +227,7 @@ class _Run:
         finally:
             journal.close()
             if is_artifact(out, "fit"):
-                shutil.rmtree(_partial(out), ignore_errors=True)
+                journal.remove()
 
     def add(self, gene: int, record: GeneRecord) -> None:
         """Keep what was fitted."""

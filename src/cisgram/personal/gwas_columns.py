@@ -40,6 +40,8 @@ class GwasOptions:
 
     n: float | None = None
     """Sample size of the GWAS, to calibrate the variance."""
+    h2: float | None = None
+    """Heritability of the trait, to calibrate the variance."""
     snp_column: str | None = None
     """Column of SNP IDs."""
     chromosome_column: str | None = None
@@ -66,7 +68,7 @@ class GwasOptions:
     def roles(self) -> dict[str, str]:
         """Return the names given, by the keys of `COLUMNS`."""
         keys = (name for name in COLUMNS if name not in {"ref", "alt", "n", "test"})
-        given = (getattr(self, field.name) for field in fields(self)[1:])
+        given = (getattr(self, field.name) for field in fields(self)[2:])
         return {key: name for key, name in zip(keys, given, strict=True) if name is not None}
 
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import sqlite3
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -41,10 +40,15 @@ class Journal:
         with disk_errors(directory):
             directory.mkdir(parents=True, exist_ok=True)
         fresh = not (directory / _FILE).exists()
+        if fresh and any(directory.iterdir()):
+            raise self._foreign()
         self._database = sqlite3.connect(directory / _FILE, timeout=0)
         try:
-            # One process at a time; and without the shared memory that network disks lack.
+            # Without the shared memory that network disks lack.
             self._database.execute("PRAGMA locking_mode=EXCLUSIVE")
+            tables = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master")}
+            if tables and "run" not in tables:
+                raise self._foreign()
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("CREATE TABLE IF NOT EXISTS run (identity TEXT)")
             self._database.execute(
@@ -57,7 +61,7 @@ class Journal:
         except sqlite3.Error as error:
             self._database.close()
             if fresh:
-                shutil.rmtree(directory, ignore_errors=True)
+                self.remove()
             raise self._unusable(error) from error
         if found is not None and found[0] != wanted:
             self._database.close()
@@ -95,7 +99,20 @@ class Journal:
             empty = not self.finished()
         self._database.close()
         if empty:
-            shutil.rmtree(self._directory, ignore_errors=True)
+            self.remove()
+
+    def remove(self) -> None:
+        """Remove the closed file, and its directory where nothing else is in it."""
+        for suffix in ("", "-wal", "-shm"):
+            (self._directory / f"{_FILE}{suffix}").unlink(missing_ok=True)
+        with suppress(OSError):
+            self._directory.rmdir()
+
+    def _foreign(self) -> DataError:
+        return DataError(
+            f"{self._directory} is in the way and no unfinished fit; move it, or choose another "
+            "output."
+        )
 
     @contextmanager
     def _errors(self) -> Generator[None]:
@@ -110,8 +127,6 @@ class Journal:
                 f"cannot write {self._directory}: the disk is full; free some space and run it "
                 "again, finished genes are kept."
             )
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            return DataError(f"another run is writing {self._directory}; wait for it.")
         return DataError(
             f"the journal of the unfinished run {self._directory} cannot be used ({error}); "
             "remove it, and run again."

@@ -15,8 +15,9 @@ import polars as pl
 from jaxtyping import Float32, Float64, Int64
 
 from cisgram.core.artifact import atomic_file
-from cisgram.core.checks import ConfigError
+from cisgram.core.checks import ConfigError, DataError
 from cisgram.core.progress import progress
+from cisgram.core.results import write_tsv
 from cisgram.genome.genotypes import Genotypes, import_genotypes
 from cisgram.genome.interval import Interval
 from cisgram.personal.harmonize import Ambiguous, comparable_build, harmonize
@@ -47,21 +48,26 @@ class PersonalPrediction:
     def write(self, path: Path | str) -> Path:
         """Write genes x people as TSV or Parquet; return the account's `NAME.account.tsv`."""
         path = Path(path)
-        suffix = next((s for s in _SUFFIXES if path.name.endswith(s)), None)
-        if suffix is None:
-            raise ConfigError(f"{path} must end in {', '.join(_SUFFIXES)}; rename it.")
-        account = path.with_name(path.name.removesuffix(suffix) + ".account.tsv")
+        account = account_path(path)
         table = self.genes.hstack(pl.DataFrame(self.values, schema=self.people, orient="row"))
         with atomic_file(path) as values, atomic_file(account) as counts:
-            self.account.write_csv(counts, separator="\t")
-            if suffix == ".parquet":
+            write_tsv(self.account, counts)
+            if path.suffix == ".parquet":
                 table.write_parquet(values)
-            elif suffix == ".tsv":
-                table.write_csv(values, separator="\t")
+            elif path.suffix == ".tsv":
+                write_tsv(table, values)
             else:
                 with values.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, 0) as stream:
-                    stream.write(table.write_csv(separator="\t").encode())
+                    write_tsv(table, stream)
         return account
+
+
+def account_path(path: Path) -> Path:
+    """Return where the account of a prediction goes: beside it, as `NAME.account.tsv`."""
+    suffix = next((s for s in _SUFFIXES if path.name.endswith(s)), None)
+    if suffix is None:
+        raise ConfigError(f"{path} must end in {', '.join(_SUFFIXES)}; rename it.")
+    return path.with_name(path.name.removesuffix(suffix) + ".account.tsv")
 
 
 def predict_people(
@@ -147,6 +153,10 @@ def _predict(
     names = genotypes.people
     chosen = names if people is None else tuple(names[row] for row in people)
     genes = weights.genes.select("gene", "name")
+    if clash := sorted({*genes.columns} & {*chosen}):
+        raise DataError(
+            f"{what} have a person named {clash[0]}, as a column of the prediction is; rename them."
+        )
     values = np.full((genes.height, len(chosen)), np.nan, np.float32)
     missing = np.full(genes.height, np.nan)
     where = {gene: index for index, gene in enumerate(genes["gene"])}

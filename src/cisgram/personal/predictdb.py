@@ -21,7 +21,7 @@ from jaxtyping import Float64, Int64
 from scipy.stats import false_discovery_control
 
 from cisgram.core.artifact import atomic_file
-from cisgram.core.checks import ConfigError, DataError, few
+from cisgram.core.checks import ConfigError, DataError, check_suffix, few
 from cisgram.core.progress import progress
 from cisgram.genome.genotypes import Genotypes
 from cisgram.personal.cohort import Cohort
@@ -134,14 +134,12 @@ def export_predictdb(
     the positions, such as `b37` or `GRCh38`.
     """
     out_db = Path(out_db)
-    if out_db.suffix != ".db":
-        raise ConfigError(f"{out_db} must end in .db; rename it.")
+    covariances = covariance_path(out_db)
     if not re.fullmatch(r"b\d+|[A-Za-z]+\d[\w.-]*", assembly(build)):
         raise ConfigError(f"{build!r} is no assembly; name one such as b37, hg38 or sacCer3.")
     models = WeightSet.from_fit(fit, accepted_only=accepted_only)
     weights, n_renamed = _named(models.weights, cohort.genotypes, assembly(build), fit=fit)
     people = people_rows(training_people(fit), cohort.people, cohort.path)
-    covariances = out_db.with_suffix(".txt.gz")
     with atomic_file(out_db) as database, atomic_file(covariances) as text:
         try:
             with closing(sqlite3.connect(database)) as base, base:
@@ -150,6 +148,11 @@ def export_predictdb(
             raise DataError(f"cannot write {out_db} ({error}); free some space.") from error
         _write_covariances(text, weights, cohort.genotypes, people=people)
     return Exported(out_db, covariances, models.genes.height, weights.height, n_renamed)
+
+
+def covariance_path(out_db: Path) -> Path:
+    """Return where the covariances of a PredictDB file go: beside it, as `NAME.txt.gz`."""
+    return check_suffix(out_db, ".db").with_suffix(".txt.gz")
 
 
 def check_real(fit: Fit) -> None:
@@ -315,6 +318,12 @@ def _table(base: sqlite3.Connection, name: str, rows: pl.DataFrame) -> None:
 def _write_covariances(
     path: Path, weights: pl.DataFrame, genotypes: Genotypes, *, people: Int64[np.ndarray, "people"]
 ) -> None:
+    for names in (weights["gene"], weights["rsid"]):
+        if (odd := names.filter(names.str.contains(r"\s"))).len():
+            raise DataError(
+                f"{odd[0]!r} has a blank in it, and blanks separate the columns of covariances; "
+                "rename it."
+            )
     genes = weights.partition_by("gene", maintain_order=True)
     with (
         path.open("wb") as raw,

@@ -20,6 +20,7 @@ from scipy.stats import norm
 
 from cisgram.core.artifact import atomic_file
 from cisgram.core.checks import DataError, check_range
+from cisgram.core.results import write_tsv
 from cisgram.data.numeric_table import MISSING
 from cisgram.genome.streams import read_lines
 from cisgram.personal.gwas import Gwas
@@ -53,7 +54,7 @@ class Associations:
     def write(self, path: Path | str) -> None:
         """Write the genes as TSV."""
         with atomic_file(path) as temporary:
-            self.genes.write_csv(temporary, separator="\t", null_value="NA")
+            write_tsv(self.genes, temporary, null="NA")
 
 
 @dataclass(frozen=True)

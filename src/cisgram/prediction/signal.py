@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cisgram.core.artifact import atomic_directory, write_arrays
 from cisgram.core.checks import ConfigError
-from cisgram.core.results import Result
+from cisgram.core.results import Result, encoded
 from cisgram.genome.alphabet import reverse_complement
 from cisgram.genome.bigwig import write_bigwig
 from cisgram.genome.interval import Interval
@@ -190,4 +190,5 @@ def write_bigwigs(signals: Sequence[Signal], reference: Reference, directory: Pa
                 )
                 spread = np.repeat(signal.values[:, number] / size, size)
                 contig[place.start : place.end] = spread[: place.length]
-            write_bigwig(building / f"{name}.bw", along, contigs=dict(reference.contigs))
+            file = building / f"{encoded(name, '/')}.bw"
+            write_bigwig(file, along, contigs=dict(reference.contigs))

@@ -14,12 +14,13 @@ from jaxtyping import Float32, Int64
 from cisgram.core.artifact import atomic_file
 from cisgram.core.checks import ConfigError, DataError, check_range, few
 from cisgram.core.progress import progress
-from cisgram.core.results import Result
+from cisgram.core.results import Result, encoded
 from cisgram.genome.alleles import allele_window
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
 from cisgram.genome.variant import Variant, check_reference
-from cisgram.genome.vcf import WriteMode, annotate_vcf, read_sites
+from cisgram.genome.vcf import read_sites
+from cisgram.genome.vcf_writing import WriteMode, annotate_vcf
 from cisgram.models.base import Model
 from cisgram.prediction.batches import in_batches
 from cisgram.prediction.choose import choose_readout
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _AT_ONCE = 64
 INFO = "CISGRAM"
 _MODES: dict[str, WriteMode] = {".vcf": "w", ".vcf.gz": "wz", ".bcf": "wb"}
+_RESERVED = "%:;=,| "
+"""Characters that end a name in INFO: those that VCF reserves, blanks, and our own."""
 _PLACE = ("chrom", "start", "ref", "alt")
 
 
@@ -111,7 +114,7 @@ class VariantEffects(Result):
             super().write(path)
             return
         source = check_target(self.source, path)
-        text = "Effects of alternate alleles predicted by cisgram: allele|gene|output|effect"
+        text = "Effects predicted by cisgram: allele|gene|output|effect, names percent-encoded"
         with atomic_file(path) as building:
             annotate_vcf(
                 source, building, mode=mode, info=(INFO, text), values=_by_allele(self.table)
@@ -323,12 +326,13 @@ def _mode(path: Path) -> WriteMode | None:
     return next((mode for suffix, mode in _MODES.items() if path.name.endswith(suffix)), None)
 
 
-def _by_allele(table: pl.DataFrame) -> dict[tuple[str, int, str, str], list[str]]:
-    """Return the entries of each alternate allele."""
-    found: defaultdict[tuple[str, int, str, str], list[str]] = defaultdict(list)
+def _by_allele(table: pl.DataFrame) -> dict[tuple[str, int, str, str], tuple[str, ...]]:
+    """Return the entries of each alternate allele, once however many records it has."""
+    found: defaultdict[tuple[str, int, str, str], dict[str, None]] = defaultdict(dict)
     genes = table["gene"] if "gene" in table.columns else [""] * table.height
     rows = table.select("chrom", "pos", "ref", "alt", "output", "effect").iter_rows()
     for gene, (chrom, pos, ref, alt, output, effect) in zip(genes, rows, strict=True):
         number = "." if effect != effect else f"{effect:.5f}"
-        found[chrom, pos, ref, alt].append(f"{alt}|{gene}|{output}|{number}")
-    return found
+        names = f"{encoded(gene, _RESERVED)}|{encoded(output, _RESERVED)}"
+        found[chrom, pos, ref, alt][f"{alt}|{names}|{number}"] = None
+    return {allele: tuple(entries) for allele, entries in found.items()}

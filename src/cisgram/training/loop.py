@@ -1,6 +1,7 @@
 """The training loop; there is one."""
 
 import math
+import multiprocessing
 import re
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricModule  # pyright: ignore[reportPrivateUsage]
 
 from cisgram.core.checks import ConfigError, DataError
+from cisgram.core.executor import leave_with_parent
 from cisgram.core.progress import progress
 from cisgram.models.base import Model
 from cisgram.models.hub import save_model
@@ -64,7 +66,15 @@ def fit(
         accelerator="auto", devices=devices, precision=config.precision, strategy=strategy
     )
     run = _Run(model=model, task=task, out=out, config=config, optim=optim, card=card)
-    return fabric.launch(partial(_work, run=run)) if devices > 1 else _work(fabric, run=run)
+    if devices == 1:
+        return _work(fabric, run=run)
+    others = multiprocessing.active_children()
+    try:
+        return fabric.launch(partial(_work, run=run))
+    finally:
+        for child in multiprocessing.active_children():
+            if child not in others:
+                child.kill()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +89,8 @@ class _Run:
 
 def _work(fabric: Fabric, *, run: _Run) -> RunState:
     """Do what one process does."""
+    if fabric.world_size > 1:
+        leave_with_parent()
     wrapped, optimizer = fabric.setup(run.model, make_optimizer(run.model, run.optim))
     state = RunState()
     if (checkpoint := run.out / CHECKPOINT).exists():

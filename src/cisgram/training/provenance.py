@@ -52,9 +52,7 @@ def open_run(recipe: Recipe, out: Path, *, resume: bool) -> Start | None:
             model.
     """
     if not (out / RUN).exists():
-        # Data that was being built when its process was killed is under a hidden name.
-        held = {path.name for path in out.iterdir()} if out.exists() else set[str]()
-        if {name for name in held if not name.startswith(f".{DATA}.")} - {DATA}:
+        if out.exists() and {path.name for path in out.iterdir()} - {DATA}:
             raise DataError(f"{out} is no run and not empty; choose another --out.")
     elif not resume:
         raise DataError(

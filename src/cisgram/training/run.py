@@ -1,6 +1,5 @@
 """A run from its recipe: data, model, task and the training loop."""
 
-from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -8,6 +7,7 @@ import torch
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.core.config import to_plain
 from cisgram.core.device import shapes_only
+from cisgram.core.places import hold, sweep
 from cisgram.data.base import DataSet, data_kind
 from cisgram.models.base import Model
 from cisgram.models.registry import build_model
@@ -35,29 +35,32 @@ def train(
         devices: processes on CPU, or GPUs.
 
     Raises:
-        DataError: `out` holds a run and `resume` is false, or a file cannot be used.
+        DataError: `out` holds a run and `resume` is false, another process writes there, or a file
+            cannot be used.
         ConfigError: the recipe cannot be used, or is not the one of the run.
     """
     out = Path(out)
     if not isinstance(recipe, Recipe):
         recipe = Recipe.read(recipe)
-    start = open_run(recipe, out, resume=resume)
-    _check(recipe, start)  # before the data are made: what does not fit leaves nothing behind
-    data = _data(recipe, out)
-    torch.manual_seed(recipe.train.seed)
-    model = build_model(recipe.model_kind, recipe.model, data.outputs)
-    if start is not None:
-        take_weights(model, start)
-    record_run(recipe, out, start=start)
-    return fit(
-        model,
-        Learning(data, recipe.task),
-        out,
-        config=recipe.train,
-        optim=recipe.optim,
-        card=card(recipe, out),
-        devices=devices,
-    )
+    with hold(out):
+        sweep(out)
+        start = open_run(recipe, out, resume=resume)
+        _check(recipe, start)  # before the data are made: what does not fit leaves nothing behind
+        data = _data(recipe, out)
+        torch.manual_seed(recipe.train.seed)
+        model = build_model(recipe.model_kind, recipe.model, data.outputs)
+        if start is not None:
+            take_weights(model, start)
+        record_run(recipe, out, start=start)
+        return fit(
+            model,
+            Learning(data, recipe.task),
+            out,
+            config=recipe.train,
+            optim=recipe.optim,
+            card=card(recipe, out),
+            devices=devices,
+        )
 
 
 def _check(recipe: Recipe, start: Start | None) -> None:
@@ -108,7 +111,7 @@ def _is_head(name: str) -> bool:
 
 
 def _data(recipe: Recipe, out: Path) -> DataSet:
-    """Open what a run learns from, or build it; a failed build leaves no empty directory."""
+    """Open what a run learns from, or build it."""
     kind, path = data_kind(recipe.data_kind, "[data]"), out / DATA
     if path.exists():
         data = kind.open(path)
@@ -116,11 +119,4 @@ def _data(recipe: Recipe, out: Path) -> DataSet:
         if not (out / RUN).exists() and to_plain(data.config) != to_plain(recipe.data):
             raise DataError(f"{path} is of another recipe; choose another --out.")
         return data
-    try:
-        return kind.build(
-            recipe.data, path, geometry=recipe.model.geometry, directory=recipe.directory
-        )
-    except BaseException:
-        with suppress(OSError):
-            out.rmdir()
-        raise
+    return kind.build(recipe.data, path, geometry=recipe.model.geometry, directory=recipe.directory)

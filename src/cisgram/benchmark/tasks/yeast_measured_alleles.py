@@ -55,7 +55,7 @@ def _measured(
     names = context.reference.names
     single = (pl.col("ref").str.len_chars() == 1) & (pl.col("alt").str.len_chars() == 1)
     table = (
-        pl.read_csv(path, separator="\t", infer_schema_length=None)
+        pl.read_csv(path, glob=False, separator="\t", infer_schema_length=None)
         .filter(single)
         .with_columns(pl.col("chr").map_elements(names.resolve, return_dtype=pl.String))
         .filter(pl.col("chr").is_in(list(layout.offsets)))

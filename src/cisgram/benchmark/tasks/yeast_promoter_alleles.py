@@ -96,13 +96,17 @@ def _haplotypes(
     named = context.file("mpra", "vaishnav_native_promoter_divergence.tsv.gz")
     alleles = context.file("mpra", "vaishnav_native_orthologous_promoters_1011.txt.gz")
     places = _place(
-        pl.read_csv(named, separator="\t").select("proName", "Q_seq").iter_rows(), layout, without
+        pl.read_csv(named, glob=False, separator="\t").select("proName", "Q_seq").iter_rows(),
+        layout,
+        without,
     )
     promoter: list[int] = []
     counts: list[float] = []
     changes: list[list[tuple[int, ...]]] = []
     numbers = {name: number for number, name in enumerate(sorted(places))}
-    table = pl.read_csv(alleles, separator="\t").filter(pl.col("proName").is_in(list(places)))
+    table = pl.read_csv(alleles, glob=False, separator="\t").filter(
+        pl.col("proName").is_in(list(places))
+    )
     for name, text, count in table.select("proName", "ortho_seq", "num_isolates").iter_rows():
         at, reverse = places[name]
         tokens = reverse_complement(encode(text)) if reverse else encode(text)

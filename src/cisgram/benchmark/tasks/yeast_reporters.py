@@ -99,7 +99,7 @@ def run(context: Context, rows: Rows) -> None:
 def find_hosts(context: Context, fold: Fold) -> list[Host]:
     """Return held-out genes whose TSS is mapped, published hosts first, others drawn."""
     path = context.file("tss", "albert_TSS_per_gene.tsv.gz")
-    table = pl.read_csv(path, separator="\t").filter(pl.col("TSSType") == "5UTR")
+    table = pl.read_csv(path, glob=False, separator="\t").filter(pl.col("TSSType") == "5UTR")
     starts = dict(table.select("gene", "TSS").iter_rows())
     known = {name: body for name, body in fold.genes.items() if name in starts}
     rng = np.random.default_rng(2)

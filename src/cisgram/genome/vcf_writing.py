@@ -1,0 +1,71 @@
+"""Writing VCF, bgzipped VCF and BCF, and reading what was written to its end."""
+
+import os
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from cisgram.core.checks import DataError
+from cisgram.core.places import CUT_SHORT, DiskError
+from cisgram.genome.vcf import Htslib, open_vcf, open_writer, quiet_htslib, sorted_records
+
+WriteMode = Literal["w", "wz", "wb"]
+
+
+def annotate_vcf(
+    source: Path,
+    out: Path,
+    *,
+    mode: WriteMode,
+    info: tuple[str, str],
+    values: Mapping[tuple[str, int, str, str], Sequence[str]],
+) -> None:
+    """Write a VCF or BCF again with one more INFO field.
+
+    Mode `w` writes VCF, `wz` compressed VCF, `wb` BCF. `info` is key and description of the field;
+    `values` has entries by chrom, position from 1, ref and alt, alleles in capitals. Those of a
+    record's alternate alleles come one after the other, and one without any has no field.
+    """
+    key, what = info
+    last = None
+    with quiet_htslib():
+        vcf = open_vcf(source)
+        vcf.add_info_to_header({"ID": key, "Number": ".", "Type": "String", "Description": what})
+        writer = open_writer(out, vcf, mode)
+        try:
+            for last in enumerate(sorted_records(vcf, source, None)):
+                record = last[1]
+                place = (record.CHROM, record.POS, record.REF.upper())
+                alleles = dict.fromkeys(alt.upper() for alt in record.ALT)
+                entries = [text for alt in alleles for text in values.get((*place, alt), ())]
+                if entries:
+                    record.INFO[key] = ",".join(entries)
+                if writer.write_record(record) < 0:
+                    raise DiskError(out, CUT_SHORT)
+        finally:
+            writer.close()
+        if _last_record(out, key) != _facts(last, key) or (mode == "w" and not _ends_a_line(out)):
+            raise DiskError(out, CUT_SHORT)
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read() == b"\n"
+
+
+def _last_record(written: Path, key: str) -> tuple[object, ...]:
+    """Read a file to its end: htslib does not say when a disk is full."""
+    try:
+        (last,) = deque(enumerate(sorted_records(open_vcf(written), written, None)), 1) or [None]
+    except DataError as error:
+        raise DiskError(written, CUT_SHORT) from error
+    return _facts(last, key)
+
+
+def _facts(last: tuple[int, Htslib] | None, key: str) -> tuple[object, ...]:
+    if last is None:
+        return ()
+    number, record = last
+    return (number, record.CHROM, record.POS, record.REF, record.ALT, record.INFO.get(key))
