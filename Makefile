@@ -15,7 +15,7 @@ export NO_MKDOCS_2_WARNING := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench networks clean
+.PHONY: help demo test tests lint format docs bench networks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,10 @@ help: ## list the targets
 demo: .venv/.runtime ## run the main job on the packaged data; the report is demo/report.html
 	$(BIN)/cisgram demo --out demo
 
-test: lint ## linters, types, import layers, then every test that is not slow
+test: .venv/.dev .networks/.ready ## linters, types and import layers, beside every test that is not slow
+	@$(MAKE) --no-print-directory --jobs 2 lint tests
+
+tests: .venv/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" -n $$(nproc) --dist loadfile $(PYTEST_ARGS)
 
 lint: .venv/.dev ## ruff, import-linter and pyright
@@ -55,7 +58,7 @@ bench: .venv/.dev .venv-solvers/.ready .venv-windows/.ready .venv-mutagenesis/.r
 		--expression $(DATA)/genes.50percent.chr22.bed.gz --json benchmarks/results/growth.json
 	$(BIN)/python scripts/render_docs.py
 
-networks: .networks/.ready ## public networks that tests wrap, beside the environment and its pins
+networks: .networks/.ready ## public networks that tests wrap (65 MB), beside the environment and its pins
 
 clean: ## remove the environment, caches and the demo's results
 	rm -rf .venv .venv-solvers .venv-windows .venv-mutagenesis .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .networks demo site

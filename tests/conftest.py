@@ -1,11 +1,12 @@
 """Fixtures for every room, the shape checks of the test run, and no network."""
 
+import fcntl
 import importlib.util
 import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -115,6 +116,40 @@ def demo_files() -> CohortFiles:
 
 
 @pytest.fixture(scope="session")
+def demo_run(
+    demo_files: CohortFiles, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """A directory as `cisgram demo` leaves it: the cohort, and the fits of the models named.
+
+    What a process has fitted is there for all processes of the run.
+    """
+    from cisgram.personal.cohort import import_cohort
+    from cisgram.personal.fit import FitConfig, fit_models
+
+    base = tmp_path_factory.getbasetemp()
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo"
+
+    def made(*models: str) -> Path:
+        place.mkdir(exist_ok=True)
+        with (place.parent / "demo.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            cohort = place / "cohort"
+            if not cohort.exists():
+                import_cohort(
+                    demo_files.genotypes,
+                    demo_files.expression,
+                    covariates=demo_files.covariates,
+                    populations=demo_files.populations,
+                    out=cohort,
+                )
+            if models:
+                fit_models(cohort, {place / model: FitConfig(model=model) for model in models})
+        return place
+
+    return made
+
+
+@pytest.fixture(scope="session")
 def demo_script() -> ModuleType:
     """The script that cut the packaged slice."""
     path = ROOT / "scripts" / "make_demo_data.py"
@@ -153,8 +188,11 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture(autouse=True)
 def _unchecked(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Turn the shape checks off where a wrong shape is the point of the test."""
-    off = request.node.get_closest_marker("unchecked") is not None
+    """Turn the shape checks off where a wrong shape is the point of the test.
+
+    Whole commands run without them too: their parts are checked one by one, and it saves a fifth.
+    """
+    off = any(request.node.get_closest_marker(name) for name in ("unchecked", "whole"))
     config.update("jaxtyping_disable", off)
     yield
     config.update("jaxtyping_disable", False)

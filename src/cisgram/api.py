@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 from torch import nn
 
+from cisgram.benchmark.base import OwnGenome
 from cisgram.benchmark.run import run_evaluations, table_of
 from cisgram.data.outputs import Outputs
 from cisgram.explain.attribute import Attributions, attribute
@@ -261,18 +262,24 @@ def bench(
     model: Path | str,
     tasks: Sequence[str] = ("yeast",),
     *,
-    data: Path | str,
+    data: Path | str | None = None,
     out: Path | str,
     targets: Path | str | None = None,
+    genome: Path | str | None = None,
+    annotation: Path | str | None = None,
+    contigs: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Evaluate a model on frozen tasks, beside their baselines.
 
     Args:
         model: packaged weights, a model directory or a run.
         tasks: names of tasks or suites; `cisgram bench list` shows them.
-        data: directory with the public files of the suite.
+        data: directory with the public files of the suite; `perplexity` needs none.
         out: JSON file to write; tasks that it holds already are not run again.
         targets: measured tracks and gene targets, the `data` of a run of `cisgram.train`.
+        genome: FASTA or packaged genome for `perplexity`, in place of the model's own.
+        annotation: GTF or GFF3 of its genes, for perplexity by region.
+        contigs: which of its contigs were held out; baselines learn from the others.
 
     Returns:
         A row a number: task, subset, predictor, baseline, output, metric, value, low, high, n.
@@ -281,11 +288,15 @@ def bench(
         ConfigError: there is no such task, or none has a meaning for the model.
         DataError: a file is missing.
     """
+    own = None
+    if genome is not None:
+        own = OwnGenome(genome=genome, annotation=annotation, contigs=tuple(contigs))
     result = run_evaluations(
         tasks,
         {str(model): [str(model)]},
-        data=Path(data),
+        data=None if data is None else Path(data),
         out=Path(out),
         targets=None if targets is None else Path(targets),
+        genome=own,
     )
     return table_of(result)

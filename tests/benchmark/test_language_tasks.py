@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 
 from benchmark.toy_yeast import DISTANCES, GENE, HELD_OUT, write_toy_yeast
-from cisgram.benchmark.base import Context, Predictor, Row, Rows, evaluations
+from cisgram.benchmark.base import Context, OwnGenome, Predictor, Row, Rows, evaluations
 from cisgram.benchmark.bound_sites import bound_sites
 from cisgram.benchmark.language import FLANKS, HeldOut
-from cisgram.core.checks import ConfigError
+from cisgram.benchmark.run import run_evaluations, table_of
+from cisgram.core.checks import CisgramError, ConfigError
 from cisgram.explain.motif_files import Likeness, read_motifs
 from cisgram.genome.reference import Reference
+from cisgram.models.hub import save_model
+from cisgram.prediction.masked import MaskingConfig
+from cisgram.prediction.perplexity import perplexity, surprise
 from cisgram.prediction.session import Session
 from models.tiny import tiny_lm
 
@@ -43,8 +47,9 @@ def rows(context: Context) -> dict[str, list[Row]]:
     with pytest.MonkeyPatch.context() as patch:
         # Tomtom takes a minute to compile; tests of motif files run it.
         patch.setattr("cisgram.benchmark.tasks.yeast_patterns.compare_motifs", _alike)
+        patch.setattr("cisgram.benchmark.statistics.N_DRAWS", 20)
         for name in TASKS:
-            own = Rows(name)
+            own = Rows(name, ["toy"])
             evaluations()[name].run(context, own)
             found[name] = own.rows
     return found
@@ -62,7 +67,7 @@ def value(rows: list[Row], **wanted: object) -> float:
 
 def test_the_tasks_are_those_of_language_models():
     known = evaluations().values()
-    assert [own.name for own in known if own.needs == "language"] == TASKS
+    assert [own.name for own in known if own.needs == "language"] == ["perplexity", *TASKS]
     assert {own.suite for own in known if own.name in TASKS} == {"yeast"}
 
 
@@ -133,3 +138,44 @@ def test_models_without_a_common_contig_are_refused(context):
     two = (Predictor("a", ((session, ("chrII",)),)), Predictor("b", ((session, ("chrIII",)),)))
     with pytest.raises(ConfigError, match="no contig in common"):
         _ = HeldOut(Context(two, context.data)).tokens
+
+
+@pytest.fixture
+def saved(tmp_path):
+    save_model(tmp_path / "model", tiny_lm(window=512), card={"held_out": {"test": ["chrX"]}})
+    return tmp_path
+
+
+def test_perplexity_on_a_genome_of_ones_own(context, saved):
+    genome = OwnGenome(genome=context.data / "toy.fa", contigs=("III",))
+    run = {"models": {"toy": [str(saved / "model")]}, "out": saved / "results.json"}
+    table = table_of(run_evaluations(["perplexity"], **run, genome=genome))
+    found = table.filter(metric="perplexity", subset="all bases")
+    values = dict(found.select("predictor", "value").iter_rows())
+    tokens = context.reference.contig("chrIII")
+    both = MaskingConfig(strands="both")
+    nats = surprise(Session.open(saved / "model").model, {"chrIII": tokens}, config=both)["chrIII"]
+    assert values["toy"] == pytest.approx(perplexity(nats), rel=1e-4)
+    assert values["Markov, order 0"] == pytest.approx(4, abs=0.05)
+    assert values["untrained"] == pytest.approx(4, abs=0.5)
+    assert FLANKS in values
+    assert set(found["n"]) == {6_000}
+    assert set(table["subset"]) == {"all bases", "not copied", "chrIII"}
+    with pytest.raises(CisgramError, match="of other models or of another genome"):
+        run_evaluations(["perplexity"], **run)
+
+
+@pytest.mark.parametrize(
+    ("task", "contigs", "sentence"),
+    [
+        ("perplexity", (), "holds out no contig of .*toy.fa; add --contigs, which it was not"),
+        ("perplexity", ("chrIV", "I"), "toy.fa has no contig chrIV; correct --contigs"),
+        ("perplexity", ("I", "II", "III"), "all contigs of .*toy.fa are held out; leave some"),
+        ("yeast-motifs", ("I",), "yeast-motifs is of yeast alone; with --genome run perplexity"),
+    ],
+)
+def test_genomes_that_cannot_be_evaluated_on(context, saved, task, contigs, sentence):
+    genome = OwnGenome(genome=context.data / "toy.fa", contigs=contigs)
+    models = {"toy": [str(saved / "model")]}
+    with pytest.raises(CisgramError, match=sentence):
+        run_evaluations([task], models, out=saved / "results.json", genome=genome)

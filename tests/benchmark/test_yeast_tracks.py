@@ -37,7 +37,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rows_of(task: str, context: Context) -> list[Row]:
-    rows = Rows(task)
+    rows = Rows(task, ["toy"])
     evaluations()[task].run(context, rows)
     return rows.rows
 

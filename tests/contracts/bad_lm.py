@@ -219,6 +219,21 @@ USES = (
         "models ensemble cisgram/yeast-expression cisgram/yeast-expression --out lm",
         "lm exists already",
     ),
+    Case(
+        "perplexity of a contig that is not there",
+        "bench run perplexity --model lm --genome dna.fa --contigs c9 --out new",
+        "no contig c9",
+    ),
+    Case(
+        "perplexity with no contig held out",
+        "bench run perplexity --model lm --genome dna.fa --out new",
+        "add --contigs",
+    ),
+    Case(
+        "another genome for a task of yeast",
+        "bench run yeast-motifs --model lm --genome dna.fa --contigs c0 --out new",
+        "run perplexity",
+    ),
 )
 LOGOS = (
     Case("a region that is none", f"{LOGO} c0:9-", "must look like"),

@@ -1,9 +1,7 @@
 import fcntl
 import hashlib
 import re
-import resource
 import shutil
-import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -16,6 +14,7 @@ import pytest
 from cisgram.core.checks import DataError
 from cisgram.data import download as module
 from cisgram.data.download import ChecksumError, UnreachableError, download, matches
+from limits import small_files
 
 CONTENT = np.random.default_rng(0).bytes(2_500_000)
 SHA256 = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
@@ -215,15 +214,9 @@ def test_file_larger_than_the_free_space_is_not_begun(server, place, monkeypatch
 
 
 def test_disk_that_fills_up_midway_keeps_the_part(server, place):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
-    try:
-        with pytest.raises(DataError, match=r"cannot write .*file.bin: the file may not grow"):
-            download(server.url, place, SHA256)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
+    refused = pytest.raises(DataError, match=r"cannot write .*file.bin: the file may not grow")
+    with refused, small_files(1_000_000):
+        download(server.url, place, SHA256)
     assert not place.exists()
     download(server.url, place, SHA256)
     assert _whole(place)

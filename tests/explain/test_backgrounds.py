@@ -12,10 +12,12 @@ from cisgram.explain.backgrounds import (
     dinucleotide_shuffle,
     matched,
     nearest_distance,
+    put_in,
     rate_ratio,
+    reordered,
     share_beaten,
-    share_ratio,
 )
+from cisgram.genome.alphabet import N, encode, reverse_complement
 
 
 def pairs(tokens: np.ndarray) -> Counter:
@@ -102,22 +104,32 @@ def test_rate_ratio_covers_the_truth():
     assert 0.90 < covered / 300 <= 1
 
 
-def test_share_ratio_and_its_interval():
-    rng = np.random.default_rng(5)
-    events, background = rng.random(400) < 0.3, rng.random((400, 10)) < 0.1
-    ratio = share_ratio(events, background, seed=0)
-    assert ratio.low < 3 < ratio.high
-    assert ratio.value == pytest.approx(events.mean() / background.mean())
-    none = np.zeros((400, 10), dtype=bool)
-    assert share_ratio(events, none, seed=0).value == math.inf
-    assert math.isnan(share_ratio(none[:, 0], none, seed=0).value)
-    with pytest.raises(DataError, match="needs sites"):
-        share_ratio(events[:0], background[:0], seed=0)
-
-
 def test_distance_to_the_nearest_landmark():
     rng = np.random.default_rng(6)
     positions, landmarks = rng.integers(0, 1000, 50), rng.integers(0, 1000, 9)
     expected = np.abs(positions[:, None] - landmarks).min(axis=1)
     np.testing.assert_array_equal(nearest_distance(positions, landmarks), expected)
     assert np.isinf(nearest_distance(positions, landmarks[:0])).all()
+
+
+def test_letters_in_another_order_are_neither_the_motif_nor_its_reverse_complement():
+    rng = np.random.default_rng(7)
+    for letters in ("TATAAA", "GGCC", "ANNC", "AC"):
+        own = encode(letters)
+        drawn = np.stack([reordered(own, rng) for _ in range(50)])
+        np.testing.assert_array_equal(np.sort(drawn), np.tile(np.sort(own), (50, 1)))
+        np.testing.assert_array_equal(drawn == N, np.tile(own == N, (50, 1)))
+        for way in (own, reverse_complement(own)):
+            assert (drawn != way).any(axis=1).all()
+    assert len(np.unique([reordered(encode("TATAAA"), rng) for _ in range(90)], axis=0)) > 8
+    assert reordered(encode("AANA"), rng).tolist() == [0, 0, 4, 0]
+
+
+def test_unknown_bases_of_a_motif_leave_those_of_the_background():
+    backgrounds = np.random.default_rng(8).integers(0, 4, (6, 50), dtype=np.uint8)
+    before = backgrounds.copy()
+    found = put_in(encode("ANT"), backgrounds, 7)
+    np.testing.assert_array_equal(found[:, [7, 9]], [[0, 3]] * 6)
+    rest = np.delete(np.arange(50), [7, 9])
+    np.testing.assert_array_equal(found[:, rest], before[:, rest])
+    np.testing.assert_array_equal(backgrounds, before)

@@ -158,3 +158,8 @@ def test_base_frequencies_are_the_same_on_both_strands():
     np.testing.assert_allclose(own, base_frequencies(reverse_complement(tokens)))
     assert own[0] == own[3]
     assert own.sum() == pytest.approx(1)
+
+
+def test_the_likeliest_sequence_has_the_first_of_ties_and_n_where_all_are_alike():
+    p = np.array([[0.1, 0.2, 0.3, 0.4], [0.25, 0.25, 0.25, 0.25], [0.3, 0.3, 0.2, 0.2]])
+    assert decode(Motif("m", "m", p).likeliest) == "TNA"

@@ -1,6 +1,6 @@
 """Networks as others publish them, wrapped and asked with every verb.
 
-`make networks` installs them into `.networks`, beside the environment and without its pins.
+`make test` installs them into `.networks`, beside the environment and without its pins.
 """
 
 import sys
@@ -96,8 +96,9 @@ def check_verbs(model: Any, tokens: torch.Tensor, expected: Any, readout: str | 
     found = model.mutate(dna, readout).all_effects[60]
     np.testing.assert_allclose(found, effects, rtol=1e-3, atol=1e-5)
     centred = gradient - gradient.mean(dim=1, keepdim=True)
-    contributions = model.attribute(dna, readout).contributions
-    np.testing.assert_allclose(contributions.hypothetical, centred, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        model.attribute(dna, readout).hypothetical, centred, rtol=1e-3, atol=1e-5
+    )
     for layer in model.model.layer_names:
         values, spans = model.model.embed(tokens[None], layer=layer)
         assert values.shape[1] <= LENGTH, layer

@@ -94,7 +94,7 @@ def test_a_network_without_parameters() -> None:
     assert model.predict([DNA]).table["gc"].item() == pytest.approx(gc, rel=1e-5)
     effects = model.mutate(DNA).effects
     assert effects[DNA.index("A")].tolist() == pytest.approx([0, 1 / 60, 1 / 60, 0], abs=1e-6)
-    assert model.attribute(DNA).contributions.contributions.shape == (LENGTH,)
+    assert model.attribute(DNA).contributions.shape == (LENGTH,)
     with pytest.raises(ConfigError, match="no positions with channels; choose another layer"):
         model.embed(DNA)
 

@@ -211,5 +211,5 @@ def test_verbs_give_the_networks_own_numbers(stateful: Stateful) -> None:
     effects = (stateful(ask(mutants)) - output).detach()
     np.testing.assert_allclose(model.mutate(DNA).all_effects[20], effects, atol=1e-6)
     centred = gradient - gradient.mean(dim=1, keepdim=True)
-    found = model.attribute(DNA).contributions.hypothetical
+    found = model.attribute(DNA).hypothetical
     np.testing.assert_allclose(found, centred, atol=1e-6)

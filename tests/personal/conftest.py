@@ -1,16 +1,13 @@
 """The packaged slice of Geuvadis as a cohort."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
-from cisgram.personal.cohort import Cohort, import_cohort
+from cisgram.personal.cohort import Cohort
 
 
 @pytest.fixture(scope="session")
-def cohort(demo_files, tmp_path_factory) -> Cohort:
-    return import_cohort(
-        demo_files.genotypes,
-        demo_files.expression,
-        covariates=demo_files.covariates,
-        populations=demo_files.populations,
-        out=tmp_path_factory.mktemp("demo") / "cohort",
-    )
+def cohort(demo_run: Callable[..., Path]) -> Cohort:
+    return Cohort.open(demo_run() / "cohort")

@@ -9,15 +9,15 @@ from scipy import stats
 
 from cisgram.core.checks import DataError
 from cisgram.personal.evaluate import evaluate_across, evaluate_fits, population_pearson
-from cisgram.personal.fit import FitConfig, fit_cohort
+from cisgram.personal.fit import Fit, FitConfig, fit_cohort
 
 RIDGE = FitConfig(model="ridge")
 
 
 @pytest.fixture(scope="module")
-def fits(cohort, tmp_path_factory):
-    place = tmp_path_factory.mktemp("fits")
-    return [fit_cohort(cohort.path, FitConfig(model=m), place / m) for m in ("ridge", "top-snp")]
+def fits(demo_run):
+    models = ("ridge", "top-snp")
+    return [Fit.open(demo_run(*models) / model) for model in models]
 
 
 def test_summary_is_over_scored_genes(fits):
@@ -92,7 +92,10 @@ def test_different_tasks_or_people_never_share_a_table(fits, cohort, tmp_path):
 def test_across_populations_refuses_another_cohort_in_its_place(fits, cohort, tmp_path):
     """Same names, other values: a new fit of it would pass for one of the first."""
     path = shutil.copytree(cohort.path, tmp_path / "cohort")
-    fit = fit_cohort(path, FitConfig(model="top-snp"), tmp_path / "fit", genes=None)
+    genes = cohort.genes["gene"].to_list()[:2]
+    fit = fit_cohort(
+        path, FitConfig(model="top-snp"), tmp_path / "fit", genes=genes, executor="serial"
+    )
     manifest = path / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"sha256": "', '"sha256": "0'))
     with pytest.raises(DataError, match="is no longer the cohort that"):

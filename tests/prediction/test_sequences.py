@@ -95,8 +95,8 @@ def test_dna_stands_for_itself() -> None:
     [
         ([], ConfigError, "give at least one sequence, region or file; got none"),
         ("", ConfigError, "give at least one sequence"),
-        (["ACGT", ""], ConfigError, "a region must look like"),
-        ("promoter", ConfigError, "a region must look like chr2:1,001-2,000; got 'promoter'"),
+        (["ACGT", ""], ConfigError, "all be DNA of A C G T N, or .* got ''"),
+        ("promoter", ConfigError, "or all be regions such as chr2:1,001-2,000; got 'prom"),
         ("c9:1-9", DataError, "c9 is not in"),
         ("c2:90-101", ConfigError, "reaches past the 100 bases of c2"),
         ("none.bed", DataError, r"BED none\.bed does not exist"),

@@ -11,6 +11,7 @@ from cisgram.genome.interval import Interval
 from cisgram.prediction.predict import predict
 from cisgram.prediction.session import Session
 from cisgram.prediction.signal import Signal, predict_signal, write_bigwigs
+from limits import small_files
 from prediction.toy_session import (
     by_hand,
     language_model,
@@ -126,3 +127,10 @@ def test_the_signal_of_one_region_is_what_is_drawn(toy: Session) -> None:
     assert isinstance(found.signals[0], Signal)
     assert "predicted signal" in found.plot().get_suptitle()
     assert "Predictions" in predict(toy, ["c0:301-340", "c1:1-9"]).plot().get_suptitle()
+
+
+def test_a_full_disk_leaves_no_bigwig(toy: Session, tmp_path: Path) -> None:
+    signals = predict_signal(toy, [Interval("c0", 100, 400)], toy.reference)
+    with pytest.raises(DataError, match=r"cannot write .*bw: the disk is full"), small_files(500):
+        write_bigwigs(signals, toy.reference, tmp_path / "bw")
+    assert list(tmp_path.iterdir()) == []

@@ -1,15 +1,15 @@
 """What an evaluation is: a task by name, the models that it is run on, and the rows it returns."""
 
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import cisgram.benchmark.tasks
-from cisgram.core.checks import ConfigError, DataError, check_choice
+from cisgram.core.checks import ConfigError, DataError, check_choice, few
 from cisgram.core.metrics import Estimate
 from cisgram.data.targets import Targets
 from cisgram.genome.reference import Reference, open_reference
@@ -17,6 +17,8 @@ from cisgram.models.hub import Card
 from cisgram.prediction.session import Session
 
 Needs = Literal["language", "tracks", "any"]
+ANY_GENOME = "any-genome"
+"""The suite of tasks that need nothing but a genome."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +49,10 @@ class Row:
 
 
 class Rows:
-    """Collects the rows of a task."""
+    """Collects the rows of a task; predictors that are none of the models are baselines."""
 
-    def __init__(self, task: str) -> None:
-        self.task = task
+    def __init__(self, task: str, models: Collection[str]) -> None:
+        self.task, self.models = task, models
         self.rows: list[Row] = []
 
     def add(
@@ -62,7 +64,6 @@ class Rows:
         subset: str = "",
         output: str = "",
         n: int | None = None,
-        baseline: bool = False,
     ) -> None:
         """Add a number, with its interval where it is an estimate."""
         low, high = None, None
@@ -73,7 +74,7 @@ class Rows:
                 task=self.task,
                 subset=subset,
                 predictor=predictor,
-                baseline=baseline,
+                baseline=predictor not in self.models,
                 output=output,
                 metric=metric,
                 value=float(value),
@@ -82,6 +83,44 @@ class Rows:
                 n=n,
             )
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnGenome:
+    """A genome that models are evaluated on in place of the one that they know."""
+
+    genome: Path | str
+    """FASTA or packaged genome."""
+    annotation: Path | str | None = None
+    """GTF or GFF3 of its genes."""
+    contigs: tuple[str, ...] = ()
+    """Those that are held out; the ones that a model's card holds out by default."""
+
+    def place(self, session: Session) -> tuple[Session, tuple[str, ...]]:
+        """Return a model on the genome, and the contigs that it is evaluated on.
+
+        Raises:
+            ConfigError: no contig is held out, or none is left for baselines.
+            DataError: the genome has no such contig.
+        """
+        session = session.with_genome(self.genome, self.annotation)
+        names = session.reference.names
+        found = [names.resolve(own) for own in self.contigs or held_out_contigs(session.card)]
+        contigs = tuple(own for own in found if own is not None)
+        if self.contigs and len(contigs) < len(found):
+            missing = [own for own in self.contigs if names.resolve(own) is None]
+            raise DataError(f"{self.genome} has no contig {few(missing)}; correct --contigs.")
+        if not contigs:
+            raise ConfigError(
+                f"the card of {session.name} holds out no contig of {self.genome}; add --contigs, "
+                "which it was not trained on."
+            )
+        if not set(session.reference.contigs) - set(contigs):
+            raise ConfigError(
+                f"all contigs of {self.genome} are held out; leave some for the baselines to "
+                "learn from."
+            )
+        return session, contigs
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +142,8 @@ class Predictor:
         return tuple(contig for _, contigs in self.parts for contig in contigs)
 
     @classmethod
-    def open(cls, name: str, models: Sequence[str]) -> "Predictor":
-        """Open a model, or the runs of several folds.
+    def open(cls, name: str, models: Sequence[str], own: OwnGenome | None = None) -> "Predictor":
+        """Open a model, or the runs of several folds, on the genome that it knows or another.
 
         Raises:
             ConfigError: one does not say what it held out, or two held out the same contig.
@@ -113,7 +152,10 @@ class Predictor:
         taken: set[str] = set()
         for model in models:
             session = Session.open(model)
-            contigs = tuple(own for own in held_out_contigs(session.card) if own not in taken)
+            held_out = held_out_contigs(session.card)
+            if own is not None:
+                session, held_out = own.place(session)
+            contigs = tuple(contig for contig in held_out if contig not in taken)
             if not contigs:
                 raise ConfigError(
                     f"the card of {model} names no test contigs that it was not trained on; "
@@ -147,12 +189,10 @@ class Context:
 
     predictors: tuple[Predictor, ...]
     """Those for which the task has a meaning."""
-    data: Path
+    data: Path | None = None
     """Directory with the public files of the suite."""
     targets_path: Path | None = None
     """Targets of a run of `cisgram train`: measured tracks and gene targets."""
-    options: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Settings of tasks by name."""
     work: Path | None = None
     """Directory in which tasks keep what takes long to compute."""
 
@@ -160,8 +200,11 @@ class Context:
         """Return a file of the data.
 
         Raises:
+            ConfigError: no directory is named.
             DataError: it is not there.
         """
+        if self.data is None:
+            raise ConfigError(f"the suite needs {'/'.join(names)}; add --data, its directory.")
         path = self.data.joinpath(*names)
         if not path.exists():
             raise DataError(f"the suite needs {path}, which does not exist; check --data.")

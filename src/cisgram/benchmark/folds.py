@@ -62,7 +62,7 @@ def read_folds(context: Context) -> list[Fold]:
             groups.setdefault(tuple(holders), []).append(contig)
     if not groups:
         raise ConfigError("the models held out no contig in common; evaluate them one by one.")
-    genome, annotation = targets.path / GENOME, context.data.joinpath(*ANNOTATION)
+    genome, annotation = targets.path / GENOME, context.file(*ANNOTATION)
     found: list[Fold] = []
     for holders, contigs in groups.items():
         sessions = {

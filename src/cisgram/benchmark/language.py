@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -33,14 +33,6 @@ SEED = 20261121
 
 Maps = dict[str, Float32[np.ndarray, "_ 4"]]
 """Probabilities of A, C, G and T at every base, NaN at N, by contig."""
-
-
-class Source(NamedTuple):
-    """What a model, a count model or a null expects."""
-
-    name: str
-    maps: Maps
-    baseline: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +62,19 @@ class HeldOut:
 
     @cached_property
     def annotation_source(self) -> Any:
-        """Annotation of the genome: a file, or a packaged genome by name."""
+        """Annotation of the genome: a file, or a packaged genome by name.
+
+        Raises:
+            ConfigError: the genome comes without.
+        """
         session = self.context.predictors[0].session
-        return session.genes.annotation if session.has_genes else "yeast-r64"
+        return session.genes.annotation if session.known_reference else "yeast-r64"
+
+    @property
+    def is_annotated(self) -> bool:
+        """Whether the genome comes with an annotation."""
+        session = self.context.predictors[0].session
+        return session.has_genes or session.known_reference is None
 
     @cached_property
     def annotation(self) -> Annotation:
@@ -97,12 +99,9 @@ class HeldOut:
         return found
 
     @property
-    def sources(self) -> list[Source]:
+    def sources(self) -> dict[str, Maps]:
         """Models, count models, and untrained networks, which are read on the shortest contig."""
-        models = [Source(name, maps, baseline=False) for name, maps in self.models.items()]
-        return models + [
-            Source(name, maps) for name, maps in (self.counted | self.untrained).items()
-        ]
+        return self.models | self.counted | self.untrained
 
     @cached_property
     def models(self) -> dict[str, Maps]:
@@ -193,6 +192,7 @@ class HeldOut:
         for own in self.context.predictors:
             for session, contigs in own.parts:
                 if contig in contigs:
+                    without |= set(contigs)
                     for split in ("test", "valid"):
                         without |= set(held_out_contigs(session.card, split))
         every = self.context.reference.contigs

@@ -4,15 +4,16 @@ Backgrounds are (sites, n) places, rows of -1 where fewer than n are alike.
 """
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64, Shaped
 
 from cisgram.benchmark.language import SEED
 from cisgram.benchmark.sites import Element, Layout
+from cisgram.core.metrics import Estimate, binomial_ci, bootstrap_ci
 from cisgram.explain.backgrounds import matched, nearest_distance, share_beaten
 from cisgram.explain.motifs import find_hits
 
 DISTANCE, SEQUENCE = "same distance", "same sequence"
-N_DISTANCE, N_SEQUENCE = 20, 5
+N_DISTANCE, N_SEQUENCE, N_CHANCE = 20, 5, 20
 DISTANCE_TOLERANCE = 10
 """Bases by which distances from the landmark may differ."""
 SCORE_TOLERANCE = 0.5
@@ -85,6 +86,31 @@ def shares_beaten(
     found = np.full(len(sites), np.nan)
     for i in np.flatnonzero(np.isfinite(own) & np.isfinite(rows).any(axis=1)):
         found[i] = share_beaten(own[i : i + 1], rows[i : i + 1, np.isfinite(rows[i])])[0]
+    return found
+
+
+def shares_near(
+    element: Element,
+    layout: Layout,
+    places: Int64[np.ndarray, "places"],
+    *,
+    known: Shaped[np.ndarray, "known"],
+    within: float,
+) -> dict[str, Estimate]:
+    """Return the share of places within some bases of known ones, and of places drawn by chance.
+
+    Those are as far from landmarks. Keys end the name of a metric; there is no chance where nothing
+    is alike.
+    """
+
+    def near(own: Int64[np.ndarray, "..."]) -> Bool[np.ndarray, "..."]:
+        return nearest_distance(own.ravel() % layout.size, known).reshape(own.shape) <= within
+
+    found = {"": binomial_ci(int(near(places).sum()), len(places))}
+    drawn = same_distance(element, layout, places, n=N_CHANCE, clear=-1)
+    drawn = drawn[drawn[:, 0] >= 0]
+    if len(drawn):
+        found[", by chance"] = bootstrap_ci(near(drawn).mean(axis=1), seed=SEED)
     return found
 
 

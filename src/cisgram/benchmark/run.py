@@ -1,5 +1,6 @@
 """Run evaluations: task after task, each kept as soon as it is done."""
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,9 @@ import polars as pl
 
 from cisgram import __version__
 from cisgram.benchmark.base import (
+    ANY_GENOME,
     Context,
+    OwnGenome,
     Predictor,
     Row,
     Rows,
@@ -19,6 +22,7 @@ from cisgram.benchmark.base import (
 )
 from cisgram.core.artifact import read_json, sha256, write_json
 from cisgram.core.checks import ConfigError, DataError
+from cisgram.genome.reference import Reference
 from cisgram.models.hub import WEIGHTS, model_directory
 
 _KEY = ("task", "subset", "predictor", "output", "metric")
@@ -33,10 +37,10 @@ def run_evaluations(
     tasks: Sequence[str],
     models: Mapping[str, Sequence[str]],
     *,
-    data: Path,
+    data: Path | None = None,
     out: Path,
     targets: Path | None = None,
-    options: Mapping[str, str] | None = None,
+    genome: OwnGenome | None = None,
 ) -> dict[str, Any]:
     """Run tasks on models and write the rows as JSON.
 
@@ -49,21 +53,28 @@ def run_evaluations(
         data: directory with the public files of the suite.
         out: JSON file; what models read is kept beside it, so that a stopped run goes on.
         targets: measured tracks and gene targets, the `data` of a run of `cisgram train`.
-        options: settings of tasks by name.
+        genome: one to evaluate on in place of the models' own, by the tasks of any genome.
 
     Returns:
         `rows`, and beside them what ran: models, tasks, machine.
 
     Raises:
-        ConfigError: there is no such task, or none has a meaning for a model.
+        ConfigError: there is no such task, or none has a meaning for a model or the genome.
         DataError: a file is missing.
     """
-    predictors = [Predictor.open(name, own) for name, own in models.items()]
     chosen = list(chosen_evaluations(tasks))
-    identity = {
+    for task in chosen:
+        if genome is not None and task.suite != ANY_GENOME:
+            raise ConfigError(f"{task.name} is of yeast alone; with --genome run perplexity.")
+    predictors = [Predictor.open(name, own, genome) for name, own in models.items()]
+    identity: dict[str, Any] = {
         "models": {name: [_weights(model) for model in own] for name, own in models.items()},
-        "options": dict(options or {}),
+        "genome": None if genome is None else _identity(genome, predictors[0].session.reference),
     }
+    work = out.parent / "read"
+    if genome is not None:
+        # What was read of one genome is not to be taken for another's.
+        work /= identity["genome"]["sha256"][:12]
     result = _begun(out, identity)
     result["held_out"] = {own.name: list(own.contigs) for own in predictors}
     for task in chosen:
@@ -73,8 +84,8 @@ def run_evaluations(
         refuse_none(asked, task)
         if task.name in result["tasks"]:
             continue
-        rows, started = Rows(task.name), time.perf_counter()
-        task.run(Context(asked, data, targets, options or {}, out.parent / "read"), rows)
+        rows, started = Rows(task.name, [own.name for own in asked]), time.perf_counter()
+        task.run(Context(asked, data, targets, work), rows)
         result["tasks"][task.name] = {
             "title": task.title,
             "seconds": round(time.perf_counter() - started, 1),
@@ -90,6 +101,15 @@ def _weights(model: str) -> str:
     return sha256(model_directory(model) / WEIGHTS)
 
 
+def _identity(genome: OwnGenome, reference: Reference) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for name in reference.contigs:
+        digest.update(reference.contig(name).tobytes())
+    annotation = None if genome.annotation is None else str(genome.annotation)
+    contigs = list(genome.contigs)
+    return {"sha256": digest.hexdigest(), "annotation": annotation, "contigs": contigs}
+
+
 def _begun(out: Path, identity: dict[str, Any]) -> dict[str, Any]:
     """Return what the file holds, if it is of the same models."""
     empty: dict[str, Any] = {
@@ -99,7 +119,9 @@ def _begun(out: Path, identity: dict[str, Any]) -> dict[str, Any]:
         return empty
     found = read_json(out)
     if {key: found.get(key) for key in identity} != identity:
-        raise DataError(f"{out} holds results of other models or options; choose another file.")
+        raise DataError(
+            f"{out} holds results of other models or of another genome; choose another file."
+        )
     return found
 
 

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
 
 from cisgram.benchmark.base import Context
 from cisgram.benchmark.bound_sites import bound_sites
+from cisgram.benchmark.language import HeldOut
 from cisgram.explain.motif_files import read_motifs
 from cisgram.explain.motifs import Motif
 from cisgram.genome.alphabet import N, encode, reverse_complement
@@ -105,23 +106,13 @@ class _Space:
             self.distance[strand, at[nearer]] = fresh[nearer]
 
 
-def yeast_elements(
-    context: Context,
-    layout: Layout,
-    annotation: Annotation,
-    *,
-    genic: Bool[np.ndarray, "bases"],
-    without: Bool[np.ndarray, "bases"],
-) -> list[Element]:
-    """Return every kind of site with those that are known.
+def yeast_elements(held_out: HeldOut, layout: Layout) -> list[Element]:
+    """Return every kind of site with those that are known, outside copies of training DNA.
 
-    Args:
-        context: where the files are.
-        layout: the contigs that are searched.
-        annotation: genes of the genome.
-        genic: bases in genes, where no site of a promoter is.
-        without: bases that are left out.
+    No site of a promoter is in a gene.
     """
+    context, annotation = held_out.context, held_out.annotation
+    without, genic = (layout.join(own, fill=0) for own in (held_out.copied, held_out.genic))
     genes = genes_of(context, layout, annotation)
     introns = introns_of(layout, annotation)
     upstream, starts, inside = (_Space(layout) for _ in range(3))

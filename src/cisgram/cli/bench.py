@@ -33,8 +33,11 @@ def list_tasks(*, json: Path | None = None) -> None:
 def run(
     *tasks: str,
     model: tuple[str, ...],
-    data: Path,
+    data: Path | None = None,
     targets: Path | None = None,
+    genome: str | None = None,
+    annotation: Path | None = None,
+    contigs: tuple[str, ...] = (),
     plugins: Plugins = (),
     out: Path,
 ) -> None:
@@ -44,21 +47,37 @@ def run(
         tasks: Tasks or suites, such as yeast; `cisgram bench list` shows them.
         model: Packaged weights, model directory or run; NAME=MODEL to name it in tables, and
             NAME=RUN,RUN for the runs of several folds. Several --model may be given.
-        data: Directory with the public files of the suite.
+        data: Directory with the public files of the suite; perplexity needs none.
         targets: Measured tracks and gene targets, the directory data of a run of `cisgram train`.
+        genome: FASTA or packaged genome to measure perplexity on, in place of the model's own.
+        annotation: GTF or GFF3 of its genes, for perplexity by region.
+        contigs: Contigs of the genome that were held out; baselines learn from the others. Those of
+            the model's card by default. Several --contigs may be given.
         plugins: Python file with an architecture of your own, imported before a model is read.
             Several --plugins may be given.
         out: Directory for results.json and report.html; tasks that it holds are not run again.
     """
+    from cisgram.benchmark.base import OwnGenome
     from cisgram.benchmark.run import run_evaluations, table_of
     from cisgram.core.plugins import import_plugins
     from cisgram.report.evaluation import write_evaluation_page
 
     if not tasks:
         raise ConfigError("name a task or a suite, such as yeast; cisgram bench list shows them.")
+    if genome is None and (annotation is not None or contigs):
+        raise ConfigError("--annotation and --contigs are of a genome; add --genome.")
     import_plugins(plugins)
-    named = dict(_named(text) for text in model)
-    result = run_evaluations(tasks, named, data=data, targets=targets, out=out / "results.json")
+    own = None
+    if genome is not None:
+        own = OwnGenome(genome=genome, annotation=annotation, contigs=contigs)
+    result = run_evaluations(
+        tasks,
+        dict(_named(text) for text in model),
+        data=data,
+        targets=targets,
+        out=out / "results.json",
+        genome=own,
+    )
     page = write_evaluation_page(result, out / "report.html")
     _show(table_of(result))
     say(f"Results are in {out / 'results.json'}, the page is {page}.")

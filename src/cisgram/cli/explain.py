@@ -162,22 +162,20 @@ def insert(
             targets.
         figure: Figure of the effects by distance, .png, .pdf or .svg.
     """
-    from cisgram.explain.insert import carry_out, plan_insertions
+    from cisgram.explain.insert import insert as insert_motifs
     from cisgram.explain.sections import insertion_section
 
     drawing = FigureOptions(figure=figure)
     session = asked.open()
     insertion = chosen.read(session)
-    plan = plan_insertions(
+    found = insert_motifs(
         session,
         insertion.motifs,
-        None,
         readout="gene",
         genes=insertion.genes,
         output=output,
         config=insertion.config,
     )
-    found = carry_out(plan)
     found.write(out)
     drawing.save(found.plot)
     say(f"{insertion_section(found).sentence} Effects are in {out}.")

@@ -2,7 +2,7 @@
 
 An artifact is a directory with a `manifest.json`: its kind, format version,
 the program that wrote it, free metadata, and the size and SHA-256 of every
-file. It is written under a temporary name beside its destination and renamed
+file. It is written in a hidden directory beside its destination and renamed
 into place at the end, so an interrupted write leaves nothing behind that looks
 finished.
 """
@@ -12,8 +12,6 @@ import hashlib
 import json
 import math
 import os
-import re
-import shutil
 import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -25,23 +23,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cisgram import __version__
-from cisgram.core.checks import CisgramError, DataError
+from cisgram.core.checks import CisgramError, DataError, check_directory
+from cisgram.core.places import OLD, disk_errors, hold, real_place
 
 MANIFEST = "manifest.json"
-_CUT_SHORT = -1
-"""In place of a number: numpy says that the system took less than it was given, not why."""
-_REASONS = {
-    errno.ENOSPC: "the disk is full; free some space and run it again",
-    errno.EDQUOT: "the disk quota is used up; free some space and run it again",
-    errno.EROFS: "the disk is read-only; choose another place",
-    errno.EACCES: "permission is denied; choose another place",
-    errno.ENOTDIR: "a part of the path is a file; choose another place",
-    errno.EEXIST: "a part of the path is a file; choose another place",
-    errno.EISDIR: "it is a directory; name a file",
-    errno.EFBIG: "the file may not grow (ulimit -f); raise the limit and run it again",
-    _CUT_SHORT: "the disk is full or the file may not grow (ulimit -f); "
-    "free some space and run it again",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,21 +65,17 @@ def create_artifact(
     Raises:
         DataError: `path` exists and `overwrite` is false, or the disk is full.
     """
-    path = Path(path)
-    if path.exists() and not (overwrite and is_artifact(path, kind)):
-        remedy = "remove it or choose another place" if not overwrite else "it is no " + kind
-        raise DataError(f"{path} exists already; {remedy}.")
-    with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        with disk_errors(path):
-            yield building
-            _write_manifest(building, kind=kind, version=version, metadata=metadata)
-            building.chmod(0o755)
-            _publish(building, path, overwrite=overwrite)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+    path = real_place(path)
+    with disk_errors(path), hold(path) as home:
+        if path.exists() and not (overwrite and is_artifact(path, kind)):
+            remedy = "remove it or choose another place" if not overwrite else "it is no " + kind
+            raise DataError(f"{path} exists already; {remedy}.")
+        building = Path(tempfile.mkdtemp(dir=home)) / path.name
+        building.mkdir()
+        yield building
+        _write_manifest(building, kind=kind, version=version, metadata=metadata)
+        building.chmod(0o755)
+        _publish(building, path, overwrite=overwrite)
 
 
 def open_artifact(path: Path | str, *, kind: str, version: int) -> Manifest:
@@ -155,28 +136,48 @@ def is_artifact(path: Path, kind: str) -> bool:
 
 @contextmanager
 def atomic_file(path: Path | str) -> Generator[Path]:
-    """Yield a temporary path in the same directory; rename it to `path` at the end.
+    """Yield a path on the same disk; rename what is there to `path` at the end.
 
     Raises:
         DataError: the disk is full or the place cannot be written.
     """
-    path = Path(path)
-    with disk_errors(path):
+    path = real_place(path)
+    with disk_errors(path), hold(path) as home:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent
-        )
-        os.close(handle)
-    temporary = Path(name)
-    try:
-        with disk_errors(path):
-            yield temporary
-            temporary.chmod(0o644)
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=home)) / path.name
+        temporary.touch()
+        yield temporary
+        _settle(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+
+
+@contextmanager
+def atomic_directory(path: Path | str) -> Generator[Path]:
+    """Yield a directory to fill; its files appear in `path`, beside what is there, at the end.
+
+    Raises:
+        DataError: the disk is full or the place cannot be written.
+    """
+    path = check_directory(real_place(path))
+    with disk_errors(path), hold(path) as home:
+        building = Path(tempfile.mkdtemp(dir=home)) / path.name
+        building.mkdir()
+        yield building
+        files = [file for file in sorted(building.rglob("*")) if file.is_file()]
+        for file in files:
+            _settle(file)
+        for file in files:
+            target = path / file.relative_to(building)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(target)
+
+
+def _settle(file: Path) -> None:
+    """Wait until a file is on the disk: some disks are found full only then."""
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def write_json(path: Path | str, content: Any) -> None:
@@ -197,55 +198,13 @@ def read_json(path: Path | str) -> Any:
         return json.loads(Path(path).read_text())
 
 
-class _DiskError(DataError):
-    """A place that cannot be written, and why."""
-
-    def __str__(self) -> str:
-        place, reason = self.args
-        return f"cannot write {place}: {reason}."
-
-
-@contextmanager
-def disk_errors(path: Path) -> Generator[None]:
-    """Turn a full or read-only disk into one sentence.
-
-    Of places inside each other, the outermost is named: it is the one that was asked for.
-    """
-    try:
-        yield
-    except _DiskError as error:
-        raise _DiskError(path, error.args[1]) from error
-    except Exception as error:
-        code = _system_code(error)
-        if code not in _REASONS or not _concerns(error, path):
-            raise
-        raise _DiskError(path, _REASONS[code]) from error
-
-
-def _system_code(error: Exception) -> int | None:
-    """Return the operating system's number, which numpy leaves out and polars puts into words."""
-    if isinstance(error, OSError):
-        cut_short = error.errno is None and "requested and" in str(error)
-        return _CUT_SHORT if cut_short else error.errno
-    said = re.search(r"\(os error (\d+)\)", str(error))
-    return int(said[1]) if said else None
-
-
-def _concerns(error: Exception, path: Path) -> bool:
-    """Say whether an error is about `path`, what is made beside it, or no file in particular."""
-    if not isinstance(error, OSError) or not error.filename:
-        return True
-    named = Path(os.fsdecode(error.filename)).absolute()
-    place = path.absolute()
-    return named.is_relative_to(place.parent) or place.is_relative_to(named)
-
-
 def _write_manifest(building: Path, *, kind: str, version: int, metadata: dict[str, Any]) -> None:
-    files = {
-        str(file.relative_to(building)): {"bytes": file.stat().st_size, "sha256": sha256(file)}
-        for file in sorted(building.rglob("*"))
-        if file.is_file()
-    }
+    files: dict[str, dict[str, Any]] = {}
+    for file in sorted(building.rglob("*")):
+        if file.is_file():
+            _settle(file)
+            facts = {"bytes": file.stat().st_size, "sha256": sha256(file)}
+            files[str(file.relative_to(building))] = facts
     manifest = {
         "kind": kind,
         "version": version,
@@ -254,6 +213,7 @@ def _write_manifest(building: Path, *, kind: str, version: int, metadata: dict[s
         "files": files,
     }
     (building / MANIFEST).write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n")
+    _settle(building / MANIFEST)
 
 
 def _publish(building: Path, path: Path, *, overwrite: bool) -> None:
@@ -263,15 +223,13 @@ def _publish(building: Path, path: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise DataError(f"{path} exists already; remove it or choose another place.")
-    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-    path.replace(aside / "old")
+    aside = building.with_name(OLD)
+    path.replace(aside)
     try:
         building.replace(path)
     except BaseException:
-        (aside / "old").replace(path)
-        aside.rmdir()
+        aside.replace(path)
         raise
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _plain(content: Any) -> Any:

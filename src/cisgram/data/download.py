@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO
 
 from cisgram import __version__
-from cisgram.core.artifact import disk_errors
 from cisgram.core.checks import DataError
+from cisgram.core.places import disk_errors
 from cisgram.core.progress import progress
 
 _CHUNK = 1 << 18

@@ -2,18 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 import torch
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from cisgram.core.artifact import write_arrays
-from cisgram.core.checks import ConfigError, check_range, check_suffix
+from cisgram.core.checks import ConfigError, check_range
 from cisgram.core.metrics import pearson
-from cisgram.core.results import Result
 from cisgram.explain.contributions import Contributions
 from cisgram.explain.gradients import Attribution, gradient_times_input, integrated_gradients
 from cisgram.explain.mutate import Mutations
@@ -23,17 +19,15 @@ from cisgram.prediction.readouts import OutputReadout, Readout
 from cisgram.prediction.sequences import Asked
 from cisgram.prediction.session import Session
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Attributions(Result):
-    """Contributions of the bases of a region to an output, by gradients."""
+class Attributions(Contributions):
+    """Contributions of the bases of a region, along its strand, to an output, by gradients.
 
-    contributions: Contributions
-    """Of the region, along its strand. What is explained is the level on which effects are
-    differences: a gene target itself, or log2(1 + sum) of a track."""
+    What is explained is the level on which effects are differences: a gene target itself, or
+    log2(1 + sum) of a track.
+    """
+
     window: Attribution
     """Of all bases of the window that the model reads, along its strand."""
     n_steps: int
@@ -44,21 +38,8 @@ class Attributions(Result):
         """Contributions of the window less the difference from the baseline; None of plain ones."""
         return self.window.completeness_gap
 
-    @property
-    def table(self) -> pl.DataFrame:
-        """A row a base, as `Contributions.table`."""
-        return self.contributions.table
-
-    def plot(self) -> "Figure":
-        """Draw the bases as high as they contribute, over what each of the four would."""
-        return self.contributions.plot()
-
-    def to_tangermeme(self) -> Float32[np.ndarray, "1 4 positions"]:
-        """Return hypothetical contributions as tangermeme has them: a batch of one."""
-        return self.contributions.hypothetical.T[None]
-
-    def write_arrays(self, out: Path) -> None:
-        """Write .npz: what `Contributions.write_arrays` writes, and how it came about.
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what `Contributions.read` reads, and how it came about.
 
         `reference` is the number that is explained; `n_steps` and `completeness_gap` are those of
         integrated gradients.
@@ -69,7 +50,7 @@ class Attributions(Result):
             "n_steps": np.int64(self.n_steps),
             "completeness_gap": np.float32(np.nan if gap is None else gap),
         }
-        write_arrays(check_suffix(out, ".npz"), own | self.contributions.arrays())
+        return super().arrays() | {name: np.asarray(value) for name, value in own.items()}
 
 
 @dataclass(frozen=True)
@@ -140,17 +121,17 @@ def attribute_subject(
             model, tokens, reduce=level, n_steps=n_steps, species=species, batch=batch
         )
     start, end = subject.bounds
-    kind = "integrated gradients" if n_steps else "gradient times input"
-    contributions = Contributions(
+    return Attributions(
         region=subject.region,
         subject=subject.name,
         output=subject.output,
         tokens=subject.region_tokens,
         contributions=subject.along_region(found.contributions[start:end]),
         hypothetical=subject.along_region(found.hypothetical[start:end]),
-        method=kind,
+        method="integrated gradients" if n_steps else "gradient times input",
+        window=found,
+        n_steps=n_steps or 0,
     )
-    return Attributions(contributions=contributions, window=found, n_steps=n_steps or 0)
 
 
 class _Strands(Model):

@@ -1,7 +1,7 @@
 """What chance would give: shuffled sequences, matched positions, and enrichment over them."""
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int64, Shaped, UInt8
+from jaxtyping import Float, Float64, Int64, Shaped, UInt8
 
 from cisgram.core.checks import ConfigError, DataError, check_range
 from cisgram.core.metrics import Estimate, binomial_ci
@@ -110,33 +110,6 @@ def rate_ratio(n: int, size: float, *, n_background: int, size_background: float
     with np.errstate(divide="ignore"):
         odds = np.divide(share, np.subtract(1, share)) * size_background / size
     return Estimate(*odds.tolist())
-
-
-def share_ratio(
-    events: Bool[np.ndarray, "sites"],
-    background: Bool[np.ndarray, "sites n"],
-    *,
-    seed: int,
-    draws: int = 2000,
-) -> Estimate:
-    """Return how much commoner an event is at sites than at their matched background.
-
-    The 95 % interval is a bootstrap over sites, each with its background. Infinite where the
-    background has no event, NaN where the sites have none either.
-
-    Raises:
-        DataError: there are no sites.
-    """
-    if not len(events):
-        raise DataError("an enrichment needs sites; there are none.")
-    own, chance = events.astype(np.float64), background.mean(axis=1)
-    rows = np.random.default_rng(seed).integers(len(own), size=(draws, len(own)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = own[rows].mean(axis=1) / chance[rows].mean(axis=1)
-        value = float(own.mean() / chance.mean())
-    defined = ratios[~np.isnan(ratios)] if not np.isnan(value) else np.full(1, np.nan)
-    low, high = np.quantile(defined, [0.025, 0.975], method="nearest")
-    return Estimate(value, float(low), float(high))
 
 
 def nearest_distance(

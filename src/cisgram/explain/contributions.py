@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 import numpy as np
@@ -75,14 +75,14 @@ class Contributions(Result):
             sites=sites,
         )
 
-    @classmethod
-    def read(cls, path: Path) -> Self:
+    @staticmethod
+    def read(path: Path) -> "Contributions":
         """Read what `cisgram explain ism` or `cisgram explain attribute` wrote."""
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 region = Interval.parse(str(arrays["region"]))
                 shape = (region.length, 4)
-                return cls(
+                return Contributions(
                     region=region,
                     subject=str(arrays["subject"]),
                     output=str(arrays["output"]),
@@ -104,6 +104,10 @@ class Contributions(Result):
         names = ("contributions", "hypothetical", "tokens", "subject", "output", "method")
         arrays = {name: np.asarray(getattr(self, name)) for name in names}
         return arrays | {"region": np.array(str(self.region))}
+
+    def to_tangermeme(self) -> Float32[np.ndarray, "1 4 positions"]:
+        """Return hypothetical contributions as tangermeme has them: a batch of one."""
+        return self.hypothetical.T[None]
 
     def write_arrays(self, out: Path) -> None:
         """Write .npz: contributions, hypothetical, tokens, region, subject, output and method."""

@@ -15,7 +15,7 @@ from cisgram.genome.alphabet import LETTERS, N, decode, reverse_complement
 from cisgram.genome.chromosomes import same_chromosome
 from cisgram.genome.interval import Interval
 from cisgram.models.base import Model, require_language_model
-from cisgram.plot.sites import Site
+from cisgram.plot.sites import Site, covered
 from cisgram.prediction.masked import MaskingConfig, RegionMap, read_region
 from cisgram.prediction.perplexity import information
 from cisgram.prediction.session import Session, as_session
@@ -71,7 +71,14 @@ class Expected(Result):
     @property
     def sites(self) -> list[SiteReading]:
         """The known sites that lie wholly inside."""
-        return [_read_site(self.map, site) for site in self._inside]
+        region = self.map.region
+        return [
+            _read_site(self.map, site)
+            for site in self.known_sites
+            if region.start <= site.place.start
+            and site.place.end <= region.end
+            and same_chromosome(region.chrom, site.place.chrom)
+        ]
 
     @property
     def sites_table(self) -> pl.DataFrame:
@@ -84,10 +91,7 @@ class Expected(Result):
     @property
     def information(self) -> float:
         """Mean over the bases in no site, bits."""
-        elsewhere = np.ones(self.map.region.length, dtype=bool)
-        for site in self._inside:
-            elsewhere[slice(*self.map.region.locate(site.place))] = False
-        return _mean(information(self.map.p)[elsewhere])
+        return _mean(information(self.map.p)[~covered(self.map.region, self.known_sites)])
 
     @property
     def n_known(self) -> int:
@@ -142,17 +146,6 @@ class Expected(Result):
             title=f"{region}: bases predicted by {self.model}, each masked",
             sites=self.known_sites,
         )
-
-    @property
-    def _inside(self) -> list[Site]:
-        region = self.map.region
-        return [
-            site
-            for site in self.known_sites
-            if region.start <= site.place.start
-            and site.place.end <= region.end
-            and same_chromosome(region.chrom, site.place.chrom)
-        ]
 
 
 def expect(

@@ -7,7 +7,7 @@ from typing import Any
 from cisgram.explain.attribute import attribute_subject, compare_with_mutations
 from cisgram.explain.expected import check_drawable, expect
 from cisgram.explain.hits import find_motifs
-from cisgram.explain.insert import carry_out, plan_insertions
+from cisgram.explain.insert import insert
 from cisgram.explain.insertion_sites import InsertConfig
 from cisgram.explain.motifs import Motif
 from cisgram.explain.mutate import mutate_subject
@@ -109,12 +109,11 @@ def explain_gene(
     if language_model is not None:
         require_language_model(language_model.model, language_model.name)
         check_drawable(subject.region)
-    plan = None
-    if insertion is not None:
-        plan = plan_insertions(
+    inserted = None
+    if insertion is not None:  # first, as what cannot be inserted is to be refused at once
+        inserted = insert(
             session,
             insertion.motifs,
-            None,
             readout="gene",
             genes=insertion.genes,
             output=subject.output,
@@ -124,7 +123,7 @@ def explain_gene(
     sections = [signal_section(signal, marked=subject.region)]
     mutations = mutate_subject(subject)
     attributions = attribute_subject(subject)
-    agreement = compare_with_mutations(attributions.contributions, mutations)
+    agreement = compare_with_mutations(attributions, mutations)
     sections.append(mutation_section(mutations, sites=sites))
     if motifs:
         hits = find_motifs(mutations.contributions, motifs)
@@ -132,8 +131,8 @@ def explain_gene(
     sections.append(attribution_section(attributions, agreement, sites=sites))
     if language_model is not None:
         sections.append(expected_section(expect(language_model, subject.region, sites=sites)))
-    if plan is not None:
-        sections.append(insertion_section(carry_out(plan)))
+    if inserted is not None:
+        sections.append(insertion_section(inserted))
     predicted = predict_genes(session, {subject.gene: subject.gene_body})
     return GeneExplanation(
         model=session.name,

@@ -73,6 +73,12 @@ class Insertions(Result):
         """The effects on `output`, as `of` returns them."""
         return self.of(self.output)
 
+    @property
+    def over(self) -> str:
+        """What effects are means over, such as `12 genes`."""
+        n = len(self.subjects)
+        return f"{n:,} {'gene' if self.landmark == 'TSS' else 'sequence'}{'s' * (n > 1)}"
+
     def of(self, output: str) -> pl.DataFrame:
         """Return means over genes or sequences with 95 % bootstrap intervals.
 
@@ -97,7 +103,9 @@ class Insertions(Result):
         """Draw each motif's effect by distance, beside its null."""
         from cisgram.plot.insertions import draw_insertions
 
-        return draw_insertions(self.table, output=self.output, landmark=self.landmark)
+        return draw_insertions(
+            self.table, output=self.output, landmark=self.landmark, over=self.over
+        )
 
 
 def _estimates(
@@ -110,23 +118,6 @@ def _estimates(
     if np.isnan(null).all():
         return bootstrap_ci(own, seed=seed), Estimate(np.nan, np.nan, np.nan)
     return bootstrap_ci(own, seed=seed), bootstrap_difference(own, null, seed=seed)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Plan:
-    """Insertions that can be made, before anything long is computed."""
-
-    session: Session
-    readout: Readout
-    output: str
-    motifs: tuple[Motif, ...]
-    letters: tuple[UInt8[np.ndarray, "_width"], ...]
-    """The likeliest sequence of each motif."""
-    places: tuple[InsertionSite, ...]
-    landmark: str
-    n_left_out: int
-    distances: tuple[int, ...]
-    config: InsertConfig
 
 
 def insert(
@@ -158,80 +149,41 @@ def insert(
         DataError: a gene is unknown, a file cannot be used, or fewer than two genes have their
             promoters in the model's window.
     """
-    plan = plan_insertions(
-        model,
-        motifs,
-        sequences,
-        readout=readout,
-        genes=genes,
-        output=output,
-        config=config or InsertConfig(),
-    )
-    return carry_out(plan)
-
-
-def plan_insertions(
-    model: Session | Model | Path | str,
-    motifs: Sequence[Motif],
-    sequences: Asked | None,
-    *,
-    readout: Readout | str | None,
-    genes: Sequence[str] | None,
-    output: str | None,
-    config: InsertConfig,
-) -> Plan:
-    """Check what `insert` is given, and draw the genes."""
-    session = as_session(model)
-    chosen = choose_readout(session, readout)
-    letters = check_motifs(motifs)
+    session, config = as_session(model), config or InsertConfig()
+    readout, letters = choose_readout(session, readout), _likeliest(motifs)
+    first = readout.outputs[choose_output(readout, output)]
     if sequences is None:
-        if not chosen.of_genes:
+        if not readout.of_genes:
             raise ConfigError(
-                f"give sequences to insert motifs into; the readout {chosen.name} is of no gene."
+                f"give sequences to insert motifs into; the readout {readout.name} is of no gene."
             )
         known = session.genes.places if genes is None else session.genes.find(genes)
-        (places, n_left_out), landmark = sites_of_genes(session, known, config), "TSS"
+        sites, n_left_out = sites_of_genes(session, known, config)
+        landmark, usual = "TSS", (50, 100, 150, 200)
     else:
-        places, n_left_out, landmark = sites_of_sequences(session, chosen, sequences), 0, "middle"
-    usual = (50, 100, 150, 200) if sequences is None else (0,)
+        sites, n_left_out = sites_of_sequences(session, readout, sequences), 0
+        landmark, usual = "middle", (0,)
     distances = config.distances or usual
-    smallest = min(places, key=lambda place: place.shuffled.stop - place.shuffled.start)
+    smallest = min(sites, key=lambda site: site.shuffled.stop - site.shuffled.start)
     for motif in motifs:
         check_fit(motif, smallest, distances, to=landmark)
-    return Plan(
-        session=session,
-        readout=chosen,
-        output=chosen.outputs[choose_output(chosen, output)],
-        motifs=tuple(motifs),
-        letters=tuple(letters),
-        places=tuple(places),
-        landmark=landmark,
-        n_left_out=n_left_out,
-        distances=distances,
-        config=config,
-    )
-
-
-def carry_out(plan: Plan) -> Insertions:
-    """Insert motifs as planned, and read the model."""
-    effects, nulls = _read_all(plan)
+    effects, nulls = _read_all(session, readout, sites, letters, distances, config=config)
     return Insertions(
-        subjects=tuple(place.name for place in plan.places),
-        motifs=tuple(motif.name for motif in plan.motifs),
-        sequences=tuple(decode(own) for own in plan.letters),
-        distances=plan.distances,
-        outputs=plan.readout.outputs,
+        subjects=tuple(site.name for site in sites),
+        motifs=tuple(motif.name for motif in motifs),
+        sequences=tuple(decode(own) for own in letters),
+        distances=distances,
+        outputs=readout.outputs,
         effects=effects,
         nulls=nulls,
-        output=plan.output,
-        landmark=plan.landmark,
-        n_left_out=plan.n_left_out,
-        seed=plan.config.seed,
+        output=first,
+        landmark=landmark,
+        n_left_out=n_left_out,
+        seed=config.seed,
     )
 
 
-def check_motifs(motifs: Sequence[Motif]) -> list[UInt8[np.ndarray, "_width"]]:
-    """Return the likeliest sequence of each motif."""
+def _likeliest(motifs: Sequence[Motif]) -> list[UInt8[np.ndarray, "_width"]]:
     if not motifs:
         raise ConfigError("there must be a motif to insert; got none.")
     letters = [motif.likeliest for motif in motifs]
@@ -242,27 +194,35 @@ def check_motifs(motifs: Sequence[Motif]) -> list[UInt8[np.ndarray, "_width"]]:
 
 
 def _read_all(
-    plan: Plan,
+    session: Session,
+    readout: Readout,
+    sites: Sequence[InsertionSite],
+    letters: Sequence[UInt8[np.ndarray, "_width"]],
+    distances: tuple[int, ...],
+    *,
+    config: InsertConfig,
 ) -> tuple[
     Float32[np.ndarray, "subjects motifs distances outputs"],
     Float32[np.ndarray, "subjects motifs distances outputs"],
 ]:
-    session, readout, config, letters = plan.session, plan.readout, plan.config, plan.letters
-    shape = (len(plan.places), len(letters), len(plan.distances), len(readout.outputs))
+    shape = (len(sites), len(letters), len(distances), len(readout.outputs))
     effects, nulls = np.empty(shape, np.float32), np.empty(shape, np.float32)
     n_rows = config.n_backgrounds + config.n_nulls
-    at_once = max(1, _AT_ONCE // (len(plan.distances) * (1 + config.both_strands) * n_rows))
-    with progress("inserting motifs", len(plan.places)) as ticker:
-        for number, place in enumerate(plan.places, start=1):  # seeds do not see zeros
-            backgrounds = _shuffled(place, config, number)
+    at_once = max(1, _AT_ONCE // (len(distances) * (1 + config.both_strands) * n_rows))
+    with progress("inserting motifs", len(sites)) as ticker:
+        for number, site in enumerate(sites, start=1):  # seeds do not see zeros
+            backgrounds = _shuffled(site, config, number)
             for first in range(0, len(letters), at_once):
                 part = list(range(first, min(first + at_once, len(letters))))
                 rows = [_rows(letters[motif], config, (number, motif + 1)) for motif in part]
-                tokens, under = _inserted(rows, backgrounds, place, plan)
-                windows = Windows(tokens, np.broadcast_to(place.span, (len(tokens), 2)))
+                middles = [site.landmark - distance for distance in distances]
+                tokens, under = _inserted(
+                    rows, backgrounds, middles, both_strands=config.both_strands
+                )
+                windows = Windows(tokens, np.broadcast_to(site.span, (len(tokens), 2)))
                 kept = readout.read(session.model, windows, species=session.species)
                 n = config.n_backgrounds
-                after = kept[n:].reshape(len(rows), len(plan.distances), -1, n_rows, kept.shape[1])
+                after = kept[n:].reshape(len(rows), len(distances), -1, n_rows, kept.shape[1])
                 found = readout.effect(after, kept[:n][under])
                 effects[number - 1, part] = found[..., :n, :].mean(axis=(2, 3))
                 nulls[number - 1, part] = found[..., n:, :].mean(axis=(2, 3))
@@ -274,10 +234,11 @@ def _read_all(
 def _inserted(
     rows: Sequence[UInt8[np.ndarray, "rows _width"]],
     backgrounds: UInt8[np.ndarray, "backgrounds length"],
-    place: InsertionSite,
-    plan: Plan,
+    middles: Sequence[int],
+    *,
+    both_strands: bool,
 ) -> tuple[UInt8[np.ndarray, "windows length"], Int64[np.ndarray, "rows"]]:
-    """Return backgrounds, then motifs in them; and the background of each row.
+    """Return backgrounds, then motifs in them at each middle; and the background of each row.
 
     Motifs meet every background, and nulls one each, in turn.
     """
@@ -285,11 +246,10 @@ def _inserted(
     under = np.r_[np.arange(n), np.arange(n_rows - n) % n]
     windows = [backgrounds]
     for own in rows:
-        orientations = [own, reverse_complement(own)] if plan.config.both_strands else [own]
-        for distance in plan.distances:
-            first = place.landmark - distance - own.shape[1] // 2
+        orientations = [own, reverse_complement(own)] if both_strands else [own]
+        for middle in middles:
             windows += [
-                put_in(row, backgrounds[[background]], first)
+                put_in(row, backgrounds[[background]], middle - own.shape[1] // 2)
                 for orientation in orientations
                 for row, background in zip(orientation, under, strict=True)
             ]
@@ -297,12 +257,12 @@ def _inserted(
 
 
 def _shuffled(
-    place: InsertionSite, config: InsertConfig, number: int
+    site: InsertionSite, config: InsertConfig, number: int
 ) -> UInt8[np.ndarray, "backgrounds length"]:
-    backgrounds = np.repeat(place.tokens[None], config.n_backgrounds, axis=0)
+    backgrounds = np.repeat(site.tokens[None], config.n_backgrounds, axis=0)
     rng = np.random.default_rng((config.seed, number))
     for own in backgrounds:
-        own[place.shuffled] = dinucleotide_shuffle(place.tokens[place.shuffled], rng)
+        own[site.shuffled] = dinucleotide_shuffle(site.tokens[site.shuffled], rng)
     return backgrounds
 
 

@@ -114,7 +114,7 @@ class Mutations(Result):
 
     def to_tangermeme(self) -> Float32[np.ndarray, "1 4 positions"]:
         """Return the effects on `output` as tangermeme has attributions: a batch of one."""
-        return self.contributions.hypothetical.T[None]
+        return self.contributions.to_tangermeme()
 
     def write_arrays(self, out: Path) -> None:
         """Write .npz: effects, and what `Contributions.write_arrays` writes.

@@ -25,7 +25,7 @@ from cisgram.explain.insert import Insertions
 from cisgram.explain.mutate import Mutations
 from cisgram.genome.alphabet import LETTERS
 from cisgram.genome.interval import Interval
-from cisgram.plot.sites import Site
+from cisgram.plot.sites import Site, covered
 from cisgram.prediction.signal import Signal
 
 if TYPE_CHECKING:
@@ -135,19 +135,18 @@ def attribution_section(
     found: Attributions, agreement: Agreement | None = None, *, sites: Sequence[Site] = ()
 ) -> Section:
     """Return attribution by gradients, and how far mutagenesis agrees."""
-    own = found.contributions
-    at = int(np.nanargmax(np.abs(own.contributions)))
+    at = int(np.nanargmax(np.abs(found.contributions)))
     sentence = (
-        f"Of {own.region.length:,} bases, {LETTERS[own.tokens[at]]} at {own.region.chrom}:"
-        f"{own.region.position(at) + 1:,} contributes most to {own.output} of {own.subject}: "
-        f"{own.contributions[at]:+.4f}, by {own.method}."
+        f"Of {found.region.length:,} bases, {LETTERS[found.tokens[at]]} at {found.region.chrom}:"
+        f"{found.region.position(at) + 1:,} contributes most to {found.output} of {found.subject}: "
+        f"{found.contributions[at]:+.4f}, by {found.method}."
     )
     if found.completeness_gap is not None:
         sentence += (
             " Contributions of the whole window add up to its difference from the baseline but for "
             f"{found.completeness_gap:+.4f}."
         )
-    contrast = contrast_sites(np.abs(own.contributions), own.region, sites)
+    contrast = contrast_sites(np.abs(found.contributions), found.region, sites)
     if sites:
         sentence += (
             f" Absolute contributions are {contrast['in_sites']:.3f} on average in known sites, "
@@ -167,7 +166,7 @@ def attribution_section(
         name="attribution",
         title="Attribution by gradients",
         sentence=sentence,
-        draw=lambda: own.plot(sites=sites),
+        draw=lambda: found.plot(sites=sites),
         caption=f"Letters: contribution of the base that is there, {method}. Colours: "
         f"the same of A, C, G and T.{' Violet: known sites.' if sites else ''}",
         write_arrays=found.write_arrays,
@@ -177,9 +176,10 @@ def attribution_section(
 
 def motif_section(found: Contributions, hits: pl.DataFrame, *, n_motifs: int) -> Section:
     """Return motifs in the DNA, and how well contributions match them."""
-    matched = hits["motif"].n_unique()
+    matched, plural = hits["motif"].n_unique(), "s" * (hits.height != 1)
     sentence = (
-        f"The DNA of {found.region} has {hits.height:,} hits of {matched:,} of {n_motifs:,} motifs."
+        f"The DNA of {found.region} has {hits.height:,} hit{plural} of {matched:,} of {n_motifs:,} "
+        "motifs."
     )
     if hits.height:
         best = hits.row(0, named=True)
@@ -232,12 +232,11 @@ def insertion_section(found: Insertions) -> Section:
     beyond = table["difference"].fill_nan(None)
     sizes = table["effect"] if beyond.null_count() == len(beyond) else beyond
     row = table.row(sizes.abs().arg_max() or 0, named=True)
-    things = "genes" if found.landmark == "TSS" else "sequences"
-    things = f"{row['n']:,} {things if row['n'] > 1 else things.removesuffix('s')}"
     interval = f" [{row['low']:+.4f}, {row['high']:+.4f}]" if row["n"] > 1 else ""
+    against = " beyond its null" if sizes is beyond else ""
     sentence = (
         f"{row['motif']}, {row['distance']:,} bases before the {found.landmark}, has the largest "
-        f"effect on {found.output} of {things}: {row['effect']:+.4f}{interval}"
+        f"effect{against} on {found.output} of {found.over}: {row['effect']:+.4f}{interval}"
     )
     sentence += f"; shuffled, it has {row['null']:+.4f}." if sizes is beyond else "."
     if found.n_left_out:
@@ -284,12 +283,7 @@ def contrast_sites(
     sizes: Float32[np.ndarray, "positions"], region: Interval, sites: Sequence[Site]
 ) -> dict[str, float]:
     """Return the mean of what is known of `sizes`, in sites and elsewhere; NaN for no bases."""
-    inside = np.zeros(region.length, dtype=np.bool_)
-    for site in sites:
-        if site.place.overlaps(region):
-            start, end = region.locate(site.place)
-            inside[max(start, 0) : end] = True
-    known = ~np.isnan(sizes)
+    inside, known = covered(region, sites), ~np.isnan(sizes)
     parts = {"in_sites": inside & known, "elsewhere": ~inside & known}
     return {
         name: float(sizes[part].mean()) if part.any() else float("nan")

@@ -1,7 +1,8 @@
 """Reading and writing bigWig files: a number for each base of a genome."""
 
+import os
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -21,6 +22,7 @@ from cisgram.core.checks import (
     check_unique,
     few,
 )
+from cisgram.core.places import CUT_SHORT, DiskError
 from cisgram.genome.chromosomes import ChromosomeNames
 from cisgram.genome.interval import Interval
 
@@ -128,13 +130,18 @@ def write_bigwig(
     for chrom, column in columns.items():
         _check_bins(column, chrom, contigs[chrom], resolution=resolution)
     rows = _Rows(columns, contigs, resolution)
-    failed = f"cannot write {path}: the disk may be full; free some space and run it again."
-    with atomic_file(path) as temporary, _speaking(failed):
-        pybigtools.open(str(temporary), "w").write(dict(contigs), rows)
+    with atomic_file(path) as temporary:
+        try:
+            with _mute():
+                pybigtools.open(str(temporary), "w").write(dict(contigs), rows)
+        except BaseException as error:
+            if type(error).__name__ not in _ERRORS:
+                raise
+            raise DiskError(path, CUT_SHORT) from error
         if rows.error:
             raise rows.error
         if not _holds(temporary, rows.n_covered):
-            raise DataError(failed)
+            raise DiskError(path, CUT_SHORT)
 
 
 @dataclass
@@ -198,8 +205,20 @@ def _holds(path: Path, n_covered: int) -> bool:
 
 
 @contextmanager
+def _mute() -> Generator[None]:
+    """Keep from the terminal what pybigtools prints of a full disk: it is raised here."""
+    with ExitStack() as undo, Path(os.devnull).open("wb") as nothing:
+        for stream in (1, 2):
+            kept = os.dup(stream)
+            undo.callback(os.close, kept)
+            undo.callback(os.dup2, kept, stream)
+            os.dup2(nothing.fileno(), stream)
+        yield
+
+
+@contextmanager
 def _speaking(sentence: str) -> Generator[None]:
-    """Turn what pybigtools raises over a damaged file or a full disk into one sentence."""
+    """Turn what pybigtools raises over a damaged file into one sentence."""
     try:
         yield
     except BaseException as error:

@@ -17,8 +17,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Float64, Int, Int8, Int64, UInt8
 
-from cisgram.core.artifact import disk_errors
 from cisgram.core.checks import DataError, check_unique, few
+from cisgram.core.places import disk_errors
 from cisgram.core.progress import progress
 from cisgram.genome.calls import ALLELES, DOSAGE_MISSING, DOSAGE_UNIT, DOSAGES
 from cisgram.genome.chromosomes import ChromosomeNames

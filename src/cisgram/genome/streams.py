@@ -41,16 +41,22 @@ def read_lines(path: Path | str, what: str) -> Iterator[bytes]:
         yield last
 
 
-def _decompressed(raw: BinaryIO, path: Path, what: str) -> BinaryIO:
-    head = raw.read(18)
-    is_bgzf = head.startswith(_GZIP) and head[12:16] == _BGZF_SUBFIELD
-    if is_bgzf:
-        # gzip does not notice a bgzip file cut between two of its blocks.
-        raw.seek(-min(len(_BGZF_END), path.stat().st_size), 2)
-        if raw.read() != _BGZF_END:
-            raise _cut_short(path, what)
+def lacks_end(raw: BinaryIO) -> bool:
+    """Say whether a bgzipped file is cut between two blocks, which its readers do not notice."""
     raw.seek(0)
-    return cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if head.startswith(_GZIP) else raw
+    head = raw.read(18)
+    raw.seek(-min(len(_BGZF_END), raw.seek(0, 2)), 2)
+    is_bgzf = head.startswith(_GZIP) and head[12:16] == _BGZF_SUBFIELD
+    return is_bgzf and raw.read() != _BGZF_END
+
+
+def _decompressed(raw: BinaryIO, path: Path, what: str) -> BinaryIO:
+    if lacks_end(raw):
+        raise _cut_short(path, what)
+    raw.seek(0)
+    is_packed = raw.read(len(_GZIP)) == _GZIP
+    raw.seek(0)
+    return cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if is_packed else raw
 
 
 def _read(stream: BinaryIO, path: Path, what: str) -> bytes:

@@ -1,6 +1,8 @@
 """Reading VCF, bgzipped VCF and BCF, in blocks of bounded size."""
 
+import os
 import warnings
+from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,6 +14,7 @@ import numpy as np
 from jaxtyping import Float32, Int8, Int16, Int64, UInt8, UInt16
 
 from cisgram.core.checks import ConfigError, DataError, check_file
+from cisgram.core.places import CUT_SHORT, DiskError
 from cisgram.genome.calls import (
     DOSAGES,
     IS_HAPLOID,
@@ -26,14 +29,13 @@ from cisgram.genome.calls import (
 )
 from cisgram.genome.chromosomes import ChromosomeNames, same_chromosome
 from cisgram.genome.interval import Interval
+from cisgram.genome.streams import lacks_end
 
 with np.errstate():  # cyvcf2 silences numpy's warnings for everybody when imported
     from cyvcf2 import VCF, Writer
     from cyvcf2.cyvcf2 import set_htslib_log_level
 
 _HTSLIB_SILENT, _HTSLIB_DEFAULT = 0, 3
-_BGZF_HEAD = b"\x1f\x8b\x08\x04"
-_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _DIPLOID = 2
 _ABSENT = -2
 _MOST_ALTERNATES = 127
@@ -89,8 +91,7 @@ def read_vcf(
     DS where a record has no GT. A record with neither has only missing calls. Where
     the first record has no GT, dosages come along unasked. Heterozygotes of another
     phase set (PS) than the person's first on the chromosome come as unphased. With a
-    region, only records that start in it; an index beside the file is used when there
-    is one.
+    region, only records that start in it; an index beside the file is used when there is one.
 
     Raises:
         DataError: the file is damaged, cut short or unsorted, or has neither GT nor DS.
@@ -146,21 +147,48 @@ def annotate_vcf(
     record's alternate alleles come one after the other, and one without any has no field.
     """
     key, what = info
+    last = None
     with _quiet():
         vcf = _open(source)
         vcf.add_info_to_header({"ID": key, "Number": ".", "Type": "String", "Description": what})
         writer = Writer(str(out), vcf, mode=mode)
         try:
-            for record in _sorted_records(vcf, source, None):
+            for last in enumerate(_sorted_records(vcf, source, None)):
+                record = last[1]
                 place = (record.CHROM, record.POS, record.REF.upper())
                 entries = [
                     text for alt in record.ALT for text in values.get((*place, alt.upper()), ())
                 ]
                 if entries:
                     record.INFO[key] = ",".join(entries)
-                writer.write_record(record)
+                if writer.write_record(record) < 0:
+                    raise DiskError(out, CUT_SHORT)
         finally:
             writer.close()
+        if _last_record(out, key) != _facts(last, key) or (mode == "w" and not _ends_a_line(out)):
+            raise DiskError(out, CUT_SHORT)
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read() == b"\n"
+
+
+def _last_record(written: Path, key: str) -> tuple[object, ...]:
+    """Read a file to its end: htslib does not say when a disk is full."""
+    try:
+        (last,) = deque(enumerate(_sorted_records(_open(written), written, None)), 1) or [None]
+    except DataError as error:
+        raise DiskError(written, CUT_SHORT) from error
+    return _facts(last, key)
+
+
+def _facts(last: tuple[int, _Htslib] | None, key: str) -> tuple[object, ...]:
+    if last is None:
+        return ()
+    number, record = last
+    return (number, record.CHROM, record.POS, record.REF, record.ALT, record.INFO.get(key))
 
 
 @dataclass
@@ -356,8 +384,9 @@ def _genotype_fields(vcf: Any) -> set[str]:
 
 
 def _open(source: Path) -> Any:
-    source = check_file(source, "genotype file")
-    _check_whole(source)
+    with check_file(source, "genotype file").open("rb") as stream:
+        if lacks_end(stream):
+            raise DataError(f"genotype file {source} is cut short; copy or download it again.")
     try:
         return VCF(str(source))
     except Exception as error:  # cyvcf2 raises nothing more particular
@@ -365,16 +394,6 @@ def _open(source: Path) -> Any:
             f"the header of {source} cannot be read: it is no VCF or BCF, is cut short, lacks "
             "its #CHROM line or names a person twice; check the file."
         ) from error
-
-
-def _check_whole(source: Path) -> None:
-    """Refuse a bgzipped file without its last block, which htslib only warns of."""
-    with source.open("rb") as stream:
-        if stream.read(len(_BGZF_HEAD)) != _BGZF_HEAD:
-            return
-        stream.seek(-min(len(_BGZF_END), source.stat().st_size), 2)
-        if stream.read() != _BGZF_END:
-            raise DataError(f"genotype file {source} is cut short; copy or download it again.")
 
 
 @contextmanager

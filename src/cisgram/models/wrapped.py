@@ -117,6 +117,8 @@ def wrap_network(
     >>> wrap_network(network, outputs=["a", "b"], window=200).outputs.names
     ('a', 'b')
     """
+    if not hasattr(module, "training"):
+        raise ConfigError(f"network must be a torch.nn.Module; got {module!r}.")
     check_range(window, "window", low=1)
     check_choice(layout, _LAYOUTS, "layout")
     names = outputs.names if isinstance(outputs, Outputs) else tuple(outputs)

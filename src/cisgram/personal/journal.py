@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from cisgram.core.artifact import disk_errors
 from cisgram.core.checks import DataError
+from cisgram.core.places import disk_errors
 
 _FILE = "journal.sqlite"
 _LONG = ("cohort", "genes")

@@ -8,7 +8,7 @@ from jaxtyping import Float32, UInt8
 
 from cisgram.genome.alphabet import LETTERS, N
 from cisgram.genome.interval import Interval
-from cisgram.plot.figures import SITE, draw_letters, head_figure, plain_axes
+from cisgram.plot.figures import SITE, as_written, draw_letters, new_figure, plain_axes
 from cisgram.plot.sites import Site, label_sites
 
 if TYPE_CHECKING:
@@ -21,20 +21,16 @@ _BESIDE_INCHES, _LEAST_INCHES = 2.0, 7.5
 """Left and right of the bases, and what a title needs."""
 _LEVELS = 5
 """Heights of names over the bases; more would stand on the letters, so that they begin anew."""
-_BASES_A_LETTER = 0.8
+_LETTER_INCHES = 0.08
 """Width of a letter of a name, as written over the bases."""
 
 
 def figure_of_lines(region: Interval, title: str, *, inches: float) -> tuple["Figure", list[slice]]:
     """Return a figure with room for lines of bases, and the positions of each line."""
-    from matplotlib.figure import Figure
-
     n = region.length
     lines = [slice(first, min(first + BASES_A_LINE, n)) for first in range(0, n, BASES_A_LINE)]
     width = max(_BESIDE_INCHES + _BASE_INCHES * min(n, BASES_A_LINE), _LEAST_INCHES)
-    figure = Figure(figsize=(width, 0.7 + inches * len(lines)), layout="constrained")
-    head_figure(figure, title)
-    return figure, lines
+    return new_figure(width, 0.7 + inches * len(lines), title), lines
 
 
 def draw_bases(
@@ -80,7 +76,7 @@ def draw_bases(
         bar = figure.colorbar(image, ax=axes[:, 0].tolist(), shrink=0.5, pad=0.01)
         bar.set_label(effects_are, fontsize=9)
         bar.ax.tick_params(labelsize=8)
-    return figure
+    return as_written(figure)
 
 
 def _letters(
@@ -93,11 +89,15 @@ def _letters(
 
 def draw_sites(axes: "Axes", sites: Sequence[Site], region: Interval, *, part: slice) -> None:
     """Shade the sites of a line and write their names."""
-    for label in label_sites(sites, region, part, letter=_BASES_A_LETTER):
-        start, end = label.start - part.start, label.end - part.start
-        axes.axvspan(start - 0.5, end - 0.5, color=SITE, alpha=0.12, linewidth=0)
+    n = min(region.length, BASES_A_LINE)
+    letter = _LETTER_INCHES * n / max(_BASE_INCHES * n, _LEAST_INCHES - _BESIDE_INCHES)
+    for label in label_sites(sites, region, part, letter=letter):
+        start, end, middle = (
+            place - part.start - 0.5 for place in (label.start, label.end, label.middle)
+        )
+        axes.axvspan(start, end, color=SITE, alpha=0.12, linewidth=0)
         axes.text(
-            (start + end - 1) / 2, 0.98 - 0.13 * (label.level % _LEVELS), label.text, fontsize=9,
+            middle, 0.98 - 0.13 * (label.level % _LEVELS), label.text, fontsize=9,
             transform=axes.get_xaxis_transform(), color=SITE, ha="center", va="top",
         )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,9 +26,23 @@ _LETTER_WIDTH = 0.92
 _OUTLINES: dict[str, "Outline"] = {}
 
 
-def head_figure(figure: "Figure", title: str) -> None:
-    """Write a title over a figure, from its left end, where narrow screens begin."""
+def new_figure(width: float, height: float, title: str) -> "Figure":
+    """Return a figure of these inches, its title at the left end, where narrow screens begin."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def as_written(figure: "Figure") -> "Figure":
+    """Let a figure show names as they are written: dollar signs enclose no formulas in them."""
+    from matplotlib.text import Text
+
+    texts: Any = figure.findobj(Text)
+    for text in texts:
+        text.set_parse_math(False)
+    return figure
 
 
 def save_figure(figure: "Figure", out: Path) -> None:

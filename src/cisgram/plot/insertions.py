@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from cisgram.plot.figures import FIRST, head_figure
+from cisgram.plot.figures import FIRST, as_written, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,22 +18,20 @@ _NULL = "#999"
 _MOST_TICKS = 8
 
 
-def draw_insertions(table: pl.DataFrame, *, output: str, landmark: str) -> "Figure":
+def draw_insertions(table: pl.DataFrame, *, output: str, landmark: str, over: str) -> "Figure":
     """Return a figure: each motif's effect with its interval, and that of its letters shuffled.
 
-    `table` is as `Insertions.of` returns it, and `landmark` what distances are to.
+    `table` is as `Insertions.of` returns it, `landmark` what distances are to, and `over` what the
+    effects are means over.
     """
-    from matplotlib.figure import Figure
-
     panels = table.partition_by("motif", "sequence", maintain_order=True)
     n_columns = min(len(panels), _A_LINE)
     n_lines = -(-len(panels) // n_columns)
     width, height = (
         n * inches for n, inches in zip((n_columns, n_lines), _PANEL_INCHES, strict=True)
     )
-    figure = Figure(figsize=(max(width + 0.8, _LEAST_WIDTH), height + 0.8), layout="constrained")
-    things = "genes" if landmark == "TSS" else "sequences"
-    head_figure(figure, f"Effect of motifs on {output}, mean over {table['n'][0]:,} {things}")
+    title = f"Effect of motifs on {output}, mean over {over}"
+    figure = new_figure(max(width + 0.8, _LEAST_WIDTH), height + 0.8, title)
     axes: Any = figure.subplots(n_lines, n_columns, sharex=True, sharey=True, squeeze=False)
     for panel, rows in zip(axes.flat, panels, strict=False):
         _draw_panel(panel, rows.sort("distance"))
@@ -44,7 +42,7 @@ def draw_insertions(table: pl.DataFrame, *, output: str, landmark: str) -> "Figu
     axes[0, 0].xaxis.set_inverted(True)
     figure.supxlabel(f"bases from the motif's middle to the {landmark}", fontsize=9)
     figure.supylabel(f"effect on {output}", fontsize=9)
-    return figure
+    return as_written(figure)
 
 
 def _draw_panel(axes: "Axes", rows: pl.DataFrame) -> None:

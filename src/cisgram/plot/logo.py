@@ -9,7 +9,7 @@ from jaxtyping import Float32, UInt8
 from cisgram.genome.alphabet import LETTERS, decode
 from cisgram.genome.interval import Interval
 from cisgram.plot.bases import BASES_A_LINE, draw_sites, figure_of_lines, label_positions
-from cisgram.plot.figures import COLOURS, draw_letters, plain_axes
+from cisgram.plot.figures import COLOURS, as_written, draw_letters, plain_axes
 from cisgram.plot.sites import Site
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def draw_logo(
         label_positions(line, region, part)
         line.tick_params(axis="x", length=0, pad=14)
         line.set_xlim(-0.5, min(region.length, BASES_A_LINE) - 0.5)
-    return figure
+    return as_written(figure)
 
 
 def _columns(
@@ -67,9 +67,9 @@ def _columns(
 def _write_dna(
     axes: "Axes", tokens: UInt8[np.ndarray, "bases"], heights: Float32[np.ndarray, "bases 4"]
 ) -> None:
-    likeliest = np.nan_to_num(heights, nan=-1).argmax(axis=1)
+    known = np.pad(np.nan_to_num(heights, nan=-1), ((0, 0), (0, 1)), constant_values=-2)  # N
     for at, letter in enumerate(decode(tokens)):
-        expected = likeliest[at] == tokens[at]
+        expected = known[at, tokens[at]] == known[at].max()
         axes.text(
             at, -0.02, letter, transform=axes.get_xaxis_transform(), ha="center", va="top",
             fontsize=7.5, color=COLOURS.get(letter, "#555"), alpha=1.0 if expected else 0.55,

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from jaxtyping import Bool
+
 from cisgram.genome.bed import read_bed
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
@@ -26,6 +29,8 @@ class Label(NamedTuple):
     end: int
     level: int
     """0, or more where it or its name would meet those before it."""
+    middle: float
+    """Of its name: that of the site, or nearer to the middle of the line where it would end."""
 
 
 def known_sites(path: Path | None, reference: Reference) -> list[Site]:
@@ -33,6 +38,16 @@ def known_sites(path: Path | None, reference: Reference) -> list[Site]:
     if path is None:
         return []
     return [Site(*row) for row in zip(*read_bed(path, reference), strict=True)]
+
+
+def covered(region: Interval, sites: Sequence[Site]) -> Bool[np.ndarray, "positions"]:
+    """Say of each base of a region, along its strand, whether it lies in a site."""
+    inside = np.zeros(region.length, dtype=np.bool_)
+    for site in sites:
+        if site.place.overlaps(region):
+            start, end = region.locate(site.place)
+            inside[max(start, 0) : end] = True
+    return inside
 
 
 def label_sites(
@@ -51,8 +66,10 @@ def label_sites(
         if start >= end:
             continue
         text = f"◂ {site.name}" if region.opposes(site.place) else f"{site.name} ▸"
-        beside = max(letter * len(text) - (end - start), 0) / 2
-        level = next((at for at, over in enumerate(ends) if over <= start - beside), len(ends))
-        ends[level : level + 1] = [end + beside]
-        found.append(Label(text, start, end, level))
+        half = letter * len(text) / 2
+        middle = max(min((start + end) / 2, line.stop - half), line.start + half)
+        left, right = min(start, middle - half), max(end, middle + half)
+        level = next((at for at, over in enumerate(ends) if over <= left), len(ends))
+        ends[level : level + 1] = [right]
+        found.append(Label(text, start, end, level, middle))
     return found

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from cisgram.genome.interval import Interval
-from cisgram.plot.figures import FIRST, SECOND, SITE, head_figure, plain_axes
+from cisgram.plot.figures import FIRST, SECOND, SITE, as_written, new_figure, plain_axes
 from cisgram.plot.sites import Site
 
 if TYPE_CHECKING:
@@ -36,14 +36,11 @@ def draw_tracks(
     columns, `name+` and `name-` share a panel, the one upwards and the other downwards. Sites are
     drawn where they overlap the region, and the region `marked` is shaded.
     """
-    from matplotlib.figure import Figure
-
     panels = list(dict.fromkeys(name.rstrip("+-") for name in names))[:_MOST_PANELS]
     shown = [site for site in sites if site.place.overlaps(region)]
     heights = [1.0] * len(panels) + [0.45] + ([0.4] if shown else [])
-    figure = Figure(figsize=(12, 0.9 + 1.1 * sum(heights)), layout="constrained")
     bins = "at single bases" if resolution == 1 else f"in bins of {resolution} bases"
-    head_figure(figure, f"{region}: predicted signal {bins}")
+    figure = new_figure(12, 0.9 + 1.1 * sum(heights), f"{region}: predicted signal {bins}")
     axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     steps = resolution * np.arange(len(values) + 1)
     backward = region.strand == "-"
@@ -57,7 +54,7 @@ def draw_tracks(
     if shown:
         _draw_sites(axes[-1], region, shown)
     _label_positions(axes[-1], region)
-    return figure
+    return as_written(figure)
 
 
 def _label_positions(axes: "Axes", region: Interval) -> None:
@@ -91,7 +88,7 @@ def _draw_genes(axes: "Axes", region: Interval, genes: Mapping[str, Interval]) -
     for name, gene in genes.items():
         if not gene.overlaps(region):
             continue
-        start, end = max(gene.start, region.start), min(gene.end, region.end)
+        start, end = max(gene.start, region.start) + 1, min(gene.end, region.end) + 1
         tail, head = (end, start) if gene.strand == "-" else (start, end)
         level = -0.5 if region.opposes(gene) else 0.5
         arrow = {"arrowstyle": "-|>", "color": SITE, "linewidth": 3, "shrinkA": 0, "shrinkB": 0}

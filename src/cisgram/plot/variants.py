@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32
 
-from cisgram.plot.figures import FIRST, SECOND, head_figure, plain_axes
+from cisgram.plot.figures import FIRST, SECOND, as_written, new_figure, plain_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,13 +28,12 @@ def draw_effects(
     `variants` have columns chrom, start (from 0), ref and alt; `genes` are whose output it is, one
     for each variant, none for models without genes.
     """
-    from matplotlib.figure import Figure
     from matplotlib.ticker import StrMethodFormatter
 
     chroms = variants["chrom"].unique(maintain_order=True).to_list()
-    figure = Figure(figsize=(10, 1 + 1.6 * max(len(chroms), 1)), layout="constrained")
-    head_figure(figure, f"Effect of the alternate allele on {output}")
-    axes = figure.subplots(max(len(chroms), 1), 1, squeeze=False)[:, 0]
+    n = max(len(chroms), 1)
+    figure = new_figure(10, 1 + 1.6 * n, f"Effect of the alternate allele on {output}")
+    axes = figure.subplots(n, 1, squeeze=False)[:, 0]
     for panel, chrom in zip(axes, chroms, strict=False):
         rows = np.flatnonzero((variants["chrom"] == chrom).to_numpy() & ~np.isnan(effects))
         places = variants["start"].to_numpy()[rows] + 1
@@ -52,4 +51,4 @@ def draw_effects(
                 f"{start + 1:,} {ref}>{alt}{gene}", (start + 1, effects[row]), (2, 2),
                 textcoords="offset points", fontsize=7,
             )  # fmt: skip
-    return figure
+    return as_written(figure)

@@ -17,9 +17,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cisgram import __version__
-from cisgram.core.artifact import disk_errors
 from cisgram.core.checks import DataError, check_range
 from cisgram.core.config import to_plain
+from cisgram.core.places import disk_errors
 from cisgram.models.base import Model, SplitModel
 from cisgram.prediction.tiles import Tile
 

@@ -115,6 +115,12 @@ def as_sequences(asked: Asked, reference: "Reference | None") -> Sequences:
     listed = [asked] if isinstance(asked, Interval | str) else list(asked)
     if listed and all(isinstance(text, str) and _is_dna(text) for text in listed):
         return Sequences.from_letters([str(text) for text in listed])
+    odd = [text for text in map(str, listed) if ":" not in text and not _is_dna(text)]
+    if odd:
+        raise ConfigError(
+            "sequences must all be DNA of A C G T N, or all be regions such as chr2:1,001-2,000; "
+            f"got {odd[0][:30]!r}."
+        )
     return Sequences.from_regions(listed, _known(reference, str(listed[0])))
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from jaxtyping import Float32
 from torch import Tensor
 
-from cisgram.core.artifact import write_arrays
+from cisgram.core.artifact import atomic_directory, write_arrays
 from cisgram.core.checks import ConfigError
 from cisgram.core.results import Result
 from cisgram.genome.alphabet import reverse_complement
@@ -180,14 +180,14 @@ def write_bigwigs(signals: Sequence[Signal], reference: Reference, directory: Pa
     """
     if any(signal.region.strand == "-" for signal in signals):
         raise ConfigError("signal is written on the forward strand; leave strand - out of the BED.")
-    directory.mkdir(parents=True, exist_ok=True)
-    for number, name in enumerate(signals[0].names):
-        along: dict[str, Float32[np.ndarray, "_"]] = {}
-        for signal in signals:
-            place, size = signal.region, signal.resolution
-            contig = along.setdefault(
-                place.chrom, np.zeros(reference.contigs[place.chrom], np.float32)
-            )
-            spread = np.repeat(signal.values[:, number] / size, size)
-            contig[place.start : place.end] = spread[: place.length]
-        write_bigwig(directory / f"{name}.bw", along, contigs=dict(reference.contigs))
+    with atomic_directory(directory) as building:
+        for number, name in enumerate(signals[0].names):
+            along: dict[str, Float32[np.ndarray, "_"]] = {}
+            for signal in signals:
+                place, size = signal.region, signal.resolution
+                contig = along.setdefault(
+                    place.chrom, np.zeros(reference.contigs[place.chrom], np.float32)
+                )
+                spread = np.repeat(signal.values[:, number] / size, size)
+                contig[place.start : place.end] = spread[: place.length]
+            write_bigwig(building / f"{name}.bw", along, contigs=dict(reference.contigs))

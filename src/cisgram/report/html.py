@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cisgram.core.artifact import disk_errors
+from cisgram.core.artifact import atomic_directory
 from cisgram.explain.gene import GeneExplanation
 from cisgram.personal.evaluate import ModelAccuracy, PopulationAccuracy
 from cisgram.personal.fit import Fit
@@ -17,6 +17,7 @@ from cisgram.report.pack import choose_detail, pack
 from cisgram.report.templates import asset, fill, write_page
 
 _SCRIPTS = ("data.js", "draw.js", "overview.js", "table.js", "gene.js", "main.js")
+_PAGE = "report.html"
 
 
 def build_report(
@@ -110,10 +111,8 @@ def _embedded(content: Mapping[str, Any]) -> Markup:
 
 def write_gene_page(gene: GeneExplanation, directory: Path) -> Path:
     """Write report.html about one gene, with the files of its sections beside it."""
-    with disk_errors(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-    for section in gene.sections:
-        section.write(directory)
-    out = directory / "report.html"
-    write_page(fill("gene_page.html.jinja", {}, gene=gene), out)
-    return out
+    with atomic_directory(directory) as building:
+        for section in gene.sections:
+            section.write(building)
+        write_page(fill("gene_page.html.jinja", {}, gene=gene), building / _PAGE)
+    return directory / _PAGE

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from cisgram.core.artifact import atomic_file
+from cisgram.core.places import disk_errors
 from cisgram.training.checkpoint import RunState
 
 
@@ -18,10 +19,12 @@ class Record:
 
     def cut(self, step: int) -> None:
         """Drop the lines after `step`, which a resumed run writes again."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with disk_errors(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
         if not self._path.exists():
             return
-        lines = [json.loads(line) for line in self._path.read_text().splitlines()]
+        whole, _, _ = self._path.read_text().rpartition("\n")  # the disk may have cut the last one
+        lines = [json.loads(line) for line in whole.splitlines()]
         kept = [line for line in lines if line["step"] <= step]
         self._last_seconds = kept[-1]["seconds"] if kept else 0.0
         with atomic_file(self._path) as building:
@@ -56,5 +59,5 @@ class Record:
 
     def _append(self, state: RunState, numbers: dict[str, float | None]) -> None:
         line = {"step": state.step, "seconds": round(state.seconds, 3)} | numbers
-        with self._path.open("a") as stream:
+        with disk_errors(self._path), self._path.open("a") as stream:
             stream.write(json.dumps(line) + "\n")

@@ -43,8 +43,7 @@ def run(context: Context, rows: Rows) -> None:
     """Add how often a known site is above its background, and r with mutagenesis."""
     held_out, folds = HeldOut(context), read_folds(context)
     layout = Layout(held_out.tokens)
-    without, genic = (layout.join(own, fill=0) for own in (held_out.copied, held_out.genic))
-    elements = yeast_elements(context, layout, held_out.annotation, genic=genic, without=without)
+    elements = yeast_elements(held_out, layout)
     (output,) = gene_outputs(context, OUTPUTS)
     known = folds[0].session.genes.places
     places = {
@@ -54,19 +53,18 @@ def run(context: Context, rows: Rows) -> None:
         if gene in known and body.chrom in held_out.tokens
     }
     genes = _near_sites(elements, layout, {gene: body for gene, (body, _) in places.items()})
-    models = [own.name for own in context.predictors]
-    for who in (*models, UNTRAINED):
+    for who in (*rows.models, UNTRAINED):
         n = N_NULL if who == UNTRAINED else N_GENES
         chosen = {gene: places[gene] for gene in genes[:n]}
         adds = _gradients(layout, chosen, who, output)
         read = np.tile(~np.isnan(adds[:, 0]), 2)
         for element in elements:
             own = replace(element, usable=element.usable & read)
-            _add(rows, own, layout, adds, who, output=output, baseline=who not in models)
+            _add(rows, own, layout, adds, who, output=output)
         agreements = [_agreement(fold.sessions[who], gene, body, output)
                       for gene, (body, fold) in list(chosen.items())[:N_MUTATED]]  # fmt: skip
         rows.add(who, "r with mutagenesis", bootstrap_ci(np.array(agreements), seed=SEED),
-                 output=output, n=len(agreements), baseline=who not in models)  # fmt: skip
+                 output=output, n=len(agreements))  # fmt: skip
 
 
 def _start(body: Interval) -> int:
@@ -113,7 +111,7 @@ def _gradients(
             session = fold.sessions[who]
             region = _region(session, body, UPSTREAM, body.length)
             subject = find_subject(session, region, "gene", gene=gene, output=output)
-            rows = attribute_subject(subject).contributions.hypothetical
+            rows = attribute_subject(subject).hypothetical
             at = slice(*(layout.offsets[body.chrom] + own for own in (region.start, region.end)))
             distance = np.abs(np.arange(region.start, region.end) - _start(body))
             closer = distance < nearest[at]
@@ -126,13 +124,12 @@ def _agreement(session: Session, gene: str, body: Interval, output: str) -> floa
     """Return r over single-base changes of what gradients expect of them and their effects."""
     region = _region(session, body, MUTATED, 0)
     subject = find_subject(session, region, "gene", gene=gene, output=output)
-    contributions = attribute_subject(subject).contributions
-    return compare_with_mutations(contributions, mutate_subject(subject)).changes
+    return compare_with_mutations(attribute_subject(subject), mutate_subject(subject)).changes
 
 
 def _add(
     rows: Rows, element: Element, layout: Layout, adds: Float32[np.ndarray, "bases 4"], who: str, *,
-    output: str, baseline: bool,
+    output: str,
 ) -> None:  # fmt: skip
     """Add how often sites of a kind are above their backgrounds, by size and by likeness."""
     drawn = backgrounds(element, layout)
@@ -142,7 +139,7 @@ def _add(
             n = int(np.isfinite(shares).sum())
             if n > 1:
                 rows.add(who, f"{what}, auroc, {name}", bootstrap_ci(shares, seed=SEED),
-                         subset=element.name, output=output, n=n, baseline=baseline)  # fmt: skip
+                         subset=element.name, output=output, n=n)  # fmt: skip
 
 
 def _statistics(

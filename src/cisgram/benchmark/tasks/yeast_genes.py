@@ -52,18 +52,16 @@ def run(context: Context, rows: Rows) -> None:
     found = {who: _with_ratios(_joined(parts)) for who, parts in predicted.items()}
     parts = [{name: every[name][fold.held_out] for name in names} for fold in folds]
     measured = _with_ratios(_joined(parts))
-    models = [own.name for own in context.predictors]
     for output in measured:
-        _compare(rows, found, measured, output=output, models=models)
+        _compare(rows, found, measured, output=output)
     for course, times in _courses(names).items():
         for who, own in found.items():
             r = _course_mean(own, measured, times)
-            rows.add(who, "mean r", r, output=course, n=len(own[times[0]]),
-                     baseline=who not in models)  # fmt: skip
+            rows.add(who, "mean r", r, output=course, n=len(own[times[0]]))  # fmt: skip
     for output, other in SAME:
         if {output, other} <= set(names):
             r, n = correlation(measured[other], measured[output])
-            rows.add(f"measured {other}", "r", r, output=output, n=n, baseline=True)
+            rows.add(f"measured {other}", "r", r, output=output, n=n)
 
 
 def _outputs(session: Session) -> tuple[str, ...]:
@@ -108,16 +106,14 @@ def _with_ratios(levels: Levels) -> Levels:
     return found
 
 
-def _compare(
-    rows: Rows, found: dict[str, Levels], measured: Levels, *, output: str, models: list[str]
-) -> None:
-    own = measured[output]
+def _compare(rows: Rows, found: dict[str, Levels], measured: Levels, *, output: str) -> None:
+    own, first = measured[output], next(iter(rows.models))
     for who, levels in found.items():
         r, n = correlation(levels[output], own)
-        rows.add(who, "r", r, output=output, n=n, baseline=who not in models)
-    for who in models:
+        rows.add(who, "r", r, output=output, n=n)
+    for who in rows.models:
         for other in found:
-            if other in (who, UNTRAINED) or (other in models and who != models[0]):
+            if other in (who, UNTRAINED) or (other in rows.models and who != first):
                 continue
             gain, n = correlation_difference(found[who][output], found[other][output], own)
             rows.add(who, f"minus {other}", gain, output=output, n=n)

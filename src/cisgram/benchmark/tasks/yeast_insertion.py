@@ -53,17 +53,15 @@ def run(context: Context, rows: Rows) -> None:
     fold = max(read_folds(context), key=lambda own: len(own.genes))
     outputs = gene_outputs(context, OUTPUTS)
     motifs = known_motifs(context)
-    models = [own.name for own in context.predictors]
     found = {who: _means(own, outputs) for who, own in _insertions(fold, motifs, outputs).items()}
     for column, output in enumerate(outputs):
         for number, motif in enumerate(motifs):
             for who, (effects, beyond) in found.items():
                 own, excess = effects[:, number, column], beyond[:, number, column]
-                baseline = who not in models
                 add = partial(rows.add, who, subset=motif.name, output=output, n=len(own))
-                add("effect", bootstrap_ci(own, seed=0), baseline=baseline)
-                add("beyond shuffled letters", bootstrap_ci(excess, seed=0), baseline=baseline)
-                if not baseline:
+                add("effect", bootstrap_ci(own, seed=0))
+                add("beyond shuffled letters", bootstrap_ci(excess, seed=0))
+                if who in rows.models:
                     other = found[RIDGE][1][:, number, column]
                     gain = bootstrap_difference(excess, other, seed=0)
                     add(f"minus {RIDGE}", gain)

@@ -31,7 +31,7 @@ def yeast_measured_alleles(context: Context, rows: Rows) -> None:
     layout = Layout(held_out.tokens)
     sites, effect, significant, frequency = _measured(context, layout)
     block = sites.at // BLOCK
-    for name, (values, baseline) in sites.scores(held_out, layout).items():
+    for name, values in sites.scores(held_out, layout).items():
         size, known = np.abs(values), ~np.isnan(values)
         found = {
             ("frequency", "rho"): correlation(values, frequency, groups=block, ranks=True),
@@ -42,7 +42,7 @@ def yeast_measured_alleles(context: Context, rows: Rows) -> None:
             ),
         }
         for (output, metric), (value, n) in found.items():
-            rows.add(name, metric, value, output=output, n=n, baseline=baseline)
+            rows.add(name, metric, value, output=output, n=n)
 
 
 def _measured(

@@ -7,6 +7,7 @@ around each masked base, so that a model which knows nothing scores 0 everywhere
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +19,11 @@ from cisgram.benchmark.matched import (
     DISTANCE,
     Places,
     backgrounds,
-    same_distance,
     shares_beaten,
+    shares_near,
 )
 from cisgram.benchmark.sites import Element, Layout, yeast_elements
-from cisgram.core.metrics import Estimate, binomial_ci, bootstrap_ci, bootstrap_difference
-from cisgram.explain.backgrounds import nearest_distance
+from cisgram.core.metrics import bootstrap_ci, bootstrap_difference
 from cisgram.explain.motifs import Motif, both_strands, core_means
 from cisgram.genome.alphabet import one_hot
 from cisgram.prediction.perplexity import information
@@ -34,8 +34,6 @@ NEAR = 5
 """Bases that a call may be off."""
 FEWEST = 5
 """Sites that a number is over at least."""
-N_CHANCE = 20
-"""Places drawn for each call, for how many are known by chance."""
 
 PerPlace = Float32[np.ndarray, "places"]
 
@@ -46,7 +44,6 @@ class Reading(NamedTuple):
     name: str
     p: Float[np.ndarray, "bases 4"]
     """NaN where they were not read."""
-    baseline: bool = True
     null: bool = False
     """Whether it is asked for the motif with its positions shuffled."""
 
@@ -62,19 +59,17 @@ def yeast_motifs(context: Context, rows: Rows) -> None:
     """Compare known sites with matched backgrounds, and call sites from predictions alone."""
     held_out = HeldOut(context)
     layout = Layout(held_out.tokens)
-    without, genic = (layout.join(own, fill=0) for own in (held_out.copied, held_out.genic))
-    found = yeast_elements(context, layout, held_out.annotation, genic=genic, without=without)
     sources = list(_readings(held_out, layout))
-    for element in found:
+    for element in yeast_elements(held_out, layout):
         if len(element.known):
             _test(element, layout, sources, rows)
 
 
 def _readings(held_out: HeldOut, layout: Layout) -> Iterator[Reading]:
-    for name, maps, baseline in held_out.sources:
+    for name, maps in held_out.sources.items():
         p = layout.join(maps, fill=np.nan)
-        yield Reading(name, p, baseline)
-        if not baseline:
+        yield Reading(name, p)
+        if name in held_out.models:
             yield Reading(f"{name}, shuffled motif", p, null=True)
     yield Reading(ITSELF, one_hot(layout.tokens, np.float32))
 
@@ -97,20 +92,15 @@ def _test(element: Element, layout: Layout, sources: list[Reading], rows: Rows) 
                 _add(rows, source, f"auroc, {name}", shares, element, output)
         if not source.null:
             _calls(source, element, layout, values[ODDS], rows)
-    for source in (own for own in sources if not own.baseline):
+    for source in (own for own in sources if own.name in rows.models):
         for output in (ODDS, BITS):
             for name in drawn:
                 first, second = beaten[source.name, output, name], beaten[FLANKS, output, name]
                 both = np.isfinite(first) & np.isfinite(second)
                 if both.sum() >= FEWEST:
-                    rows.add(
-                        source.name,
-                        f"auroc, {name}, minus {FLANKS}",
-                        bootstrap_difference(first[both], second[both], seed=SEED),
-                        subset=element.name,
-                        output=output,
-                        n=int(both.sum()),
-                    )
+                    gain = bootstrap_difference(first[both], second[both], seed=SEED)
+                    add = partial(rows.add, subset=element.name, output=output, n=int(both.sum()))
+                    add(source.name, f"auroc, {name}, minus {FLANKS}", gain)
 
 
 def _means(source: Reading, element: Element, others: Places, bits: PerPlace, rows: Rows) -> None:
@@ -134,15 +124,8 @@ def _add(
     """Add the mean over sites, with the interval of a bootstrap over them."""
     n = int(np.isfinite(values).sum())
     if n >= FEWEST:
-        rows.add(
-            source.name,
-            metric,
-            bootstrap_ci(np.where(np.isfinite(values), values, np.nan), seed=SEED),
-            subset=element.name,
-            output=output,
-            n=n,
-            baseline=source.baseline,
-        )
+        mean = bootstrap_ci(np.where(np.isfinite(values), values, np.nan), seed=SEED)
+        rows.add(source.name, metric, mean, subset=element.name, output=output, n=n)
 
 
 def _calls(source: Reading, element: Element, layout: Layout, odds: PerPlace, rows: Rows) -> None:
@@ -151,25 +134,10 @@ def _calls(source: Reading, element: Element, layout: Layout, odds: PerPlace, ro
     called = best_places(element, layout, odds, n=len(known))
     if len(called) < FEWEST:
         return
-    at = known % layout.size
-    hits = nearest_distance(called % layout.size, at) <= NEAR
-    others = same_distance(element, layout, called, n=N_CHANCE, clear=-1)
-    others = others[others[:, 0] >= 0]
-    chance = nearest_distance(others.ravel() % layout.size, at).reshape(others.shape) <= NEAR
-    share = binomial_ci(int(hits.sum()), len(called))
-    found: dict[str, Estimate] = {"calls that are known": share}
-    if len(others):
-        found["calls that are known, by chance"] = bootstrap_ci(chance.mean(axis=1), seed=SEED)
-    for metric, value in found.items():
-        rows.add(
-            source.name,
-            metric,
-            value,
-            subset=element.name,
-            output="calls",
-            n=len(called),
-            baseline=source.baseline,
-        )
+    add = partial(rows.add, source.name, subset=element.name, output="calls", n=len(called))
+    shares = shares_near(element, layout, called, known=known % layout.size, within=NEAR)
+    for chance, share in shares.items():
+        add(f"calls that are known{chance}", share)
 
 
 def best_places(

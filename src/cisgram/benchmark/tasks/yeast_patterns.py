@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
 from cisgram.benchmark.base import Context, Rows, evaluation
-from cisgram.benchmark.language import FLANKS, SEED, HeldOut, Maps
-from cisgram.benchmark.matched import same_distance
+from cisgram.benchmark.language import FLANKS, HeldOut, Maps
+from cisgram.benchmark.matched import shares_near
 from cisgram.benchmark.seqlets import Pattern, PatternConfig, find_patterns, find_seqlets
 from cisgram.benchmark.sites import (
     JASPAR,
@@ -24,7 +24,6 @@ from cisgram.benchmark.sites import (
     introns_of,
     yeast_elements,
 )
-from cisgram.core.metrics import binomial_ci, bootstrap_ci
 from cisgram.explain.backgrounds import nearest_distance, rate_ratio
 from cisgram.explain.motif_files import compare_motifs, read_motifs
 from cisgram.explain.motifs import Motif
@@ -36,7 +35,7 @@ DENSITY = 3.0
 """Stretches in 1,000 searched bases; the threshold follows from it."""
 TRIMMED = 0.1
 """Bits under which a position at an end of a pattern is cut off."""
-MOST_PATTERNS, N_CHANCE = 10, 20
+MOST_PATTERNS = 10
 CONFIG = PatternConfig()
 
 
@@ -71,13 +70,12 @@ def yeast_patterns(context: Context, rows: Rows) -> None:
         layout,
         searched,
         (int(searched.sum()), int(shuffled.sum())),
-        yeast_elements(context, layout, held_out.annotation, genic=genic, without=without),
+        yeast_elements(held_out, layout),
         read_motifs(context.file(*JASPAR)),
     )
     counted = {FLANKS: held_out.counted[FLANKS]}
     for name, maps in (held_out.models | counted).items():
-        add = partial(rows.add, name, baseline=name == FLANKS)
-        _add_source(ground, maps, held_out.shuffled[name], add)
+        _add_source(ground, maps, held_out.shuffled[name], partial(rows.add, name))
 
 
 def _searched(
@@ -178,16 +176,10 @@ def _on_known(
     near = max(element.motif.width / 2, 4)
     places = np.where(element.usable[middles], middles, middles + size)
     places = places[element.usable[places] & ~np.isnan(element.distance[places])]
-    hits = nearest_distance(places % size, known) <= near
-    if not hits.any():
-        return
-    drawn = same_distance(element, ground.layout, places, n=N_CHANCE, clear=-1)
-    drawn = drawn[drawn[:, 0] >= 0]
-    chance = nearest_distance(drawn.ravel() % size, known).reshape(drawn.shape) <= near
-    add("on known sites", binomial_ci(int(hits.sum()), len(hits)), n=len(hits))
-    if len(drawn):
-        by_chance = bootstrap_ci(chance.mean(axis=1), seed=SEED)
-        add("on known sites, by chance", by_chance, n=len(hits))
+    if (nearest_distance(places % size, known) <= near).any():
+        shares = shares_near(element, ground.layout, places, known=known, within=near)
+        for chance, share in shares.items():
+            add(f"on known sites{chance}", share, n=len(places))
 
 
 def _trim(p: Float64[np.ndarray, "width 4"]) -> tuple[Float64[np.ndarray, "trimmed 4"], int]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from cisgram.benchmark.base import Context, Rows, evaluation
+from cisgram.benchmark.base import ANY_GENOME, Context, Rows, evaluation
 from cisgram.benchmark.language import FLANKS, HeldOut, surprise_of
 from cisgram.data.regions import REGIONS, region_classes
 from cisgram.prediction.perplexity import perplexity_interval, ratio_interval
@@ -23,6 +23,13 @@ ALL, NOT_COPIED = "all bases", "not copied"
 Nats = Mapping[str, Float64[np.ndarray, "_"]]
 
 
+@evaluation(
+    "perplexity",
+    suite=ANY_GENOME,
+    title="How well are the bases of held-out contigs of any genome predicted, beside Markov "
+    "chains?",
+    needs="language",
+)
 @evaluation(
     "yeast-perplexity",
     suite="yeast",
@@ -44,9 +51,7 @@ def yeast_perplexity(context: Context, rows: Rows) -> None:
                 n = sum(int(np.isfinite(values).sum()) for values in own.values())
                 if n:
                     found = perplexity_interval(own)
-                    rows.add(
-                        name, "perplexity", found, subset=subset, n=n, baseline=name not in models
-                    )
+                    rows.add(name, "perplexity", found, subset=subset, n=n)
     not_copied = {name: ~own for name, own in held_out.copied.items()}
     for subset, chosen in {ALL: _everywhere(held_out), NOT_COPIED: not_copied}.items():
         n = sum(int(own.sum()) for own in chosen.values())
@@ -58,14 +63,15 @@ def yeast_perplexity(context: Context, rows: Rows) -> None:
 
 def _subsets(held_out: HeldOut) -> Mapping[str, Mapping[str, Bool[np.ndarray, "_"]]]:
     """Return the bases that perplexity is over, by name."""
-    reference = held_out.context.reference
-    classes = region_classes(held_out.annotation_source, reference.contigs)
     everywhere, shortest = _everywhere(held_out), held_out.shortest
     found = {
         ALL: everywhere,
         NOT_COPIED: {name: ~own for name, own in held_out.copied.items()},
         shortest: {shortest: everywhere[shortest]},
     }
+    if not held_out.is_annotated:
+        return found
+    classes = region_classes(held_out.annotation_source, held_out.context.reference.contigs)
     for number, region in enumerate(REGIONS):
         own = {name: classes[name] == number for name in held_out.tokens}
         if sum(int(chosen.sum()) for chosen in own.values()) >= FEWEST:

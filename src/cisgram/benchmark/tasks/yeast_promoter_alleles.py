@@ -47,26 +47,19 @@ def yeast_promoter_alleles(context: Context, rows: Rows) -> None:
     scores = sites.scores(held_out, layout)
     changed = np.unique(edits[:, 0])
     summed = {
-        name: (_totals(edits[:, 0], values[number])[changed], baseline)
-        for name, (values, baseline) in scores.items()
+        name: _totals(edits[:, 0], values[number])[changed] for name, values in scores.items()
     }
-    summed["fewer differences"] = -_totals(edits[:, 0], np.ones(len(edits)))[changed], True
+    summed["fewer differences"] = -_totals(edits[:, 0], np.ones(len(edits)))[changed]
     _within(rows, "haplotypes within promoters", summed, counts[changed], promoter[changed])
     _within(rows, "substitutions within promoters", scores, frequency, table[:, 0])
     extreme = (frequency >= COMMON) | (frequency <= RARE)
-    for name, (values, baseline) in scores.items():
+    for name, values in scores.items():
         known = extreme & ~np.isnan(values)
         r, n = correlation(values, frequency, groups=table[:, 0], ranks=True)
-        rows.add(name, "rho", r, subset="substitutions", n=n, baseline=baseline)
+        rows.add(name, "rho", r, subset="substitutions", n=n)
         area = resampled(auroc, values[known], frequency[known] >= COMMON, groups=table[known, 0])
-        rows.add(
-            name,
-            "auroc, common over rare",
-            area,
-            subset="substitutions",
-            n=int(known.sum()),
-            baseline=baseline,
-        )
+        n = int(known.sum())
+        rows.add(name, "auroc, common over rare", area, subset="substitutions", n=n)
 
 
 def _totals(
@@ -86,12 +79,12 @@ def _within(
     order = np.argsort(promoter, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(promoter[order])) + 1)
     groups = [own for own in groups if len(own) >= FEWEST]
-    for name, (values, baseline) in scores.items():
+    for name, values in scores.items():
         r = [float(spearman(values[own], target[own])) for own in groups]
         n = int(np.isfinite(r).sum())
         if n:
             mean = bootstrap_ci(np.array(r), seed=SEED)
-            rows.add(name, "mean rho", mean, subset=subset, n=n, baseline=baseline)
+            rows.add(name, "mean rho", mean, subset=subset, n=n)
 
 
 def _haplotypes(

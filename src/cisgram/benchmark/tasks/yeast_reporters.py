@@ -81,7 +81,6 @@ def run(context: Context, rows: Rows) -> None:
     """Add Pearson's r of every library, and that of ridge regressions on the layer before last."""
     fold = max(read_folds(context), key=lambda own: len(own.genes))
     outputs, hosts = gene_outputs(context, OUTPUTS), find_hosts(context, fold)
-    models = [own.name for own in context.predictors]
     libraries = _libraries(context, fold)
     designs, is_high = designed_library(context)
     drawn = np.sort(np.random.default_rng(3).permutation(len(designs.inserts))[:N])
@@ -90,14 +89,14 @@ def run(context: Context, rows: Rows) -> None:
     for name, library in libraries.items():
         scores = _zero_shot(fold, library, hosts, outputs, ridge)
         for (who, output), values in scores.items():
-            add = partial(rows.add, who, subset=name, output=output, baseline=who not in models)
+            add = partial(rows.add, who, subset=name, output=output)
             if name == "designs":
                 add("auroc", resampled(auroc, values, is_high), n=len(values))
             else:
                 _follow(add, library, values)
     tests = {name: libraries[name] for name in ("random", "native")}
     for who, name, r, n in _heads(fold, training_library(context), tests, hosts[0]):
-        rows.add(who, "r", r, subset=f"{name}, trained head", n=n, baseline=who not in models)
+        rows.add(who, "r", r, subset=f"{name}, trained head", n=n)
 
 
 def find_hosts(context: Context, fold: Fold) -> list[Host]:

@@ -40,7 +40,6 @@ Along = dict[str, Float64[np.ndarray, "bins tracks"]]
 def run(context: Context, rows: Rows) -> None:
     """Add Pearson's r over bins of held-out contigs, and the mean over genes of r within them."""
     targets = context.targets
-    models = [own.name for own in context.predictors]
     folds = read_folds(context)
     predicted: dict[str, Along] = {}
     for fold in folds:
@@ -54,14 +53,14 @@ def run(context: Context, rows: Rows) -> None:
         within = {who: _within(own, measured, bodies, columns, targets.geometry.resolution)
                   for who, own in predicted.items()}  # fmt: skip
         for who, own in predicted.items():
-            add = partial(rows.add, who, output=source.name, baseline=who not in models)
+            add = partial(rows.add, who, output=source.name)
             for metric, power in (("r, square roots", 1), ("r, counts", 2)):
                 sums = _moments(own, measured, columns, power, targets.geometry.resolution)
                 r = resampled(_correlation, *sums)
                 add(metric, r, subset="bins", n=int(sums[0].sum()))
             n = int((~np.isnan(within[who])).sum())
             add("mean r", bootstrap_ci(within[who], seed=0), subset="within genes", n=n)
-            if who in models:
+            if who in rows.models:
                 for other in (GENES, RIDGE):
                     gain = bootstrap_difference(within[who], within[other], seed=0)
                     add(f"minus {other}", gain, subset="within genes", n=n)

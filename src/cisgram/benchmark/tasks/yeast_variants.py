@@ -49,7 +49,6 @@ Scores = dict[tuple[str, str], Float64[np.ndarray, "pairs"]]
 def run(context: Context, rows: Rows) -> None:
     """Add AUROC, AUPRC, shares of right directions and Spearman's r of both sets."""
     outputs = gene_outputs(context, OUTPUTS)
-    models = [own.name for own in context.predictors]
     parts: dict[str, list[tuple[VariantSet, Scores]]] = {name: [] for name in VARIANT_SETS}
     for fold in read_folds(context):
         ridge = _ridge(fold, outputs)
@@ -60,7 +59,7 @@ def run(context: Context, rows: Rows) -> None:
         chosen = pooled([own for own, _ in found])
         scores = {key: np.concatenate([own[key] for _, own in found]) for key in found[0][1]}
         for (who, output), values in scores.items():
-            add = partial(rows.add, who, output=output, baseline=who not in models)
+            add = partial(rows.add, who, output=output)
             size = values if who == NEARER else np.abs(values)
             _rank(partial(add, subset=name), chosen, size)
             if who != NEARER:
@@ -72,10 +71,10 @@ def run(context: Context, rows: Rows) -> None:
                         own = partial(add, subset=f"{name}, {low} to {high} bases")
                         _rank(own, chosen, size, inside=inside)
         share = float(chosen.positive.sum() / (chosen.positive | chosen.negative).sum())
-        rows.add("chance", "auroc", 0.5, subset=name, baseline=True)
-        rows.add("chance", "auprc", share, subset=name, baseline=True,
+        rows.add("chance", "auroc", 0.5, subset=name)
+        rows.add("chance", "auprc", share, subset=name,
                  n=int(chosen.positive.sum()))  # fmt: skip
-        rows.add("chance", "direction right", 0.5, subset=name, baseline=True)
+        rows.add("chance", "direction right", 0.5, subset=name)
 
 
 def _ridge(fold: Fold, outputs: list[str]) -> Session:
