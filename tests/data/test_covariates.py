@@ -90,6 +90,10 @@ def test_categories_become_indicators_and_constants_go(tmp_path):
         ("id ann bob cyd\nage inf inf inf\n", "an infinite age for ann"),
         ("id ann bob cyd\nage 1 unknown 3\n", "'unknown' for age beside 2 different numbers"),
         ("id ann bob cyd\nage 30,5 31,5 32,1\n", "'30,5' for age; write numbers with a point"),
+        (
+            "id " + " ".join("abcdefghijklm") + "\nage" + "".join(f" {n}y" for n in range(13)),
+            "has 13 different words for age of 13 people .0y, 1y, 2y and 10 more., too many",
+        ),
         ("id ann bob cyd\nage 1 -9 3\n", "has -9, PLINK's missing value, for age .1 times"),
     ],
 )

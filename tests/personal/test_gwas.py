@@ -72,6 +72,11 @@ FORMATS = {
         '"SNP" "CHR" "BP" "A1" "A2" "BETA" "SE" "P"',
         '"1" "rs1" "1" 11 "G" "A" 0.2 0.1 0.0455',
     ),
+    "R, rows named by SNP": (
+        '"CHR"\t"BP"\t"A1"\t"A2"\t"BETA"\t"SE"',
+        '"rs1"\t"1"\t11\t"G"\t"A"\t0.2\t0.1',
+    ),
+    "tabs at the ends": ("SNP\tCHR\tBP\tA1\tA2\tBETA\tSE", "rs1\t1\t11\tG\tA\t0.2\t0.1\t"),
     "R, CSV": (
         '"","SNP","CHR","BP","A1","A2","OR","P"',
         '"1","rs1",1.0,11,"G","A",1.2214028,0.04550026',

@@ -68,6 +68,7 @@ def test_every_outcome_by_position() -> None:
         "n_absent": 1, "n_mismatch": 1, "n_duplicate": 0,
     }  # fmt: skip
     assert found.snps["chrom"].unique().to_list() == ["chr1"]
+    assert found.snps["found_alt"].to_list()[5:8] == ["A", "C", None]  # a mismatch is shown
     assert found.notes == ()
 
 

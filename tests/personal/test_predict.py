@@ -105,6 +105,11 @@ def test_unknown_dosages_and_absent_snps_count_as_the_training_mean(
     assert np.isnan(done.values[1]).all()
     assert done.account["missing"].to_list() == [0.25, None]
     assert done.account["n_absent"].to_list() == [1, 1]
+    listed = done.snps.select("gene", "rsid", "position", "outcome", "found_alt", "missing")
+    assert listed.rows() == [
+        ("G1", "rs1", 100, "used", "G", 0.5), ("G1", "rs2", 200, "absent", None, None),
+        ("G1", "rs3", 300, "used", "A", 0.0), ("G2", "rs4", 400, "absent", None, None),
+    ]  # fmt: skip
 
 
 def test_models_of_a_file_give_raw_sums(
@@ -167,9 +172,10 @@ def test_nothing_in_common_names_the_file(tmp_path: Path, models: WeightSet) -> 
 @pytest.mark.parametrize("name", ["out.tsv", "out.tsv.gz", "out.parquet"])
 def test_written_tables(tmp_path: Path, models: WeightSet, store: Genotypes, name: str) -> None:
     done = predict_people(models, store)
-    account = done.write(tmp_path / name)
-    assert account == tmp_path / "out.account.tsv"
-    counts = pl.read_csv(account, separator="\t")
+    listed = done.write(tmp_path / name)
+    assert listed == tmp_path / "out.snps.tsv"
+    assert pl.read_csv(listed, separator="\t")["outcome"].to_list() == ["used"] * 4
+    counts = pl.read_csv(tmp_path / "out.account.tsv", separator="\t")
     assert counts["n_used"].to_list() == [3, 1]
     path = tmp_path / name
     if name.endswith("parquet"):

@@ -203,8 +203,21 @@ def test_small_genes_by_hand(tmp_path: Path) -> None:
     assert [rows["lost"][name] for name in counts] == [1, 0, 0, 0]
     assert found.genes["gene"][0] == "single"
     assert any("not calibrated" in note and "h2" in note for note in found.notes)
-    found.write(tmp_path / "out.tsv")
+    assert found.write(tmp_path / "out.tsv") == tmp_path / "out.snps.tsv"
     assert "NA" in (tmp_path / "out.tsv").read_text()
+    listed = pl.read_csv(tmp_path / "out.snps.tsv", separator="\t", null_values="NA")
+    assert listed.filter(gene="part").select("rsid", "outcome", "z").rows() == [
+        ("rs1", "used", 2.0), ("rs8", "no covariance", 3.0), ("rs9", "absent", None),
+    ]  # fmt: skip
+
+
+def test_false_discovery_rates_by_hand(tmp_path: Path) -> None:
+    found = associate(*small(tmp_path)).genes
+    p = dict(found.select("gene", "p_value").rows())
+    expected = {"single": 0.0, "two": p["two"] * 3 / 2, "part": p["part"]}  # of 3 genes tested
+    q = dict(found.select("gene", "q_value").rows())
+    assert {gene: q[gene] for gene in expected} == pytest.approx(expected, abs=1e-12)
+    assert {q[gene] for gene in ("flat", "cancel", "lost")} == {None}
 
 
 def test_calibration_divides_by_the_inflation(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ Executor = Literal["serial", "processes", "ray"]
 Ambiguous = Literal["keep", "drop", "same-strand"]
 _DEFAULT = FitConfig()
 _USUAL = GwasOptions()
+_FALSE_DISCOVERIES = 0.05
 
 
 @app.command
@@ -121,27 +122,29 @@ def predict(
     Args:
         models: A directory made by `cisgram personal fit`, or a PredictDB file.
         genotypes: VCF, BCF or PGEN file.
-        out: Table to write, genes by people: .tsv or .parquet; the account goes beside it.
+        out: Table to write, genes by people: .tsv or .parquet; accounts of genes and SNPs go
+            beside it.
         all_genes: Of a fit, also use models that failed the acceptance rule.
         dosages: Read imputed dosages (DS) instead of genotypes.
         ambiguous: Keep, drop, or trust the strand of A/T and C/G SNPs.
         build: Assembly of the genotypes, such as b37; for weights that name theirs (a .db).
     """
-    from cisgram.personal.predict import account_path, predict_file
+    from cisgram.personal.predict import files_beside, predict_file
 
-    check_new(account_path(out), overwrite=overwrite)
+    for derived in files_beside(out):
+        check_new(derived, overwrite=overwrite)
     weights = _read_models(models, accepted_only=not all_genes)
     prediction = predict_file(
         weights, genotypes, dosage_field=dosages, ambiguous=ambiguous, build=build
     )
-    account = prediction.write(out)
+    listed = prediction.write(out)
     used, total = (int(prediction.account[name].sum()) for name in ("n_used", "n_model"))
     scale = "residual z-scores" if prediction.centred else "raw sums of weight x dosage"
     say(
         *prediction.notes,
         f"{len(prediction.genes):,} genes x {len(prediction.people):,} people are in {out}, "
         f"as {scale}",
-        f"{used:,} of {total:,} model SNPs were used; {account} says which and why not.",
+        f"{used:,} of {total:,} model SNPs were used; {listed} says which and why not.",
         wrap=False,
     )
 
@@ -233,14 +236,16 @@ def associate(
         models: A PredictDB file, as written by `cisgram personal export`.
         covariances: The covariance file that belongs to it.
         gwas: Table of summary statistics, as any common program writes it, or a GWAS in VCF.
-        out: TSV to write, most significant gene first.
+        out: TSV to write, most significant gene first; the SNPs go beside it.
         ambiguous: Keep, drop, or trust the strand of A/T and C/G SNPs.
         build: Assembly of the GWAS, such as b37; for weights that name theirs.
     """
     from cisgram.personal.gwas import read_gwas
     from cisgram.personal.predictdb import WeightSet
     from cisgram.personal.spredixcan import associate as associate_genes
+    from cisgram.personal.spredixcan import snps_beside
 
+    check_new(snps_beside(out), overwrite=overwrite)
     found = associate_genes(
         WeightSet.read(models),
         read_gwas(gwas, columns=options.roles()),
@@ -250,8 +255,16 @@ def associate(
         ambiguous=ambiguous,
         build=build,
     )
-    found.write(out)
-    say(*found.notes, f"{len(found.genes):,} genes are in {out}", wrap=False)
+    listed = found.write(out)
+    n_significant = int((found.genes["q_value"] < _FALSE_DISCOVERIES).sum())
+    used = int(found.genes["n_snps_used"].sum())
+    say(
+        *found.notes,
+        f"{len(found.genes):,} genes are in {out}, {n_significant:,} of them with a false "
+        f"discovery rate below {_FALSE_DISCOVERIES:.0%}",
+        f"{used:,} of {len(found.snps):,} model SNPs were used; {listed} says which and why not.",
+        wrap=False,
+    )
 
 
 def _named(genes: str, table: "pl.DataFrame", where: Path) -> list[str]:

@@ -14,6 +14,7 @@ from cisgram.data.numeric_table import MISSING, TextLines
 _PERSON = {"sample", "sampleid", "sample_id", "person", "individual", "individual_id", "iid",
            "#iid", "id", "name"}  # fmt: skip
 _PLINK_MISSING = "-9"
+_FEW_LEVELS = 10
 _DECIMAL_COMMA = r"^[+-]?\d*,\d+$"
 
 
@@ -185,6 +186,11 @@ def _check_cells(text: pl.Series, numbers: pl.Series, where: str, source: str) -
         raise DataError(
             f"{where} has {few([repr(word) for word in words])} for {source} beside {n_numbers:,} "
             "different numbers; write NA for a missing value, and words alone for categories."
+        )
+    if words.len() > max(_FEW_LEVELS, text.len() / 2):
+        raise DataError(
+            f"{where} has {words.len():,} different words for {source} of {text.len():,} people "
+            f"({few(words.to_list())}), too many for categories; give numbers, or leave it out."
         )
     n_codes = int((text == _PLINK_MISSING).sum())
     if n_codes and int((numbers < 0).sum()) == n_codes:

@@ -180,6 +180,21 @@ IS_UNPHASED: Bool[np.ndarray, "codes"] = (
 """Heterozygotes whose two alleles are in no known order."""
 
 
+def dosages_or_calls(
+    given: Float32[np.ndarray, "people"] | None, calls: UInt8[np.ndarray, "people"]
+) -> tuple[UInt16[np.ndarray, "people"], int]:
+    """Pack dosages of a variant, or what a call says where there is none; count the latter.
+
+    A dosage runs from 0 to 1 where the call is haploid, which counts as twice that.
+    """
+    called = DOSAGES[calls]
+    if given is None:
+        return pack_dosages(called), int((~np.isnan(called)).sum())
+    stands_in = np.isnan(given) & ~np.isnan(called)
+    dosages = np.where(IS_HAPLOID[calls], 2 * given, given)
+    return pack_dosages(np.where(stands_in, called, dosages)), int(stands_in.sum())
+
+
 def carries_alternate(
     calls: UInt8[np.ndarray, "rows people"],
 ) -> Bool[np.ndarray, "rows"]:

@@ -13,14 +13,12 @@ from jaxtyping import Float32, Int8, Int16, Int64, UInt8, UInt16
 
 from cisgram.core.checks import ConfigError, DataError, check_file
 from cisgram.genome.calls import (
-    DOSAGES,
-    IS_HAPLOID,
     Record,
     VariantBlock,
     block_rows,
+    dosages_or_calls,
     hard_calls,
     pack_calls,
-    pack_dosages,
     split_alternates,
     variant_block,
 )
@@ -217,22 +215,12 @@ class _Block:
     def _pack_dosages(
         self, split: Int64[np.ndarray, "rows 2"], calls: UInt8[np.ndarray, "rows people"]
     ) -> tuple[UInt16[np.ndarray, "rows people"], int]:
-        """Pack DS, or what the calls say where there is none; count these.
-
-        DS runs from 0 to 1 where the call is haploid, which counts as twice that.
-        """
+        """Pack DS, or what the calls say where there is none; count these."""
         packed = np.empty(calls.shape, dtype=np.uint16)
         n_from_calls = 0
         for row, (record, number) in enumerate(split.tolist()):
-            given, called = self._given(record, number), DOSAGES[calls[row]]
-            if given is not None:
-                stands_in = np.isnan(given)
-                given = np.where(IS_HAPLOID[calls[row]], 2 * given, given)
-                called = np.where(stands_in, called, given)
-            else:
-                stands_in = True
-            n_from_calls += int((stands_in & ~np.isnan(called)).sum())
-            packed[row] = pack_dosages(called)
+            packed[row], n = dosages_or_calls(self._given(record, number), calls[row])
+            n_from_calls += n
         return packed, n_from_calls
 
     def _given(self, record: int, number: int) -> Float32[np.ndarray, "people"] | None:

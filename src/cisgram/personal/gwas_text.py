@@ -17,6 +17,7 @@ from cisgram.personal.predictdb_reader import VARIANT_ID
 _BOM = b"\xef\xbb\xbf"
 _VCF = b"##fileformat=VCF"
 _STUDY = {"beta": "ES", "se": "SE", "neg_log10_p": "LP", "n": "SS", "z": "EZ"}
+_ROW_NAME = "row name"
 _N_FIXED = 9
 """Columns of a VCF before those of its studies."""
 
@@ -88,8 +89,9 @@ def _read(path: Path) -> _Text:
     first = rest.partition(b"\n")[0]
     quote = '"' if separator == "," or b'"' in header + first else None
     names, cells = (_cells(line, separator) for line in (header, first))
-    if len(cells) == len(names) + 1:
-        names = [*names, ""] if not cells[-1] else ["", *names]
+    last = _cells(content[-(1 << 20) :].rstrip(b"\r\n").rpartition(b"\n")[2], separator)
+    if len(names) + 1 == len(cells) == len(last):
+        names = [*names, ""] if not cells[-1] else [_ROW_NAME * (not cells[0].isdigit()), *names]
     return _Text(
         path,
         content if content.endswith(b"\n") else content + b"\n",

@@ -36,13 +36,20 @@ class Harmonized:
 
     snps: pl.DataFrame
     """The model's weights in their order, and `outcome` (one of `OUTCOMES`), `row` (of the
-    target; null unless used), `swapped` (count the other allele: 2 - dosage, or -z), and
-    `duplicate` (equally good rows were passed over)."""
+    target; null unless used), `swapped` (count the other allele: 2 - dosage, or -z),
+    `duplicate` (equally good rows were passed over), and what stands in the row that was
+    found, used or not: `found_id found_ref found_alt`."""
     account: pl.DataFrame
     """A row a gene: `gene n_model n_used n_swapped n_flipped n_ambiguous n_absent n_mismatch
     n_duplicate`. `n_model` is the sum of `n_used` and the three ways of losing a SNP; swapped,
     flipped and duplicate SNPs are among the used."""
     notes: tuple[str, ...]
+
+    def listed(self, *more: pl.Series) -> pl.DataFrame:
+        """Return a row a SNP of a gene, with its outcome and further columns, for people."""
+        position = (pl.col("start") + 1).alias("position")
+        model = ("gene", "rsid", "var_id", "chrom", position, "ref", "eff", "weight")
+        return self.snps.select(*model, "outcome", "found_id", "found_ref", "found_alt", *more)
 
     @property
     def total(self) -> dict[str, int]:
@@ -91,8 +98,9 @@ def harmonize(
     notes += _suspicions(judged, snps, what)
     outcome = pl.col("code").replace_strict(dict(enumerate(OUTCOMES)), return_dtype=pl.String)
     account = _account(snps, weights.genes["gene"])
-    snps = snps.with_columns(outcome=outcome, chrom=weights.weights["chrom"])
-    return Harmonized(snps.drop("snp", "code"), account, tuple(notes))
+    found = {f"found_{name}": target[name].gather(snps["best"]) for name in ("id", "ref", "alt")}
+    snps = snps.with_columns(outcome=outcome, chrom=weights.weights["chrom"], **found)
+    return Harmonized(snps.drop("snp", "code", "best"), account, tuple(notes))
 
 
 def comparable_build(weights: WeightSet, build: str) -> str:
@@ -191,14 +199,14 @@ def _best(model: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
     rank = pl.struct("way", "code")
     first = ranked.group_by("snp", maintain_order=True).agg(
         pl.col("code").first(),
-        pl.col("row").first(),
+        best=pl.col("row").first(),
         duplicate=(rank == rank.first()).sum() > 1,
     )
     snps = model.join(first, on="snp", how="left", maintain_order="left")
     snps = snps.with_columns(pl.col("code").fill_null(_ABSENT))
     used = pl.col("code") <= _BOTH
     return snps.with_columns(
-        row=pl.when(used).then("row"),
+        row=pl.when(used).then("best"),
         swapped=pl.col("code").is_in([_SWAPPED, _BOTH]),
         duplicate=used & pl.col("duplicate").fill_null(value=False),
     )

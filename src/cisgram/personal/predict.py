@@ -18,7 +18,7 @@ from cisgram.core.artifact import atomic_file
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.core.progress import progress
 from cisgram.core.results import write_tsv
-from cisgram.genome.genotypes import Genotypes, import_genotypes
+from cisgram.genome.genotypes import Genotypes, import_genotypes, missing_rate
 from cisgram.genome.interval import Interval
 from cisgram.personal.harmonize import Ambiguous, comparable_build, harmonize
 from cisgram.personal.predictdb import WeightSet, people_rows
@@ -41,17 +41,24 @@ class PersonalPrediction:
     account: pl.DataFrame
     """A row a gene: what `harmonize` counts, and `missing`, the share of its used dosages
     that were unknown and took their SNP's mean."""
+    snps: pl.DataFrame
+    """A row a SNP of a gene: what `Harmonized.listed` says, and `missing` likewise."""
     centred: bool
     """Whether the training means are known, so that 0 is the mean training person."""
     notes: tuple[str, ...]
 
     def write(self, path: Path | str) -> Path:
-        """Write genes x people as TSV or Parquet; return the account's `NAME.account.tsv`."""
+        """Write genes x people as TSV or Parquet, and beside it `NAME.account.tsv` by gene.
+
+        The SNPs go to `NAME.snps.tsv`, whose path is returned.
+        """
         path = Path(path)
-        account = account_path(path)
+        account, listed = files_beside(path)
         table = self.genes.hstack(pl.DataFrame(self.values, schema=self.people, orient="row"))
-        with atomic_file(path) as values, atomic_file(account) as counts:
+        files = atomic_file(path), atomic_file(account), atomic_file(listed)
+        with files[0] as values, files[1] as counts, files[2] as snps:
             write_tsv(self.account, counts)
+            write_tsv(self.snps, snps, null="NA")
             if path.suffix == ".parquet":
                 table.write_parquet(values)
             elif path.suffix == ".tsv":
@@ -59,15 +66,20 @@ class PersonalPrediction:
             else:
                 with values.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, 0) as stream:
                     write_tsv(table, stream)
-        return account
+        return listed
 
 
-def account_path(path: Path) -> Path:
-    """Return where the account of a prediction goes: beside it, as `NAME.account.tsv`."""
+def files_beside(path: Path) -> tuple[Path, Path]:
+    """Return where a prediction's account and SNPs go: `NAME.account.tsv` and `NAME.snps.tsv`.
+
+    Raises:
+        ConfigError: the name ends in none of .tsv, .tsv.gz and .parquet.
+    """
     suffix = next((s for s in _SUFFIXES if path.name.endswith(s)), None)
     if suffix is None:
         raise ConfigError(f"{path} must end in {', '.join(_SUFFIXES)}; rename it.")
-    return path.with_name(path.name.removesuffix(suffix) + ".account.tsv")
+    name = path.name.removesuffix(suffix)
+    return path.with_name(f"{name}.account.tsv"), path.with_name(f"{name}.snps.tsv")
 
 
 def predict_people(
@@ -160,17 +172,18 @@ def _predict(
     values = np.full((genes.height, len(chosen)), np.nan, np.float32)
     missing = np.full(genes.height, np.nan)
     where = {gene: index for index, gene in enumerate(genes["gene"])}
-    usable = found.snps.filter(pl.col("row").is_not_null()).sort("row")
+    absent = np.full(found.snps.height, np.nan)
+    usable = found.snps.with_row_index("snp").filter(pl.col("row").is_not_null()).sort("row")
     parts = usable.partition_by("gene", maintain_order=True)
     with progress("predicting genes", len(parts)) as ticker:
         for part in parts:
-            total, n_unknown = np.zeros(len(chosen)), 0
+            total = np.zeros(len(chosen))
             for some in part.iter_slices(max(1, _BLOCK // len(chosen))):
                 dosages = genotypes.dosages(some["row"].cast(pl.Int64).to_numpy(), people)
                 total += _sum_dosages(dosages, some, centred=weights.centred)
-                n_unknown += int(np.isnan(dosages).sum())
+                absent[some["snp"].to_numpy()] = missing_rate(dosages)
             index = where[part["gene"][0]]
-            values[index], missing[index] = total, n_unknown / (part.height * len(chosen))
+            values[index], missing[index] = total, absent[part["snp"].to_numpy()].mean()
             ticker.advance()
     account = found.account.with_columns(missing=pl.Series(missing, nan_to_null=True))
     notes = found.notes
@@ -179,7 +192,8 @@ def _predict(
             f"{n_learnt:,} of {len(chosen):,} people were learnt from: accuracy in them would "
             "flatter; the fit holds their held-out predictions.",
         )
-    return PersonalPrediction(genes, chosen, values, account, weights.centred, notes)
+    snps = found.listed(pl.Series("missing", absent, nan_to_null=True))
+    return PersonalPrediction(genes, chosen, values, account, snps, weights.centred, notes)
 
 
 def _sum_dosages(

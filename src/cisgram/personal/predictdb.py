@@ -72,7 +72,7 @@ class WeightSet:
         """
         check_real(fit)
         genes = fit.genes.with_columns(
-            q_value=pl.Series(_q_values(fit.genes["p_value"].cast(pl.Float64).to_numpy()))
+            q_value=pl.Series(q_values(fit.genes["p_value"].cast(pl.Float64).to_numpy()))
         )
         if accepted_only:
             genes = genes.filter("accepted")
@@ -161,8 +161,8 @@ def check_real(fit: Fit) -> None:
         raise DataError(f"{fit.path} was fitted to permuted genotypes; name a real fit.")
 
 
-def _q_values(p: Float64[np.ndarray, "genes"]) -> Float64[np.ndarray, "genes"]:
-    """Benjamini-Hochberg over the genes that have a p-value."""
+def q_values(p: Float64[np.ndarray, "genes"]) -> Float64[np.ndarray, "genes"]:
+    """Return q-values of Benjamini-Hochberg over the genes that have a p-value; NaN elsewhere."""
     q = np.full(len(p), np.nan)
     known = ~np.isnan(p)
     q[known] = false_discovery_control(p[known]) if known.any() else []

@@ -25,7 +25,7 @@ from cisgram.data.numeric_table import MISSING
 from cisgram.genome.streams import read_lines
 from cisgram.personal.gwas import Gwas
 from cisgram.personal.harmonize import Ambiguous, harmonize
-from cisgram.personal.predictdb import WeightSet
+from cisgram.personal.predictdb import WeightSet, q_values
 
 _NO_VARIANCE = 1e-10  # share of the variance of independent SNPs; below it is rounding
 _HEADER: dict[str, type[pl.DataType]] = {
@@ -43,18 +43,32 @@ class Associations:
     genes: pl.DataFrame
     """A row a gene, most significant first: `gene name z effect_size var_g p_value
     neg_log10_p z_calibrated p_calibrated n_snps_model n_snps_gwas n_snps_covariance
-    n_snps_used`, accuracy of the model `r2 p_model`, and the counts of `harmonize`.
+    n_snps_used`, accuracy of the model `r2 p_model`, the counts of `harmonize`, and
+    false discovery rates `q_value q_calibrated`.
 
     `effect_size` is the trait's change per unit of predicted expression, `var_g` the
     variance of the prediction in the reference panel; `z` is null where no SNP could be
-    used or the prediction does not vary."""
+    used or the prediction does not vary. The q-values are Benjamini-Hochberg's over the
+    genes that have a z-score."""
+    snps: pl.DataFrame
+    """A row a SNP of a gene: what `Harmonized.listed` says, where a SNP without covariances
+    has the outcome `no covariance`, and its `z` for the model's effect allele."""
     notes: tuple[str, ...]
     """Sentences about what is missing or looks wrong."""
 
-    def write(self, path: Path | str) -> None:
-        """Write the genes as TSV."""
-        with atomic_file(path) as temporary:
-            write_tsv(self.genes, temporary, null="NA")
+    def write(self, path: Path | str) -> Path:
+        """Write the genes as TSV, and their SNPs to `NAME.snps.tsv`, whose path is returned."""
+        path = Path(path)
+        listed = snps_beside(path)
+        with atomic_file(path) as genes, atomic_file(listed) as snps:
+            write_tsv(self.genes, genes, null="NA")
+            write_tsv(self.snps, snps, null="NA")
+        return listed
+
+
+def snps_beside(path: Path) -> Path:
+    """Return where the SNPs of an association go."""
+    return path.with_name(f"{path.name.removesuffix('.tsv')}.snps.tsv")
 
 
 @dataclass(frozen=True)
@@ -94,11 +108,14 @@ def associate(
     h2 = None if h2 is None else check_range(h2, "h2", low=0, high=1)
     what = f"GWAS table {gwas.source}"
     found = harmonize(weights, gwas.variants, what=what, ambiguous=ambiguous, build=build)
-    snps = _with_z(found.snps, gwas)
+    snps = _with_z(found.snps, gwas).with_row_index("snp")
+    known = np.zeros(snps.height, np.bool_)
     models = {str(part["gene"][0]): part for part in snps.partition_by("gene")}
     results: dict[str, tuple[Any, ...]] = {gene: (gene, *_NOTHING) for gene in models}
     for gene, covariance in read_covariances(covariances, genes=set(models)):
-        results[gene] = (gene, *_gene_association(models[gene], covariance))
+        rows = _covariance_rows(models[gene], covariance)
+        known[models[gene]["snp"].to_numpy()] = rows >= 0
+        results[gene] = (gene, *_gene_association(models[gene], covariance, rows))
     table = pl.DataFrame(list(results.values()), schema=_RESULT, orient="row")
     if not (table["n_snps_covariance"] > 0).any():
         raise DataError(
@@ -106,7 +123,10 @@ def associate(
             "name the file that belongs to the weights."
         )
     genes, notes = _calibrate(_described(table, weights, found.account), n, h2)
-    return Associations(genes, (*gwas.notes, *found.notes, *notes))
+    lost = pl.Series(~known) & found.snps["row"].is_not_null()
+    outcome = pl.when(pl.lit(lost)).then(pl.lit("no covariance")).otherwise("outcome")
+    listed = found.listed(snps["z"]).with_columns(outcome=outcome)
+    return Associations(genes, listed, (*gwas.notes, *found.notes, *notes))
 
 
 _RESULT = {
@@ -208,10 +228,9 @@ def _with_z(snps: pl.DataFrame, gwas: Gwas) -> pl.DataFrame:
 
 
 def _gene_association(
-    model: pl.DataFrame, covariance: Covariance
+    model: pl.DataFrame, covariance: Covariance, rows: Int64[np.ndarray, "snps"]
 ) -> tuple[float, float, float, int, int]:
     """Return z, effect size, variance, and SNPs in the covariances and used."""
-    rows = _covariance_rows(model, covariance)
     z = model["z"].to_numpy()
     used = (rows >= 0) & ~np.isnan(z)
     n_known, n_used = int((rows >= 0).sum()), int(used.sum())
@@ -261,15 +280,19 @@ def _calibrate(
     inflation = 1 + np.maximum(phi, 0) * (n or 0.0) * (h2 or 0.0)
     calibrated = np.full(len(z), np.nan) if lacks else z / np.sqrt(inflation)
     log_p = norm.logsf(np.abs(z)) + np.log(2.0)
+    p_value, p_calibrated = np.exp(log_p), 2 * norm.sf(np.abs(calibrated))
     columns = {
-        "p_value": np.exp(log_p),
+        "p_value": p_value,
         "neg_log10_p": -log_p / np.log(10.0),
         "z_calibrated": calibrated,
-        "p_calibrated": 2 * norm.sf(np.abs(calibrated)),
+        "p_calibrated": p_calibrated,
     }
+    rates = {"q_value": q_values(p_value), "q_calibrated": q_values(p_calibrated)}
     genes = genes.with_columns(**{name: pl.Series(values) for name, values in columns.items()})
     counts = ["n_snps_model", "n_snps_gwas", "n_snps_covariance", "n_snps_used"]
     first = ["gene", "name", "z", "effect_size", "var_g", *columns, *counts, "r2", "p_model"]
-    genes = genes.select(*first, pl.exclude(*first, "phi"))
+    genes = genes.select(
+        *first, pl.exclude(*first, "phi"), **{q: pl.Series(v) for q, v in rates.items()}
+    )
     genes = genes.with_columns(pl.selectors.float().fill_nan(None))
     return genes.sort("neg_log10_p", descending=True, nulls_last=True, maintain_order=True), notes
