@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from cisgram.core.checks import DataError
+from cisgram.genome.calls import ABSENT, ALTERNATE, MISSING, PHASED
 from cisgram.genome.genotypes import (
     Genotypes,
     ImportCounts,
@@ -83,6 +84,13 @@ def test_people_are_kept_in_the_order_asked_for(tmp_path: Path) -> None:
     some, _ = load(source, tmp_path / "some", people=["eve", "ann"])
     assert some.people == ("eve", "ann")
     assert (some.calls == everyone.calls[:, [2, 0]]).all()
+
+
+def test_a_haploid_call_is_one_byte_however_it_is_written(tmp_path: Path) -> None:
+    genotypes, _ = load(write_vcf(tmp_path, "X 5 A G GT 1 0 .", "X 6 A G GT 1 0/1 ."), tmp_path)
+    (alone, _, missing), (beside, *_) = genotypes.calls
+    assert alone == beside == ALTERNATE | ABSENT << 2 | PHASED
+    assert missing == MISSING | ABSENT << 2 | PHASED
 
 
 def test_rows_are_found_by_place(tmp_path: Path) -> None:

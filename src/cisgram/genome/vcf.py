@@ -171,7 +171,8 @@ class _Block:
         elif calls.shape[1] == _DIPLOID + 1:
             target[:] = calls
         elif calls.shape[1] == _DIPLOID:
-            target[:, 0], target[:, 1], target[:, 2] = calls[:, 0], _ABSENT, calls[:, 1]
+            # What cyvcf2 says of the phase of such calls is memory that nobody has set.
+            target[:, 0], target[:, 1], target[:, 2] = calls[:, 0], _ABSENT, 1
         else:
             raise DataError(
                 f"{source} has calls of {calls.shape[1] - 1} alleles at {record.CHROM}:"
