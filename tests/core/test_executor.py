@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from cisgram.core.checks import ConfigError
-from cisgram.core.executor import ONE_THREAD, map_work
+from cisgram.core.executor import map_work
+from cisgram.core.schedule import ONE_THREAD
 
 _HAS_RAY = importlib.util.find_spec("ray") is not None
 needs_ray = pytest.mark.skipif(not _HAS_RAY, reason="ray is not installed")

@@ -10,34 +10,20 @@ import pickle
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar
 
 from cisgram.core.checks import CisgramError, check_choice, check_range
+from cisgram.core.schedule import MAX_DEATHS, ONE_THREAD, Schedule, environment
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 EXECUTORS = ("serial", "processes", "ray")
-MAX_DEATHS = 3
-"""Workers that an item, or the start of a worker, may lose before the work is given up."""
-ONE_THREAD: dict[str, str] = dict.fromkeys(
-    (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-        "NUMBA_NUM_THREADS",
-        "POLARS_MAX_THREADS",
-    ),
-    "1",
-)
-"""Environment of a worker: the workers themselves fill the machine."""
-
 _PATIENCE = 5.0  # seconds a worker has to leave before it is killed
 
 
@@ -82,33 +68,6 @@ def map_work(
 def count_cpus() -> int:
     """Return the number of CPUs this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-class Schedule:
-    """Which item comes next, and how many workers each has lost."""
-
-    def __init__(self, n_items: int) -> None:
-        self._fresh = iter(range(n_items))
-        self._again: list[int] = []
-        self._deaths: dict[int, int] = {}
-
-    def next(self) -> int | None:
-        """Return the index of an item to do, or None when all are given out."""
-        return self._again.pop() if self._again else next(self._fresh, None)
-
-    def lost(self, index: int, cause: str) -> None:
-        """Take back the item of a worker that died of `cause`.
-
-        Raises:
-            CisgramError: it is the third death over this item.
-        """
-        self._deaths[index] = self._deaths.get(index, 0) + 1
-        if self._deaths[index] >= MAX_DEATHS:
-            raise CisgramError(
-                f"item {index} lost its worker {MAX_DEATHS} times, the last time to {cause}; "
-                "give it more memory or fewer workers at once."
-            )
-        self._again.append(index)
 
 
 @dataclass
@@ -243,18 +202,3 @@ def _failure(error: Exception) -> bytes:
     except Exception:
         reply = pickle.dumps(("failed", RuntimeError(text)))
     return reply
-
-
-@contextmanager
-def environment(values: Mapping[str, str]) -> Generator[None]:
-    """Set environment variables within the block."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from cisgram.core.checks import ConfigError, missing_extra
-from cisgram.core.executor import ONE_THREAD, Schedule, environment
+from cisgram.core.schedule import ONE_THREAD, Schedule, environment
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
