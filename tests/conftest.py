@@ -52,6 +52,13 @@ install_import_hook(_checked_modules(), "shapes.check_arrays")
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Examples of the front door run packaged networks, which is work of `make test`."""
+    for item in items:
+        if item.nodeid.startswith("src/cisgram/api.py"):
+            item.add_marker("whole")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-snapshots",

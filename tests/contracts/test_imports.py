@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SOURCE = Path(__file__).parents[2] / "src"
 HEAVY = {
     "numpy",
@@ -49,6 +51,7 @@ def run(code: str, cwd: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.whole
 def test_importing_changes_nothing(tmp_path: Path) -> None:
     names = [
         ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
