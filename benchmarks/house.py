@@ -13,14 +13,15 @@ Keys of the JSON: `lines_package`, `files_package`, `lines_by_room`, `lines_scri
 """
 
 import argparse
+import os
 import statistics
 import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import grimp
 import numpy as np
 from machine import machine
 from scipy.sparse import csr_matrix
@@ -30,6 +31,13 @@ from cisgram.core.artifact import read_json, write_json
 
 ROOT = Path(__file__).parents[1]
 IMPORT = "import time; t = time.perf_counter(); import cisgram; print(time.perf_counter() - t)"
+EDGES = """
+import grimp
+graph = grimp.build_graph("cisgram", exclude_type_checking_imports=True, cache_dir=None)
+for name in graph.modules:
+    for other in graph.find_modules_directly_imported_by(name):
+        print(name, other)
+"""
 N_STARTS = 7
 SIZES = {
     "lines_package": "lines of the package",
@@ -64,6 +72,7 @@ def size(root: Path) -> dict[str, Any]:
             for name in ("benchmarks", "scripts")
             for path in (root / name).rglob("*.py")
         ),
+        "import_cycles": import_cycles(root),
         "lines_tests": sum(n_lines(path) for path in (root / "tests").rglob("*.py")),
     }
 
@@ -72,18 +81,17 @@ def n_lines(path: Path) -> int:
     return len(path.read_text().splitlines())
 
 
-def import_cycles() -> int:
-    """Count the groups of modules of this package that import each other in a circle."""
-    graph = grimp.build_graph("cisgram", exclude_type_checking_imports=True)
-    names = sorted(graph.modules)
-    number = {name: row for row, name in enumerate(names)}
-    edges = [
-        (number[name], number[other])
-        for name in names
-        for other in graph.find_modules_directly_imported_by(name)
-    ]
+def import_cycles(root: Path) -> int:
+    """Count the groups of modules of a checkout that import each other in a circle."""
+    environment = {**os.environ, "PYTHONPATH": str(root / "src")}
+    found = subprocess.run(
+        [sys.executable, "-c", EDGES], env=environment, check=True, capture_output=True, text=True
+    ).stdout
+    pairs = [line.split() for line in found.splitlines()]
+    number = {name: row for row, name in enumerate(sorted({name for two in pairs for name in two}))}
+    edges = [[number[name] for name in two] for two in pairs]
     rows, columns = np.transpose(edges)
-    links = csr_matrix((np.ones(len(edges)), (rows, columns)), shape=(len(names),) * 2)
+    links = csr_matrix((np.ones(len(edges)), (rows, columns)), shape=(len(number),) * 2)
     _, group = connected_components(links, connection="strong")
     return int((np.bincount(group) > 1).sum())
 
@@ -155,7 +163,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True)
     options = parser.parse_args()
     result: dict[str, Any] = read_json(options.json) if options.json.exists() else {}
-    result |= {"machine": machine(2), **size(ROOT), "import_cycles": import_cycles()}
+    result |= {"machine": machine(2), **size(ROOT)}
     before: dict[str, Any] = result.setdefault("before", {})
     if options.before is not None:
         before |= size(options.before)
