@@ -6,18 +6,21 @@
 after the other, with the environments in place. A result that the file has is kept where a part is
 left out, such as the commands with `--static`.
 
-Keys of the JSON: `lines_package`, `files_package`, `lines_by_room`, `lines_scripts`, `lines_tests`;
-`import_cycles`; `seconds_demo`, `seconds_pytest` (the default run, two workers), `seconds_test`
+Keys of the JSON: `lines_package`, `lines_code` (no docstring, comment or blank), `files_package`,
+`lines_by_room`, `lines_scripts`, `lines_tests`; `import_cycles`; `seconds_demo`, `seconds_pytest` (the default run, two workers), `seconds_test`
 (`make test`), `seconds_import`, `seconds_help`; `before`, the same of the other checkout; and
 `sizes`, `rooms` and `waits`, the two side by side with the goals.
 """
 
 import argparse
+import ast
+import io
 import os
 import statistics
 import subprocess
 import sys
 import time
+import tokenize
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -41,6 +44,7 @@ for name in graph.modules:
 N_STARTS = 7
 SIZES = {
     "lines_package": "lines of the package",
+    "lines_code": "of them neither docstring, comment nor blank",
     "files_package": "files of the package",
     "lines_scripts": "lines of benchmarks and scripts",
     "lines_tests": "lines of tests",
@@ -65,6 +69,7 @@ def size(root: Path) -> dict[str, Any]:
         rooms[room.removesuffix(".py")] += n_lines(path)
     return {
         "lines_package": sum(rooms.values()),
+        "lines_code": sum(n_code(path) for path in package.rglob("*.py")),
         "files_package": sum(1 for _ in package.rglob("*.py")),
         "lines_by_room": dict(sorted(rooms.items())),
         "lines_scripts": sum(
@@ -79,6 +84,19 @@ def size(root: Path) -> dict[str, Any]:
 
 def n_lines(path: Path) -> int:
     return len(path.read_text().splitlines())
+
+
+def n_code(path: Path) -> int:
+    """Count the lines that are no docstring, comment or blank."""
+    text = path.read_text()
+    code: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in (tokenize.NAME, tokenize.NUMBER, tokenize.OP, tokenize.STRING):
+            code.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            code.difference_update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return len(code)
 
 
 def import_cycles(root: Path) -> int:
