@@ -7,9 +7,10 @@ after the other, with the environments in place. A result that the file has is k
 left out, such as the commands with `--static`.
 
 Keys of the JSON: `lines_package`, `lines_code` (no docstring, comment or blank), `files_package`,
-`lines_by_room`, `lines_scripts`, `lines_tests`; `import_cycles`; `seconds_demo`, `seconds_pytest` (the default run, two workers), `seconds_test`
-(`make test`), `seconds_import`, `seconds_help`; `before`, the same of the other checkout; and
-`sizes`, `rooms` and `waits`, the two side by side with the goals.
+`lines_by_room`, `lines_scripts`, `lines_tests`; `import_cycles`; `seconds_demo`, `seconds_pytest`
+(the default run, two workers), `seconds_test` (`make test`), `seconds_import`, `seconds_help`;
+`before`, the same of the other checkout; and `sizes`, `rooms` and `waits`, the two side by side
+with the goals.
 """
 
 import argparse
