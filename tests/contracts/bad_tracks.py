@@ -1,13 +1,15 @@
 """Bad inputs of `cisgram train` and `cisgram predict`."""
 
+import numpy as np
 import torch
 
 from cisgram.data.outputs import Outputs
+from cisgram.genome.bigwig import write_bigwig
 from cisgram.models.hub import save_model
 from cisgram.models.registry import build_model, model_config
 from contracts.bad_files import Place
-from contracts.spoilers import Case, replace, write
-from training.small_targets import SIZES, write_sources
+from contracts.spoilers import Case, Spoil, replace, write
+from training.small_targets import LENGTH, SIZES, write_sources
 
 RECIPE = """[data]
 kind = "tracks"
@@ -66,6 +68,13 @@ def in_recipe(old: str, new: str) -> object:
     return replace("tracks.toml", old, new)
 
 
+def bigwig(name: str, value: float, contigs: list[str]) -> Spoil:
+    """Write a bigWig of one value in place of this one."""
+    lengths = dict.fromkeys(contigs, LENGTH)
+    signal = {chrom: np.full(LENGTH, value) for chrom in contigs}
+    return lambda place: write_bigwig(place.path / name, signal, contigs=lengths)
+
+
 TRAININGS = (
     Case(
         "recipe of tracks without data",
@@ -92,6 +101,18 @@ TRAININGS = (
         in_recipe('minus = "minus.bw"\n', ""),
     ),
     Case("track that is no bigWig", TRAIN, "plus.bw", write("plus.bw", "fixedStep")),
+    Case(
+        "track with values below zero",
+        TRAIN,
+        "never below 0",
+        bigwig("minus.bw", -1.0, ["c0", "c1", "c2", "c3"]),
+    ),
+    Case(
+        "track that lacks the validation contig",
+        TRAIN,
+        "valid contig c2 has no signal",
+        bigwig("minus.bw", 1.0, ["c0", "c1", "c3"]),
+    ),
     Case(
         "genes without an annotation",
         TRAIN,

@@ -13,6 +13,7 @@ from cisgram.data.targets import Targets
 from cisgram.data.targets_build import build_targets
 from cisgram.data.targets_config import TargetsConfig
 from cisgram.genome.alphabet import reverse_complement
+from cisgram.genome.bigwig import write_bigwig
 from cisgram.genome.interval import Interval
 from training.small_targets import LENGTH, STEP, write_sources
 
@@ -118,6 +119,18 @@ def test_genes_of_another_annotation_are_refused(tmp_path: Path) -> None:
     other.write_text("gene\tworth\nYFG1\t2\nYFG2\t3\n")
     with pytest.raises(DataError, match="none of the genes"):
         built(tmp_path, genes=str(other))
+
+
+@pytest.mark.parametrize("lacking", ["c2", "c3"])
+def test_held_out_contigs_without_signal_are_refused(lacking: str, tmp_path: Path) -> None:
+    """Zeros would choose the weights, or test them."""
+    plain = write_sources(tmp_path)
+    kept = [f"c{number}" for number in range(4) if f"c{number}" != lacking]
+    signal = {chrom: np.ones(LENGTH, np.float32) for chrom in kept}
+    write_bigwig(tmp_path / "minus.bw", signal, contigs=dict.fromkeys(kept, LENGTH))
+    config = from_plain(TargetsConfig, plain, "[targets]")
+    with pytest.raises(DataError, match=f"contig {lacking} has no signal of track word-"):
+        build_targets(config, tmp_path / "targets", geometry=GEOMETRY)
 
 
 def test_a_gene_is_as_long_as_its_annotation_says(targets: Targets) -> None:

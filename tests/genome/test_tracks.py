@@ -223,12 +223,15 @@ def test_infinite_values_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not (tmp_path / "new").exists()
 
 
-def test_files_made_for_display_are_refused(tmp_path: Path) -> None:
-    for name, value in (("plus.bw", 1.0), ("minus.bw", -1.0)):
-        write_bigwig(tmp_path / name, {"chr1": np.full(10, value)}, contigs=LENGTHS)
+def test_signal_below_zero_is_refused_though_its_bin_is_above(tmp_path: Path) -> None:
+    """As files for display have on one strand, and log-ratios here and there."""
+    values = np.array([1, 1, 5, -2, 0, 0, 0, 0, 0, 0.0])
+    write_bigwig(tmp_path / "minus.bw", {"chr1": values}, contigs=LENGTHS)
+    write_bigwig(tmp_path / "plus.bw", {"chr1": np.ones(10)}, contigs=LENGTHS)
     source = TrackSource("rna", plus="plus.bw", minus="minus.bw")
-    with pytest.raises(DataError, match="track rna is above zero on one strand and below it"):
+    with pytest.raises(DataError, match=r"track rna- is -2 at chr1:4 of .*minus\.bw"):
         import_one(tmp_path, source)
+    assert not (tmp_path / "new").exists()
 
 
 def test_names_must_differ(place: Path) -> None:

@@ -42,6 +42,7 @@ def build_targets(
         windows = _windows(geometry, reference, splits)
         windows, metadata["account"] = _drop_homologues(config, geometry, reference, windows)
         _check_splits(config, windows)
+        _check_signal(tracks, windows)
         windows.write_parquet(building / WINDOWS)
         genes = _gene_targets(config, reference, splits, directory)
         genes.write_parquet(building / GENES)
@@ -114,6 +115,20 @@ def _check_splits(config: TargetsConfig, windows: pl.DataFrame) -> None:
             raise DataError(
                 f"no {split} window is left; its contigs are too short or too like held-out ones."
             )
+
+
+def _check_signal(tracks: Tracks, windows: pl.DataFrame) -> None:
+    """Refuse held-out contigs without signal, on which zeros would choose or test the weights."""
+    held_out = windows.filter(pl.col("split") != "train").select("chrom", "split").unique()
+    for chrom, split in held_out.sort("chrom").iter_rows():
+        signal = np.any(tracks.contig(chrom), axis=0).tolist()
+        for name, source, has_signal in zip(tracks.names, tracks.sources, signal, strict=True):
+            if not has_signal:
+                why = "lacks it" if chrom in source["absent"] else "is 0 all along it"
+                raise DataError(
+                    f"{split} contig {chrom} has no signal of track {name}: {source['file']} "
+                    f"{why}; give a file with it, or hold out another contig."
+                )
 
 
 def _gene_targets(

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Protocol, Self, TypeVar
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float32, Int64
 
 from cisgram.core.artifact import create_artifact, damage_errors, open_artifact, sha256
 from cisgram.core.checks import ConfigError, DataError, check_range, check_unique
@@ -206,8 +206,7 @@ def import_tracks(
             schema={"name": pl.String, "length": pl.Int64},
         ).write_parquet(building / _CONTIGS)
         with (building / _BINS).open("wb") as stream:
-            sums = _write_bins(stream, files, matches, contigs=contigs, resolution=resolution)
-        _check_signs(sources, sums)
+            _write_bins(stream, names, files, matches, contigs=contigs, resolution=resolution)
         checksums = {file: sha256(file) for file in dict.fromkeys(files)}
         metadata["sources"] = [
             {
@@ -260,13 +259,14 @@ def _partners(sources: Sequence[TrackSource]) -> list[int]:
 
 def _write_bins(
     stream: BinaryIO,
+    names: Sequence[str],
     files: Sequence[Path],
     matches: Sequence[Mapping[str, str]],
     *,
     contigs: Mapping[str, int],
     resolution: int,
-) -> Float64[np.ndarray, "tracks"]:
-    """Write the bins of contig after contig; return the sum of each column.
+) -> None:
+    """Write the bins of contig after contig.
 
     A piece is read from all files before the next, so that rows are written in their order;
     opening a file again each time is cheap and keeps few open.
@@ -277,38 +277,31 @@ def _write_bins(
         for chrom, length in contigs.items()
         for start in range(0, length, step)
     ]
-    sums = np.zeros(len(files))
     with progress("summing bins of tracks", len(pieces) * len(files)) as ticker:
         for chrom, start, end in pieces:
             block = np.zeros((_n_bins(end - start, resolution), len(files)), dtype=np.float32)
             for column, (file, match) in enumerate(zip(files, matches, strict=True)):
                 if chrom in match:
-                    values = _read(file, Interval(match[chrom], start, end))
+                    place = Interval(match[chrom], start, end)
+                    values = _read(file, names[column], place)
                     block[:, column] = sum_bins(values, resolution)
-                    sums[column] += values.sum(dtype=np.float64)
                 ticker.advance()
             stream.write(block.data)
-    return sums
 
 
-def _read(file: Path, interval: Interval) -> Float32[np.ndarray, "length"]:
-    """Return values that can be summed."""
+def _read(file: Path, name: str, interval: Interval) -> Float32[np.ndarray, "length"]:
+    """Return values that are counts or sums of them."""
     with BigWig(file) as bigwig:
         values = bigwig.values(interval)
     if not np.isfinite(values).all():
         raise DataError(
             f"bigWig {file} has infinite values in {interval.chrom}; leave them out of it."
         )
+    if (values < 0).any():
+        first = interval.start + int(np.flatnonzero(values < 0)[0])
+        raise DataError(
+            f"track {name} is {values[first - interval.start]:g} at {interval.chrom}:{first + 1:,} "
+            f"of {file}, and signal that is learnt as counts is never below 0; give both strands "
+            "without signs, and no log-ratios."
+        )
     return values
-
-
-def _check_signs(sources: Sequence[TrackSource], sums: Float64[np.ndarray, "tracks"]) -> None:
-    """Refuse what is written for display, with one strand below zero."""
-    column = 0
-    for source in sources:
-        if source.is_stranded and sums[column] * sums[column + 1] < 0:
-            raise DataError(
-                f"track {source.name} is above zero on one strand and below it on the other, as "
-                "files for display are; give both strands with the same sign."
-            )
-        column += len(source.columns)
