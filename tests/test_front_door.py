@@ -97,7 +97,7 @@ def test_both_packaged_models_score_the_variants_of_a_file(
     vcf = tmp_path / "one.vcf"
     vcf.write_text(f"{HEADER}chrXIV\t187960\t.\tA\tG\t.\t.\t.\n")
     of_genes = cisgram.load("cisgram/yeast-expression").score_variants(vcf)
-    assert of_genes.columns == ["chrom", "pos", "ref", "alt", "gene", "output", "effect"]
+    assert of_genes.columns == ["chrom", "pos", "ref", "alt", "gene", "name", "output", "effect"]
     assert set(of_genes.table["gene"]) == {"YNL243W", "YNL244C"}
     of_bases = language_model.score_variants(vcf)
     assert of_bases.columns == ["chrom", "pos", "ref", "alt", "output", "effect"]

@@ -69,7 +69,7 @@ class LoadedModel(Session):
         >>> import cisgram
         >>> model = cisgram.load("cisgram/yeast-expression")
         >>> model.predict(genes=["SLA2"]).table.shape
-        (1, 31)
+        (1, 32)
         """
         return predict(self, sequences, readout, genes=genes)
 

@@ -3,8 +3,8 @@
 from dataclasses import asdict
 
 from cisgram import __version__
+from cisgram.core.journal import Journal, Record
 from cisgram.personal.fit_config import FitConfig
-from cisgram.personal.journal import GeneRecord, Journal
 from contracts.bad_files import FIT, IMPORT, Place, Row
 from contracts.spoilers import (
     CALLS,
@@ -56,7 +56,7 @@ def many_covariates(table: list[Row]) -> None:
 def another_fit(place: Place) -> Journal:
     config = asdict(FitConfig(model="lasso"))
     journal = Journal(place.path / "new.partial", {"cisgram": __version__, "config": config})
-    journal.add(0, GeneRecord({}, {}))
+    journal.add(0, Record({}, {}))
     return journal
 
 

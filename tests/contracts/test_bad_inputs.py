@@ -238,7 +238,7 @@ def interrupt(
 def recorded(partial: Path) -> int:
     """Count the genes that an unfinished fit has kept."""
     base = sqlite3.connect(partial / "journal.sqlite")
-    (n_genes,) = base.execute("SELECT count(*) FROM genes").fetchone()
+    (n_genes,) = base.execute("SELECT count(*) FROM parts").fetchone()
     base.close()
     return n_genes
 

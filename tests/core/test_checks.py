@@ -1,5 +1,8 @@
+import json
 import math
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,6 +37,12 @@ def test_file_must_be_there_and_hold_something(tmp_path):
         check_file(tmp_path, "expression")
     file.write_text("x")
     assert check_file(str(file), "expression") == file
+
+
+def test_a_pipe_is_not_empty_and_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match=r"^genotypes .*pipe is a pipe or a device; write it to a"):
+        check_file(tmp_path / "pipe", "genotypes")
 
 
 def test_link_to_nothing_does_not_exist(tmp_path):
@@ -95,7 +104,27 @@ def test_few_names_the_first_and_counts_the_rest(names, text):
 
 
 def test_missing_extra_is_answered_with_its_install_command():
-    with pytest.raises(ConfigError, match=r"needs pgenlib; .* pip install 'cisgram\[pgen\]'"):
+    with pytest.raises(ConfigError, match=r"needs pgenlib; .* pip install '.*\[pgen\]'"):
+        missing_extra("pgenlib", "pgen")
+    with pytest.raises(ConfigError, match=r"pip install pandas$"):
+        missing_extra("pandas")
+
+
+@pytest.mark.parametrize(
+    ("kept", "command"),
+    [(True, r"pip install '{}\[pgen\]'$"), (False, r"'\.\[pgen\]', in a checkout of cisgram$")],
+)
+def test_an_extra_is_installed_from_the_wheel_that_cisgram_is_from(
+    tmp_path, monkeypatch, kept, command
+):
+    wheel = tmp_path / "my wheels" / "cisgram.whl"
+    wheel.parent.mkdir()
+    if kept:
+        wheel.touch()
+    own = SimpleNamespace(read_text=lambda _name: json.dumps({"url": wheel.as_uri()}))
+    monkeypatch.setattr("cisgram.core.checks.__file__", str(tmp_path / "a/b/c/d.py"))
+    monkeypatch.setattr("importlib.metadata.distribution", lambda _name: own)
+    with pytest.raises(ConfigError, match=command.format(wheel)):
         missing_extra("pgenlib", "pgen")
 
 

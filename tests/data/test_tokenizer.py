@@ -233,7 +233,7 @@ def test_what_cannot_be_used_is_named(fields, message):
 
 def test_a_missing_library_is_answered_with_its_install_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "tokenizers", None)
-    with pytest.raises(ConfigError, match=r"pip install 'cisgram\[lm\]'"):
+    with pytest.raises(ConfigError, match=r"pip install '.*\[lm\]'"):
         BpeTokenizer(TokenizerConfig(kind="bpe", merges=MERGES))
     assert kmers(3).encode(alphabet.encode("ACG")).ids.size == 1
 

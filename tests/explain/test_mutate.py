@@ -1,5 +1,6 @@
 """In-silico mutagenesis of regions, against mutants that are read one by one."""
 
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ import polars as pl
 import pytest
 
 from cisgram.core.checks import ConfigError
+from cisgram.core.journal import Journal, Record
 from cisgram.explain.mutants import Recomputation
-from cisgram.explain.mutate import Mutations, mutate, mutate_subject
+from cisgram.explain.mutate import Mutations, mutate, mutate_resumably, mutate_subject
 from cisgram.explain.subject import find_subject
 from cisgram.genome.alphabet import N, decode, encode, reverse_complement
 from cisgram.genome.interval import Interval
@@ -20,6 +22,7 @@ from prediction.toy_session import GENES, MODELS, WINDOW, language_model, sessio
 
 COMPLEMENT = dict(zip("ACGT", "TGCA", strict=True))
 CLOSE = {"rtol": 1e-2, "atol": 2e-5}
+module = importlib.import_module("cisgram.explain.mutate")
 
 
 @pytest.mark.parametrize(("gene", "start"), [("left", 590), ("right", 762)])
@@ -96,6 +99,44 @@ def test_a_gene_of_the_other_strand_is_explained_alike(toy: Session, mirrored: S
     here, there = mutate(toy, region, gene="left"), mutate(mirrored, mirror(region), gene="left")
     np.testing.assert_array_equal(here.tokens, there.tokens)
     np.testing.assert_allclose(there.all_effects, here.all_effects, **CLOSE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "readout", "kept"),
+    [
+        ("genes", "gene", "_KEPT"),
+        ("bases", "masked", "_MASKED_KEPT"),
+        ("bases", "pseudo-likelihood", "_POSITIONS_AT_ONCE"),
+    ],
+)
+def test_interrupted_mutagenesis_goes_on_where_it_was(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, readout: str, kept: str
+) -> None:
+    subject = find_subject(session(MODELS[kind](), place), "c0:591-600(-)", readout)
+    monkeypatch.setattr(module, kept, 4)
+    whole = mutate_subject(subject)
+    n_added: list[int] = []
+    add = Journal.add
+
+    def stops(journal: Journal, part: int, record: Record) -> None:
+        if n_added == [0, 1]:
+            raise KeyboardInterrupt
+        add(journal, part, record)
+        n_added.append(part)
+
+    monkeypatch.setattr(Journal, "add", stops)
+    with pytest.raises(KeyboardInterrupt), mutate_resumably(subject, tmp_path / "a.npz"):
+        pass
+    n_added.clear()
+    n_added.append(-1)
+    with mutate_resumably(subject, tmp_path / "a.npz") as found:
+        assert (tmp_path / "a.npz.partial").exists()
+    n_parts = 6 if kind == "genes" else 3  # on two strands, or on one
+    assert n_added == [-1, *range(2, n_parts)]
+    np.testing.assert_allclose(found.all_effects, whole.all_effects, **CLOSE)
+    np.testing.assert_allclose(found.reference, whole.reference, **CLOSE)
+    assert found.account.n_mutants == whole.account.n_mutants == 30
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_dna_itself_is_mutated() -> None:

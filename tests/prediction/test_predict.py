@@ -1,5 +1,6 @@
 """What `predict` returns of genes, regions and sequences."""
 
+import importlib
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,12 @@ from cisgram.genome.alphabet import N, encode, one_hot, reverse_complement
 from cisgram.prediction.language import PseudoLikelihood
 from cisgram.prediction.masked import MaskingConfig, read_region
 from cisgram.prediction.perplexity import information
-from cisgram.prediction.predict import predict, predict_genes
+from cisgram.prediction.predict import (
+    Predictions,
+    predict,
+    predict_genes,
+    predict_genes_resumably,
+)
 from cisgram.prediction.readouts import GeneLevels, RowMeans, TrackSums
 from cisgram.prediction.sequences import Sequences, Windows
 from cisgram.prediction.signal import predict_signal
@@ -29,6 +35,8 @@ from prediction.toy_session import (
     write_genome,
 )
 
+module = importlib.import_module("cisgram.prediction.predict")
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -40,9 +48,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_genes_are_predicted_by_identifier_or_name(place: Path) -> None:
     own = session(gene_model(), place)
     found = predict(own, genes=["LEF1", "right"])
-    assert found.table.columns[:5] == ["gene", "chrom", "start", "end", "strand"]
-    assert found.table["gene"].to_list() == ["left", "right"]
-    assert found.columns[5:] == ["worth", "age", "word+", "both"]
+    assert found.table.columns[:6] == ["gene", "name", "chrom", "start", "end", "strand"]
+    assert found.table.select("gene", "name").rows() == [("left", "LEF1"), ("right", "right")]
+    assert found.columns[6:] == ["worth", "age", "word+", "both"]
     assert len(found) == 2
     again = predict_genes(own, {name: GENES[name] for name in ("left", "right")})
     np.testing.assert_array_equal(found.values, again.values)
@@ -55,6 +63,34 @@ def test_many_genes_are_read_as_each_alone(place: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("cisgram.prediction.predict._AT_ONCE", 2)
     np.testing.assert_allclose(predict_genes(own, GENES).values, together.values, rtol=1e-5)
     assert predict_genes(own, GENES, "mean").outputs == ("word+", "word-", "both")
+
+
+def test_interrupted_genes_go_on_where_they_were(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = session(gene_model(), place)
+    monkeypatch.setattr(module, "_KEPT", 2)
+    read: list[str] = []
+
+    def stops(_session: object, genes: dict[str, Any], *words: Any, **options: Any) -> Predictions:
+        if len(read) == 4:
+            raise KeyboardInterrupt
+        read.extend(genes)
+        return predict_genes(own, genes, *words, **options)
+
+    monkeypatch.setattr(module, "predict_genes", stops)
+    out = tmp_path / "genes.tsv"
+    with pytest.raises(KeyboardInterrupt), predict_genes_resumably(own, GENES, out=out):
+        pass
+    read.clear()
+    with predict_genes_resumably(own, GENES, out=out) as found:
+        assert (tmp_path / "genes.tsv.partial").exists()
+    assert read == ["last"]
+    assert list(tmp_path.iterdir()) == []
+    whole = predict_genes(own, GENES)
+    assert found.rows.equals(whole.rows)
+    assert found.outputs == whole.outputs
+    np.testing.assert_allclose(found.values, whole.values, rtol=1e-5)
 
 
 def test_regions_get_the_mean_of_every_track_and_their_signal(place: Path) -> None:
@@ -119,7 +155,7 @@ def test_language_models_predict_how_expected_bases_are(place: Path) -> None:
     expected = [np.log(own_p).mean(), information(read.p).mean()]
     np.testing.assert_allclose(found.values[0], expected, rtol=1e-5)
     genes = predict(own, genes=["left"])
-    assert genes.columns == ["gene", "chrom", "start", "end", "strand", *found.outputs]
+    assert genes.columns == ["gene", "name", "chrom", "start", "end", "strand", *found.outputs]
     np.testing.assert_allclose(genes.values, predict(own, "c0:601-640(+)").values, rtol=1e-5)
 
 
@@ -149,7 +185,7 @@ def test_results_are_tables_files_and_figures(place: Path, tmp_path: Path) -> No
     assert exact.equals(found.table)
     assert rounded.columns == exact.columns
     np.testing.assert_allclose(rounded["worth"], exact["worth"], atol=1e-5)
-    assert repr(found).startswith("Predictions\nshape: (5, 9)")
+    assert repr(found).startswith("Predictions\nshape: (5, 10)")
     html = found._repr_html_()
     assert html.index("<table") < html.index("<svg")
 

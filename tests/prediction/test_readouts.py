@@ -125,7 +125,7 @@ def test_genes_are_read_along_their_strands(toy: Session) -> None:
     gene = Interval("c0", 600, 640)
     bodies = {strand: Interval("c0", 600, 640, strand) for strand in "+-"}
     found = predict_genes(toy, bodies)
-    assert found.table.columns[:5] == ["gene", "chrom", "start", "end", "strand"]
+    assert found.table.columns[:6] == ["gene", "name", "chrom", "start", "end", "strand"]
     assert found.outputs == ("worth", "age", "word+", "both")
     (window,) = windows_of_places([gene], gene_model(), toy.reference, inside=True).tokens
     (minus,) = windows_of_places([bodies["-"]], gene_model(), toy.reference, inside=True).tokens

@@ -2,17 +2,22 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
 import polars as pl
+import polars.testing
 import pytest
 from cyvcf2 import VCF
 
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.genome.alphabet import decode
+from cisgram.prediction import variant_files
+from cisgram.prediction.choose import choose_readout
 from cisgram.prediction.session import Session
-from cisgram.prediction.variants import VariantConfig, score_variants
+from cisgram.prediction.variant_files import VariantAccount, score_file
+from cisgram.prediction.variants import VariantConfig, VariantEffects, score_variants
 from limits import small_files
 from prediction.toy_session import gene_model, language_model, session, write_genome
 
@@ -123,7 +128,7 @@ def test_names_cannot_forge_records_fields_or_entries(
     found.write(tmp_path / "a.tsv")
     rows = (tmp_path / "a.tsv").read_text().split("\n")
     assert len(rows) == found.table.height + 2
-    assert {row.count("\t") for row in rows[:-1]} == {6}
+    assert {row.count("\t") for row in rows[:-1]} == {7}
 
 
 def test_a_variant_in_two_records_has_its_entries_once(
@@ -136,3 +141,73 @@ def test_a_variant_in_two_records_has_its_entries_once(
     assert first.INFO["CISGRAM"] == second.INFO["CISGRAM"]
     entries = first.INFO["CISGRAM"].split(",")
     assert len(set(entries)) == len(entries)
+
+
+def score(toy: Session, vcf: Path, out: Path) -> VariantAccount:
+    return score_file(toy, vcf, out, readout=choose_readout(toy), config=VariantConfig(reach=40))
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.parquet", "a.vcf"])
+@pytest.mark.parametrize("size", [1, 2, 1_024])
+def test_blocks_of_a_file_make_the_file_that_one_table_makes(
+    toy: Session, vcf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, size: int
+) -> None:
+    lines = vcf.read_text().splitlines(keepends=True)
+    vcf.write_text("".join([*lines[:4], lines[4], *lines[4:]]))  # a record twice, in two blocks
+    monkeypatch.setattr(variant_files, "_RECORDS", size)
+    account = score(toy, vcf, tmp_path / name)
+    whole = score_variants(toy, vcf, config=VariantConfig(reach=40))
+    whole.write(tmp_path / f"whole.{name}")
+    if name == "a.vcf":
+        ours, theirs = (
+            [(r.ID, r.INFO.get("CISGRAM")) for r in VCF(str(tmp_path / file))]
+            for file in (name, f"whole.{name}")
+        )
+        assert ours == theirs
+        assert ours[0][1] == ours[1][1] is not None
+    elif name == "a.parquet":
+        pl.testing.assert_frame_equal(pl.read_parquet(tmp_path / name), whole.table, abs_tol=1e-5)
+    else:
+        ours, theirs = (
+            pl.read_csv(tmp_path / file, separator="\t") for file in (name, f"whole.{name}")
+        )
+        pl.testing.assert_frame_equal(ours, theirs, abs_tol=2e-5)
+    assert account == VariantAccount(n_variants=6, n_pairs=5, n_far=1, n_symbolic=1)
+    assert not (tmp_path / f"{name}.partial").exists()
+
+
+def test_an_interrupted_file_goes_on_where_it_was(
+    toy: Session, vcf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variant_files, "_RECORDS", 1)
+    score(toy, vcf, tmp_path / "whole.tsv")
+    scored: list[int] = []
+
+    def stops(*words: Any, **options: Any) -> VariantEffects:
+        if len(scored) == 2:
+            raise KeyboardInterrupt
+        scored.append(words[1]["start"].to_list())
+        return score_variants(*words, **options)
+
+    monkeypatch.setattr(variant_files, "score_variants", stops)
+    with pytest.raises(KeyboardInterrupt):
+        score(toy, vcf, tmp_path / "a.tsv")
+    assert [path.name for path in tmp_path.glob("a.*")] == ["a.tsv.partial"]
+    scored.clear()
+    score(toy, vcf, tmp_path / "a.tsv")
+    assert scored == [[], [1899]]  # of four records, those without a sequence and far from genes
+    assert (tmp_path / "a.tsv").read_bytes() == (tmp_path / "whole.tsv").read_bytes()
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_what_does_not_fit_is_found_before_anything_is_scored(
+    toy: Session, vcf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variant_files, "_RECORDS", 1)
+    monkeypatch.setattr(variant_files, "score_variants", None)
+    *lines, last = vcf.read_text().splitlines()
+    fields = last.split("\t")
+    vcf.write_text("\n".join([*lines, "\t".join([*fields[:3], other(fields[3]), *fields[4:]])]))
+    with pytest.raises(DataError, match="1 of 1 variants"):
+        score(toy, vcf, tmp_path / "a.tsv")
+    assert list(tmp_path.iterdir()) == [vcf]

@@ -244,7 +244,7 @@ def test_each_variant_is_scored_for_the_genes_within_reach(toy: Session) -> None
     ]
     assert found.n_far == 1
     own = found.table
-    assert own.columns == ["chrom", "pos", "ref", "alt", "gene", "output", "effect"]
+    assert own.columns == ["chrom", "pos", "ref", "alt", "gene", "name", "output", "effect"]
     assert own["pos"].to_list() == [561] * 4 + [646] * 4 + [690] * 4
     assert own["output"].to_list() == ["worth", "age", "word+", "both"] * 3
     np.testing.assert_array_equal(own["effect"], found.effects.ravel())

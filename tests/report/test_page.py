@@ -125,6 +125,21 @@ def test_filters_by_text_accuracy_and_acceptance(visit: Callable[..., Visit]) ->
     assert page.locator("#gene-rows tr").count() == 0
 
 
+def test_a_gene_bar_is_drawn_where_more_than_the_tss_is_known(
+    visit: Callable[..., Visit], make_fits: Callable[..., list[Fit]], tmp_path: Path
+) -> None:
+    tss = pl.col("tss")
+    fits = [
+        replace(fit, genes=fit.genes.with_columns(start=tss, end=tss + 1))
+        for fit in make_fits(n_genes=120)
+    ]
+    build_report(fits, None, tmp_path / "tss.html")
+    for page, n in ((visit().page, 1), (visit(path=tmp_path / "tss.html").page, 0)):
+        assert page.locator("#figure-locus .body").count() == n
+        assert page.inner_text("#locus-caption").count("Grey bar") == n
+        assert page.locator("#figure-locus .tss.line").count() == 1
+
+
 def test_turns_pages(visit: Callable[..., Visit]) -> None:
     page = visit().page
     first = page.locator("#gene-rows a").all_inner_texts()

@@ -65,6 +65,9 @@ _COMMANDS = (
 )
 for _number, (_place, _name, _help) in enumerate(_COMMANDS):
     app.command(f"cisgram.cli.{_place}", name=_name, help=_help, sort_key=_number)
+app.register_install_completion_command(
+    help="Complete commands and options in this shell; adds a line to its startup file."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

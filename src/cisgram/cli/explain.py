@@ -38,6 +38,8 @@ def ism(
 ) -> None:
     """Mutate every base of a region to every other (in-silico saturation mutagenesis).
 
+    Interrupted, it keeps finished positions beside the output; the same command goes on from there.
+
     Args:
         asked: Model.
         place: Region and output.
@@ -49,14 +51,14 @@ def ism(
             models.
         drawing: Figure.
     """
-    from cisgram.explain.mutate import mutate_subject
+    from cisgram.explain.mutate import mutate_resumably
     from cisgram.explain.sections import mutation_section
 
     check_suffix(out, ".npz")
     subject = _subject(asked, place, readout)
     sites = drawing.read_sites(subject.reference)
-    found = mutate_subject(subject)
-    found.write_arrays(out)
+    with mutate_resumably(subject, out) as found:
+        found.write_arrays(out)
     section = mutation_section(found, sites=sites)
     drawing.save(section.draw)
     show_section(section, f"Effects are in {out}.")

@@ -62,7 +62,8 @@ def predict(
 ) -> None:
     """Predict genes, regions or sequences; both strands are read and averaged.
 
-    Give one of --genes, --bed and --fasta.
+    Give one of --genes, --bed and --fasta. Interrupted, --genes keeps finished genes beside the
+    output; the same command goes on from there.
 
     Args:
         asked: Model.
@@ -77,6 +78,7 @@ def predict(
         cache: Cache.
     """
     from cisgram.prediction.predict import predict as run
+    from cisgram.prediction.predict import predict_genes_resumably
     from cisgram.prediction.signal import write_bigwigs
 
     given.check({"genes": genes})
@@ -88,7 +90,11 @@ def predict(
             raise ConfigError("--out-bigwig goes with --bed or --fasta; leave it out with --genes.")
         names = read_genes(genes, session)
         chosen = list(session.genes.places) if names is None else names
-        found = run(session, readout=readout, genes=chosen, config=config)
+        if not chosen:
+            raise ConfigError("give at least one gene to predict; got none.")
+        bodies = session.genes.find(chosen)
+        with predict_genes_resumably(session, bodies, readout, out=out, config=config) as found:
+            found.write(out)
     else:
         sequences = given.read(session)
         if out_bigwig is not None and (readout is not None or session.outputs.row == "window"):
@@ -99,7 +105,7 @@ def predict(
         found = run(session, sequences, readout, config=config)
         if out_bigwig is not None:
             write_bigwigs(found.signals, sequences.reference, out_bigwig)
-    found.write(out)
+        found.write(out)
     what = "genes" if genes else "sequences" if given.fasta else "regions"
     say(f"{len(found):,} {what} are in {out}.")
     if config.cache is not None:

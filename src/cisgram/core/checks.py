@@ -4,9 +4,13 @@ A message is one sentence: what must hold, what was found and where, and what
 to do about it. The command line prints it and leaves with exit code 2.
 """
 
+import json
 from collections.abc import Collection
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Never
+from urllib.parse import unquote, urlsplit
 
 
 class CisgramError(Exception):
@@ -24,14 +28,18 @@ class DataError(CisgramError):
 def check_file(path: Path | str, what: str) -> Path:
     """Return `path` when it is a readable, non-empty file.
 
+    Pipes are refused: most files are read more than once, or from several places.
+
     Raises:
-        DataError: it is missing, a directory, or empty.
+        DataError: it is missing, a directory, a pipe, or empty.
     """
     path = Path(path)
     if path.is_dir():
         raise DataError(f"{what} {path} is a directory; name a file.")
     if not path.exists():
         raise DataError(f"{what} {path} does not exist; check the path.")
+    if not path.is_file():
+        raise DataError(f"{what} {path} is a pipe or a device; write it to a file and name that.")
     if path.stat().st_size == 0:
         raise DataError(f"{what} {path} is empty; make it again.")
     return path
@@ -126,6 +134,30 @@ def few(names: Collection[str], most: int = 3) -> str:
     return ", ".join(shown) + (f" and {rest:,} more" if rest > 0 else "")
 
 
-def missing_extra(package: str, extra: str) -> Never:
-    """Say how to install an optional dependency."""
-    raise ConfigError(f"this needs {package}; install it with: pip install 'cisgram[{extra}]'")
+def missing_extra(package: str, extra: str | None = None) -> Never:
+    """Say how to install an optional dependency: an extra of ours, or the package itself."""
+    command = f"pip install {package}"
+    if extra is not None:
+        command = f"pip install '{_own_source() or '.'}[{extra}]'"
+        command += "" if _own_source() else ", in a checkout of cisgram"
+    raise ConfigError(f"this needs {package}; install it with: {command}")
+
+
+def check_extra(package: str, extra: str) -> None:
+    """Raise ConfigError where a package is not installed; it is not imported."""
+    if find_spec(package) is None:
+        missing_extra(package, extra)
+
+
+def _own_source() -> str:
+    """Return the checkout or wheel that this was installed from; empty where it is gone."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    checkout = Path(__file__).parents[3]
+    if (checkout / "pyproject.toml").exists():
+        return str(checkout)
+    with suppress(PackageNotFoundError, KeyError):
+        source = json.loads(distribution("cisgram").read_text("direct_url.json") or "{}")["url"]
+        path = unquote(urlsplit(source).path)
+        return path if source.startswith("file:") and Path(path).exists() else ""
+    return ""

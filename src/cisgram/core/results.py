@@ -59,7 +59,7 @@ class Result(ABC):
         try:
             import pandas
         except ImportError:
-            missing_extra("pandas", "pandas")
+            missing_extra("pandas")
         return pandas.DataFrame(self.table.to_dict(as_series=False))
 
     def write(self, path: Path | str) -> None:
@@ -82,10 +82,12 @@ def write_tsv(
     *,
     null: str = "",
     digits: int | None = None,
+    header: bool = True,
 ) -> None:
     """Write a table between tabs, a row a line: control characters of names become percent codes.
 
-    `digits` is how many stand after the point; as many as needed by default.
+    `digits` is how many stand after the point; as many as needed by default. Later parts of a
+    table have no `header`.
     """
     import polars as pl
 
@@ -94,7 +96,11 @@ def write_tsv(
     cells = (pl.col(name).map_elements(encoded, return_dtype=pl.String) for name in odd)
     table = table.with_columns(cells).rename(encoded)
     table.write_csv(
-        cast("Path | IO[bytes]", out), separator="\t", null_value=null, float_precision=digits
+        cast("Path | IO[bytes]", out),
+        include_header=header,
+        separator="\t",
+        null_value=null,
+        float_precision=digits,
     )
 
 
@@ -148,7 +154,7 @@ def to_anndata(values: Any, obs: "pl.DataFrame", names: "list[str]") -> Any:
         import anndata  # pyright: ignore[reportMissingImports]
         import pandas
     except ImportError:
-        missing_extra("anndata", "anndata")
+        missing_extra("anndata")
     rows = pandas.DataFrame(obs.to_dict(as_series=False))
     rows.index = rows.index.astype(str)
     return anndata.AnnData(values, obs=rows, var=pandas.DataFrame(index=names))

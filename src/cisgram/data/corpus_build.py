@@ -14,7 +14,7 @@ import polars as pl
 from jaxtyping import Bool, Int64
 
 from cisgram.core.artifact import create_artifact, sha256
-from cisgram.core.checks import ConfigError, DataError
+from cisgram.core.checks import ConfigError, DataError, check_file
 from cisgram.core.config import to_plain
 from cisgram.data.base import WINDOWS, dataset
 from cisgram.data.corpus import ACCOUNT, KIND, VERSION, Corpus, marks_path, sequence_path
@@ -66,6 +66,7 @@ def build_corpus(
     directory = Path(directory)
     if geometry is not None:
         config = config.for_geometry(geometry)
+    _check_inputs(config, directory)
     metadata: dict[str, Any] = {"config": to_plain(config)}
     with create_artifact(out, kind=KIND, version=VERSION, metadata=metadata) as building:
         genomes = [
@@ -101,6 +102,15 @@ def build_corpus(
             for genome in genomes
         }
     return Corpus.open(out)
+
+
+def _check_inputs(config: CorpusConfig, directory: Path) -> None:
+    """Refuse what is missing before the first sequence is read."""
+    config.homology.check_installed()
+    for genome in config.genomes:
+        check_file(directory / genome.fasta, "FASTA")
+        if genome.annotation is not None:
+            check_file(directory / genome.annotation, "annotation")
 
 
 def _read(config: CorpusConfig, number: int, *, directory: Path, building: Path) -> _Genome:

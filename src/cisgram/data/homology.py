@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Int64, UInt8
 
-from cisgram.core.checks import check_choice, check_fields, missing_extra
+from cisgram.core.checks import check_choice, check_extra, check_fields
 from cisgram.core.executor import map_work
 from cisgram.core.progress import progress
 from cisgram.genome.alphabet import decode
@@ -55,6 +55,11 @@ class HomologyConfig:
     def __post_init__(self) -> None:
         check_fields(self, "min_identity", "max_matched", low=0, high=1)
         check_choice(self.preset, PRESETS, "preset")
+
+    def check_installed(self) -> None:
+        """Raise ConfigError where windows are to be aligned and mappy is not installed."""
+        if self.enabled:
+            check_extra("mappy", "lm")
 
 
 def resembling(
@@ -147,10 +152,9 @@ class _Aligner:
     @cached_property
     def index(self) -> Any:
         """The targets, indexed by minimap2."""
-        try:
-            import mappy
-        except ImportError:
-            missing_extra("mappy", "lm")
+        check_extra("mappy", "lm")
+        import mappy
+
         return mappy.Aligner(str(self.fasta), preset=self.preset)
 
     def __call__(self, part: tuple[int, Sequence[UInt8[np.ndarray, "_"]]]) -> list[_Hit]:

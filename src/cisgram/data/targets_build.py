@@ -9,11 +9,11 @@ import polars as pl
 from jaxtyping import Float64, Int64
 
 from cisgram.core.artifact import create_artifact, sha256
-from cisgram.core.checks import ConfigError, DataError, check_unique, few
+from cisgram.core.checks import ConfigError, DataError, check_file, check_unique, few
 from cisgram.core.config import to_plain
 from cisgram.data.base import WINDOWS, dataset
 from cisgram.data.homology import resembling
-from cisgram.data.numeric_table import TextLines, read_numeric_table
+from cisgram.data.numeric_table import NumericTable, TextLines, read_numeric_table
 from cisgram.data.outputs import Geometry, Scale
 from cisgram.data.targets import GENE_COLUMNS, GENES, GENOME, KIND, SIGNAL, VERSION, Targets
 from cisgram.data.targets_config import TargetsConfig
@@ -30,6 +30,7 @@ def build_targets(
     directory = Path(directory)
     metadata: dict[str, Any] = {"config": to_plain(config), "geometry": asdict(geometry)}
     with create_artifact(out, kind=KIND, version=VERSION, metadata=metadata) as building:
+        measured = _read_inputs(config, directory)
         reference = Reference.from_fasta(directory / config.fasta, building / GENOME)
         splits = _splits(config, reference)
         tracks = import_tracks(
@@ -44,7 +45,7 @@ def build_targets(
         _check_splits(config, windows)
         _check_signal(tracks, windows)
         windows.write_parquet(building / WINDOWS)
-        genes = _gene_targets(config, reference, splits, directory)
+        genes = _gene_targets(config, measured, reference, splits, directory)
         genes.write_parquet(building / GENES)
         metadata["scale"] = asdict(
             Scale(
@@ -131,19 +132,36 @@ def _check_signal(tracks: Tracks, windows: pl.DataFrame) -> None:
                 )
 
 
-def _gene_targets(
-    config: TargetsConfig, reference: Reference, splits: dict[str, str], directory: Path
-) -> pl.DataFrame:
-    """Read gene targets and where the genes lie; those of contigs that are not used go."""
+def _read_inputs(config: TargetsConfig, directory: Path) -> NumericTable | None:
+    """Return the gene table; refuse what is missing before the sequence is read."""
+    config.homology.check_installed()
+    check_file(directory / config.fasta, "FASTA")
+    for source in config.tracks:
+        for file in source.files:
+            check_file(directory / file, "bigWig")
     if config.genes is None or config.annotation is None:
-        text: dict[str, type[pl.DataType]] = dict.fromkeys(GENE_COLUMNS, pl.String)
-        return pl.DataFrame(schema=text | {"start": pl.Int64, "end": pl.Int64})
+        return None
+    check_file(directory / config.annotation, "annotation")
     path = directory / config.genes
     lines = TextLines(path, "gene table")
     header = lines.take().rstrip("\r\n").split("\t")
     table = read_numeric_table(lines, header, n_leading=lambda _header, _rows: 1)
+    check_unique(table.text.to_series().to_list(), "gene", f"gene table {path}")
+    return table
+
+
+def _gene_targets(
+    config: TargetsConfig,
+    table: NumericTable | None,
+    reference: Reference,
+    splits: dict[str, str],
+    directory: Path,
+) -> pl.DataFrame:
+    """Return gene targets and where the genes lie; those of contigs that are not used go."""
+    if table is None or config.annotation is None:
+        text: dict[str, type[pl.DataType]] = dict.fromkeys(GENE_COLUMNS, pl.String)
+        return pl.DataFrame(schema=text | {"start": pl.Int64, "end": pl.Int64})
     names = table.text.to_series().to_list()
-    check_unique(names, "gene", f"gene table {path}")
     places = read_genes(directory / config.annotation).genes
     places = places.with_columns(
         chrom=pl.col("chrom").map_elements(reference.names.resolve, return_dtype=pl.String)
@@ -154,8 +172,8 @@ def _gene_targets(
     )
     if not joined.height:
         raise DataError(
-            f"none of the genes of {path} ({few(names)}) is in {directory / config.annotation} "
-            "on a contig that is used; give both the same names."
+            f"none of the genes of {directory / str(config.genes)} ({few(names)}) is in "
+            f"{directory / config.annotation} on a contig that is used; give both the same names."
         )
     genes = joined.with_columns(split=pl.col("chrom").replace_strict(splits)).select(GENE_COLUMNS)
     values = table.values[joined["row"].to_numpy()].astype(np.float32)

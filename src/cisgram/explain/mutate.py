@@ -1,18 +1,22 @@
 """In-silico saturation mutagenesis: every other base at every position of a region."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor
 
 from cisgram.core.artifact import write_arrays
 from cisgram.core.checks import check_choice, check_suffix
+from cisgram.core.journal import Journal, Record, resumable
+from cisgram.core.progress import progress
 from cisgram.core.results import Result
 from cisgram.explain.contributions import Contributions
 from cisgram.explain.mutants import Recomputation, other_bases
@@ -23,6 +27,7 @@ from cisgram.genome.interval import Interval
 from cisgram.models.base import Model
 from cisgram.plot.sites import Site
 from cisgram.prediction.batches import in_batches
+from cisgram.prediction.identity import session_identity
 from cisgram.prediction.language import MaskedLogRatio, site_log_probabilities
 from cisgram.prediction.readouts import OutputReadout, Readout
 from cisgram.prediction.sequences import Asked, Windows
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _POSITIONS_AT_ONCE = 16
+_KEPT, _MASKED_KEPT = 64, 256
+"""Positions that are kept together where work may be interrupted."""
 _MASKED_APART = 32
 """Bases between those that a language model predicts in one pass: nearer ones, masked together,
 would change each other's effects."""
@@ -159,14 +166,35 @@ def mutate(
     return mutate_subject(subject, batch=batch)
 
 
-def mutate_subject(subject: Subject, *, batch: int | None = None) -> Mutations:
-    """Mutate the region of a subject; `mutate` says how."""
+@contextmanager
+def mutate_resumably(subject: Subject, out: Path) -> Generator[Mutations]:
+    """Yield what `mutate_subject` returns, to be written to `out` before the next step.
+
+    Interrupted, it leaves finished positions in `<out>.partial`, and the same call goes on there.
+    """
+    contig = subject.reference.contig(subject.region.chrom)
+    identity = session_identity(subject.session) | {
+        "readout": subject.readout.name,
+        "region": str(subject.region),
+        "window": str(subject.window),
+        "gene": f"{subject.gene} {subject.body}",
+        "genome": hashlib.sha256(contig.tobytes()).hexdigest(),
+    }
+    with resumable(out, identity) as journal:
+        yield mutate_subject(subject, journal=journal)
+
+
+def mutate_subject(
+    subject: Subject, *, batch: int | None = None, journal: Journal | None = None
+) -> Mutations:
+    """Mutate the region of a subject; `mutate` says how. Its parts are kept in a journal."""
+    keep = _Kept(journal)
     if isinstance(subject.readout, OutputReadout):
-        found = _of_output(subject, subject.readout, batch)
+        found = _of_output(subject, subject.readout, batch, keep)
     elif isinstance(subject.readout, MaskedLogRatio):
-        found = _of_masked(subject, subject.readout)
+        found = _of_masked(subject, subject.readout, keep)
     else:
-        found = _one_by_one(subject)
+        found = _one_by_one(subject, keep)
     effects, reference, account = found
     return Mutations(
         region=subject.region,
@@ -180,16 +208,31 @@ def mutate_subject(subject: Subject, *, batch: int | None = None) -> Mutations:
     )
 
 
+_Arrays = dict[str, np.ndarray]
 _Found = tuple[
     Float32[np.ndarray, "positions 4 outputs"], Float32[np.ndarray, "kept"], Recomputation
 ]
 
 
-def _of_output(subject: Subject, readout: OutputReadout, batch: int | None) -> _Found:
+class _Kept:
+    """Parts of the work, as they were kept in a journal; computed where there is none."""
+
+    def __init__(self, journal: Journal | None) -> None:
+        self._journal = journal
+
+    def __call__(self, number: int, work: Callable[[], _Arrays]) -> _Arrays:
+        if self._journal is None:
+            return work()
+        return self._journal.keep(number, lambda: Record({}, work())).arrays
+
+    def finished(self) -> set[int]:
+        return set() if self._journal is None else self._journal.finished()
+
+
+def _of_output(subject: Subject, readout: OutputReadout, batch: int | None, keep: _Kept) -> _Found:
     """Mutate on both strands where outputs say so; only what a mutation changes is computed."""
     session, (start, end) = subject.session, subject.bounds
     tokens, length, span = subject.tokens, subject.window.length, subject.span[None]
-    read = partial(saturation_mutagenesis, session.model, species=session.species, batch=batch)
 
     def forward(output: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch kept"]:
         return readout.forward(output, np.broadcast_to(span, (len(output), 2)))
@@ -197,32 +240,68 @@ def _of_output(subject: Subject, readout: OutputReadout, batch: int | None) -> _
     def backward(output: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch kept"]:
         return readout.backward(output, np.broadcast_to(span, (len(output), 2)))
 
-    found = read(tokens, start=start, end=end, reduce=forward)
-    after, before = found.effects + found.reference, found.reference
-    if session.outputs.both_strands:
-        other = read(
-            reverse_complement(tokens), start=length - end, end=length - start, reduce=backward
+    def read(first: int, last: int, *, reversed_: bool) -> _Arrays:
+        found = saturation_mutagenesis(
+            session.model,
+            reverse_complement(tokens) if reversed_ else tokens,
+            start=first,
+            end=last,
+            species=session.species,
+            reduce=backward if reversed_ else forward,
+            batch=batch,
         )
-        after = (after + (other.effects + other.reference)[::-1, ::-1]) / 2
-        before = (before + other.reference) / 2
+        account = np.array(list(asdict(found.account).values()))
+        after = found.effects + found.reference
+        return {"after": after, "before": found.reference, "account": account}
+
+    strands = [(start, end, False)]
+    if session.outputs.both_strands:
+        strands.append((length - end, length - start, True))
+    parts = [
+        (first, min(first + _KEPT, last), reversed_)
+        for low, last, reversed_ in strands
+        for first in range(low, last, _KEPT)
+    ]
+    mutants = [3 * (last - first) for first, last, _ in parts]
+    done = sum(mutants[number] for number in keep.finished())
+    with progress("mutating", sum(mutants), done=done):
+        found = [
+            keep(number, partial(read, first, last, reversed_=reversed_))
+            for number, (first, last, reversed_) in enumerate(parts)
+        ]
+    n = len(found) // len(strands)
+    after, before = np.concatenate([part["after"] for part in found[:n]]), found[0]["before"]
+    if session.outputs.both_strands:
+        other = np.concatenate([part["after"] for part in found[n:]])
+        after = (after + other[::-1, ::-1]) / 2
+        before = (before + found[n]["before"]) / 2
     effects = subject.along_region(readout.effect(after, before))
-    return np.ascontiguousarray(effects), before, found.account
+    counts = np.sum([part["account"] for part in found[:n]], axis=0).tolist()
+    names = [field.name for field in fields(Recomputation)]
+    account = Recomputation(**dict(zip(names, counts, strict=True)))
+    return np.ascontiguousarray(effects), before, account
 
 
-def _of_masked(subject: Subject, readout: MaskedLogRatio) -> _Found:
+def _of_masked(subject: Subject, readout: MaskedLogRatio, keep: _Kept) -> _Found:
     """Predict every known base of the region while it is masked."""
     session, region = subject.session, subject.region
     contig = subject.reference.contig(region.chrom)
     sites = np.arange(region.start, region.end)
     sites = sites[contig[sites] < N]
     log_p = np.full((region.length, 4), np.nan, dtype=np.float32)
-    log_p[sites - region.start] = site_log_probabilities(
-        session.model,
-        {region.chrom: contig},
-        {region.chrom: sites},
-        species=session.species,
-        config=replace(readout.masking, apart=min(readout.masking.apart, _MASKED_APART)),
-    )[region.chrom]
+
+    def read(part: Int64[np.ndarray, "sites"]) -> _Arrays:
+        found = site_log_probabilities(
+            session.model,
+            {region.chrom: contig},
+            {region.chrom: part},
+            species=session.species,
+            config=replace(readout.masking, apart=min(readout.masking.apart, _MASKED_APART)),
+        )
+        return {"log_p": found[region.chrom]}
+
+    for number, part in enumerate(in_batches(sites, _MASKED_KEPT, "mutating")):
+        log_p[part - region.start] = keep(number, partial(read, part))["log_p"]
     if region.strand == "-":
         log_p = log_p[::-1, ::-1]
     tokens = np.minimum(subject.region_tokens, N - 1).astype(int)
@@ -231,7 +310,7 @@ def _of_masked(subject: Subject, readout: MaskedLogRatio) -> _Found:
     return (log_p - own)[:, :, None], reference, Recomputation(n_mutants=3 * len(sites))
 
 
-def _one_by_one(subject: Subject) -> _Found:
+def _one_by_one(subject: Subject, keep: _Kept) -> _Found:
     """Read every mutant, and the window as it is, at the base that changes and around it."""
     session, readout, (start, end) = subject.session, subject.readout, subject.bounds
     tokens = subject.tokens
@@ -240,14 +319,19 @@ def _one_by_one(subject: Subject) -> _Found:
     effects[known - start, tokens[known]] = 0
     whole = Windows(tokens[None], np.array([[start, end]]))
     reference = readout.read(session.model, whole, species=session.species)[0]
-    for places in in_batches(known, _POSITIONS_AT_ONCE, "mutating"):
+
+    def read(places: Int64[np.ndarray, "positions"]) -> _Arrays:
         bases = np.concatenate([tokens[places][None], other_bases(tokens[places])])
         rows = np.repeat(tokens[None], bases.size, axis=0).reshape(*bases.shape, -1)
         rows[:, np.arange(len(places)), places] = bases
         spans = np.stack([places, places + 1], axis=1)
         windows = Windows(rows.reshape(bases.size, -1), np.tile(spans, (4, 1)))
-        read = readout.read(session.model, windows, species=session.species)
-        kept = read.reshape(*bases.shape, -1)
-        for change in range(1, 4):
-            effects[places - start, bases[change]] = readout.effect(kept[change], kept[0])
+        kept = readout.read(session.model, windows, species=session.species)
+        kept = kept.reshape(*bases.shape, -1)
+        effects = [readout.effect(kept[change], kept[0]) for change in range(1, 4)]
+        return {"bases": bases[1:], "effects": np.stack(effects)}
+
+    for number, places in enumerate(in_batches(known, _POSITIONS_AT_ONCE, "mutating")):
+        found = keep(number, partial(read, places))
+        effects[places - start, found["bases"]] = found["effects"]
     return subject.along_region(effects), reference, Recomputation(n_mutants=3 * len(known))

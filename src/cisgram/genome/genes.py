@@ -169,6 +169,11 @@ class Genes:
         return self._rows[identifier]["name"]
 
     @property
+    def names(self) -> dict[str, str]:
+        """Name of each gene by identifier."""
+        return {gene: row["name"] for gene, row in self._rows.items()}
+
+    @property
     def by_name(self) -> dict[str, Interval]:
         """Body of each gene by name; by identifier where another gene has the name already."""
         found: dict[str, Interval] = {}

@@ -118,11 +118,20 @@ def read_vcf(
 
 def read_sites(source: Path) -> VariantBlock:
     """Return every alternate allele of a VCF or BCF, with people in it or without; no calls."""
+    return next(read_site_blocks(source, None))
+
+
+def read_site_blocks(source: Path, size: int | None) -> Generator[VariantBlock]:
+    """Yield the same in blocks of so many records; one without any where the file has none."""
     with quiet_htslib():
-        records = [_record(record) for record in sorted_records(open_vcf(source), source, None)]
-    split = split_alternates(records)
-    calls = np.empty((len(split), 0), dtype=np.uint8)
-    return variant_block(records, split, calls=calls, dosages=None)
+        found = map(_record, sorted_records(open_vcf(source), source, None))
+        records = list(islice(found, size))
+        while True:
+            split = split_alternates(records)
+            calls = np.empty((len(split), 0), dtype=np.uint8)
+            yield variant_block(records, split, calls=calls, dosages=None)
+            if not (records := list(islice(found, size))):
+                return
 
 
 @dataclass

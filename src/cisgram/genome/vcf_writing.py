@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +11,8 @@ from cisgram.core.places import CUT_SHORT, DiskError
 from cisgram.genome.vcf import Htslib, open_vcf, open_writer, quiet_htslib, sorted_records
 
 WriteMode = Literal["w", "wz", "wb"]
+Entries = Mapping[tuple[str, str], Sequence[str]]
+"""What is written of alternate alleles at a position, by ref and alt in capitals."""
 
 
 def annotate_vcf(
@@ -19,16 +21,19 @@ def annotate_vcf(
     *,
     mode: WriteMode,
     info: tuple[str, str],
-    values: Mapping[tuple[str, int, str, str], Sequence[str]],
+    values: Iterable[tuple[tuple[str, int], Entries]],
 ) -> None:
     """Write a VCF or BCF again with one more INFO field.
 
     Mode `w` writes VCF, `wz` compressed VCF, `wb` BCF. `info` is key and description of the field;
-    `values` has entries by chrom, position from 1, ref and alt, alleles in capitals. Those of a
-    record's alternate alleles come one after the other, and one without any has no field.
+    `values` has entries by chrom and position from 1, in the order of the file. Those of a record's
+    alternate alleles come one after the other, and one without any has no field.
     """
     key, what = info
     last = None
+    given = iter(values)
+    here: tuple[tuple[str, int], Entries] | None = None
+    ahead = next(given, None)
     with quiet_htslib():
         vcf = open_vcf(source)
         vcf.add_info_to_header({"ID": key, "Number": ".", "Type": "String", "Description": what})
@@ -36,9 +41,12 @@ def annotate_vcf(
         try:
             for last in enumerate(sorted_records(vcf, source, None)):
                 record = last[1]
-                place = (record.CHROM, record.POS, record.REF.upper())
+                place, ref = (record.CHROM, record.POS), record.REF.upper()
+                if ahead is not None and ahead[0] == place:
+                    here, ahead = ahead, next(given, None)
+                known = here[1] if here is not None and here[0] == place else {}
                 alleles = dict.fromkeys(alt.upper() for alt in record.ALT)
-                entries = [text for alt in alleles for text in values.get((*place, alt), ())]
+                entries = [text for alt in alleles for text in known.get((ref, alt), ())]
                 if entries:
                     record.INFO[key] = ",".join(entries)
                 if writer.write_record(record) < 0:

@@ -24,12 +24,12 @@ from cisgram.core.artifact import (
 from cisgram.core.checks import DataError, few
 from cisgram.core.config import from_plain
 from cisgram.core.executor import map_work
+from cisgram.core.journal import Journal, Record, partial
 from cisgram.core.places import hold
 from cisgram.core.progress import progress
 from cisgram.personal.cohort import Cohort
 from cisgram.personal.fit_config import FitConfig
 from cisgram.personal.gene_fit import GeneFitter
-from cisgram.personal.journal import GeneRecord, Journal
 
 VERSION = 1
 
@@ -65,7 +65,7 @@ class Fit:
     def open(cls, path: Path | str) -> Self:
         """Open a finished fit."""
         path = Path(path)
-        if not path.exists() and _partial(path).exists():
+        if not path.exists() and partial(path).exists():
             raise DataError(f"{path} is not finished; run the same `personal fit` again.")
         manifest = open_artifact(path, kind="fit", version=VERSION)
         with damage_errors(path):
@@ -163,7 +163,11 @@ def fit_models(
 
 def _carry_out(runs: "Sequence[_Run]", *, executor: str, workers: int | None) -> None:
     """Fit what is missing and publish each run when its last gene is there."""
-    work = [(number, gene) for number, run in enumerate(runs) for gene in sorted(run.todo)]
+    # Gene by gene, so that the time left is judged by all of the models.
+    work = sorted(
+        ((number, gene) for number, run in enumerate(runs) for gene in run.todo),
+        key=lambda item: item[1],
+    )
     fitters = _Fitters(tuple(run.fitter for run in runs))
     results = map_work(fitters, work, executor=executor, workers=workers)
     names = ", ".join(run.config.model for run in runs)
@@ -183,7 +187,7 @@ class _Fitters:
 
     fitters: tuple[GeneFitter, ...]
 
-    def __call__(self, item: tuple[int, int]) -> GeneRecord:
+    def __call__(self, item: tuple[int, int]) -> Record:
         """Fit a gene in one of the ways."""
         number, gene = item
         return self.fitters[number](gene)
@@ -212,7 +216,7 @@ class _Run:
         fitter = GeneFitter(cohort.path, config)
         _ = fitter.outer_folds  # refuses what does not go together before anything is written
         identity = _identity(cohort, config, indices)
-        journal = Journal(_partial(out), identity)
+        journal = Journal(partial(out), identity)
         try:
             yield cls(
                 cohort=cohort,
@@ -229,7 +233,7 @@ class _Run:
             if is_artifact(out, "fit"):
                 journal.remove()
 
-    def add(self, gene: int, record: GeneRecord) -> None:
+    def add(self, gene: int, record: Record) -> None:
         """Keep what was fitted."""
         self.journal.add(gene, record)
         self.todo.remove(gene)
@@ -286,10 +290,6 @@ def select_genes(cohort: Cohort, genes: Sequence[str] | None) -> list[int]:
     return sorted({rows.get(name, bare.get(name, -1)) for name in genes})
 
 
-def _partial(out: Path) -> Path:
-    return out.with_name(out.name + ".partial")
-
-
 def _is_finished(cohort: Cohort, config: FitConfig, out: Path, indices: Sequence[int]) -> bool:
     """Say whether `out` is the finished fit that is asked for.
 
@@ -329,7 +329,7 @@ def _assemble(building: Path, cohort: Cohort, journal: Journal, n_genes: int) ->
     pl.concat(weights).write_parquet(building / "weights.parquet")
 
 
-def _weight_rows(cohort: Cohort, gene: int, record: GeneRecord) -> pl.DataFrame:
+def _weight_rows(cohort: Cohort, gene: int, record: Record) -> pl.DataFrame:
     arrays = record.arrays
     variants = cohort.genotypes.variants[arrays["snps"]]
     return variants.select(

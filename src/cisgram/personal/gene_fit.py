@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int8, Int64
 from threadpoolctl import ThreadpoolController
 
+from cisgram.core.journal import Record
 from cisgram.data.normalize import TargetFit, expression_pcs
 from cisgram.data.splits import check_disjoint, person_folds, population_split
 from cisgram.genome.genotypes import allele_frequency, missing_rate
 from cisgram.personal.accuracy import Accuracy, held_out_accuracy
 from cisgram.personal.cohort import Cohort
 from cisgram.personal.fit_config import FitConfig
-from cisgram.personal.journal import GeneRecord
 from cisgram.personal.linear import TrainedGene, train_gene
 
 _FEWEST_TESTED = 4  # people; Fisher's z needs more than three
@@ -112,7 +112,7 @@ class GeneFitter:
             train, test, inner, TargetFit(covariates, fitted_on, transform=config.transform)
         )
 
-    def __call__(self, gene: int) -> GeneRecord:
+    def __call__(self, gene: int) -> Record:
         """Fit one gene of the cohort, by its row.
 
         On one thread: the matrices are small, genes are what runs in parallel, and
@@ -121,7 +121,7 @@ class GeneFitter:
         with _thread_pools().limit(limits=1, user_api="blas"):
             return self._fit(gene)
 
-    def _fit(self, gene: int) -> GeneRecord:
+    def _fit(self, gene: int) -> Record:
         started = time.perf_counter()
         cohort = self._opened
         expression = np.asarray(cohort.expression[gene], np.float64)
@@ -168,7 +168,7 @@ class GeneFitter:
             "predictions": predicted.astype(np.float32),
             "measured": measured.astype(np.float32),
         }
-        return GeneRecord(row, arrays)
+        return Record(row, arrays)
 
     def _window(
         self, cohort: Cohort, gene: int, measured: Bool[np.ndarray, "people"]

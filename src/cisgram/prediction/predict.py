@@ -1,7 +1,10 @@
 """Predict genes, regions and sequences: a row each, a column for every output."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +13,14 @@ import polars as pl
 from jaxtyping import Float32
 
 from cisgram.core.checks import ConfigError, DataError
+from cisgram.core.journal import Record, resumable
+from cisgram.core.progress import progress
 from cisgram.core.results import Result, to_anndata
 from cisgram.genome.interval import Interval
 from cisgram.models.base import Model
 from cisgram.prediction.batches import in_batches
 from cisgram.prediction.choose import choose_readout
+from cisgram.prediction.identity import genome_identity, session_identity
 from cisgram.prediction.perplexity import information
 from cisgram.prediction.readouts import OutputReadout, Readout
 from cisgram.prediction.reuse import ReuseConfig
@@ -25,7 +31,8 @@ from cisgram.prediction.signal import Signal, predict_signal
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_AT_ONCE = 32
+_AT_ONCE, _KEPT = 32, 128
+"""Genes at once, and those that are kept together where work may be interrupted."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -33,7 +40,7 @@ class Predictions(Result):
     """A row for each gene, region or sequence."""
 
     rows: pl.DataFrame
-    """What each row is: gene or name, chrom, start (from 0), end, strand."""
+    """What each row is: gene and name, or name, then chrom, start (from 0), end, strand."""
     outputs: tuple[str, ...]
     """Names of the columns."""
     values: Float32[np.ndarray, "rows outputs"]
@@ -57,7 +64,7 @@ class Predictions(Result):
 
         if len(self.signals) == 1:
             return self.signals[0].plot()
-        names = self.rows.to_series(0).cast(pl.String).to_list()
+        names = self.rows["name"].cast(pl.String).to_list()
         return draw_matrix(self.values, rows=names, columns=self.outputs)
 
 
@@ -120,14 +127,62 @@ def predict_genes(
     bodies = Sequences(tuple(genes), tuple(genes.values()), session.reference)
     if not isinstance(chosen, OutputReadout):
         if readout is None:
-            return _predict_regions(session, bodies, config=config, name="gene")
-        return _predict_windows(session, bodies, chosen, config=config, name="gene")
+            found = _predict_regions(session, bodies, config=config)
+        else:
+            found = _predict_windows(session, bodies, chosen, config=config)
+        return replace(found, rows=_rows(session, bodies))
     kept: list[Float32[np.ndarray, "genes kept"]] = []
     for part in in_batches(bodies.places, _AT_ONCE, "reading genes"):
         windows = windows_of_places(part, session.model, session.reference, inside=True)
         kept.append(chosen.read(session.model, windows, species=session.species, config=config))
-    rows = bodies.table.rename({"name": "gene"})
-    return Predictions(rows=rows, outputs=chosen.outputs, values=np.concatenate(kept))
+    return Predictions(
+        rows=_rows(session, bodies), outputs=chosen.outputs, values=np.concatenate(kept)
+    )
+
+
+@contextmanager
+def predict_genes_resumably(
+    session: Session,
+    genes: dict[str, Interval],
+    readout: Readout | str | None = None,
+    *,
+    out: Path,
+    config: ReuseConfig | None = None,
+) -> Generator[Predictions]:
+    """Yield what `predict_genes` returns, to be written to `out` before the next step.
+
+    Interrupted, it leaves finished genes in `<out>.partial`, and the same call goes on from there.
+    """
+    names = list(genes)
+    chosen = choose_readout(session, readout)
+    identity = (
+        session_identity(session)
+        | genome_identity(session)
+        | {
+            "readout": readout or chosen.name,
+            "genes": hashlib.sha256(str(list(genes.items())).encode()).hexdigest(),
+        }
+    )
+
+    def predicted(part: list[str]) -> Record:
+        found = predict_genes(session, {name: genes[name] for name in part}, readout, config=config)
+        return Record({"outputs": found.outputs}, {"values": found.values})
+
+    with resumable(out, identity) as journal:
+        parts = [names[first : first + _KEPT] for first in range(0, len(names), _KEPT)]
+        finished = journal.finished()
+        done = sum(len(parts[number]) for number in finished)
+        kept: list[Record] = []
+        with progress("predicting genes", len(names), done=done) as ticker:
+            for number, part in enumerate(parts):
+                kept.append(journal.keep(number, partial(predicted, part)))
+                ticker.advance(0 if number in finished else len(part))
+        bodies = Sequences(tuple(genes), tuple(genes.values()), session.reference)
+        yield Predictions(
+            rows=_rows(session, bodies),
+            outputs=tuple(kept[0].row["outputs"]),
+            values=np.concatenate([record.arrays["values"] for record in kept]),
+        )
 
 
 def _predict_windows(
@@ -136,7 +191,6 @@ def _predict_windows(
     readout: Readout | str | None,
     *,
     config: ReuseConfig | None,
-    name: str = "name",
 ) -> Predictions:
     """Read sequences in the middle of windows, N around those that are shorter."""
     chosen = choose_readout(session, readout)
@@ -153,15 +207,21 @@ def _predict_windows(
             )
     windows = windows_of_places(sequences.places, session.model, sequences.reference, inside=False)
     values = chosen.read(session.model, windows, species=session.species, config=config)
-    rows = sequences.table.rename({"name": name})
-    return Predictions(rows=rows, outputs=chosen.kept, values=values)
+    return Predictions(rows=sequences.table, outputs=chosen.kept, values=values)
+
+
+def _rows(session: Session, bodies: Sequences) -> pl.DataFrame:
+    """Return what each row of genes is: gene, name and place."""
+    table = bodies.table.rename({"name": "gene"})
+    name = pl.Series("name", session.gene_names(table["gene"]), dtype=pl.String)
+    return table.insert_column(1, name)
 
 
 def _predict_regions(
-    session: Session, sequences: Sequences, *, config: ReuseConfig | None, name: str = "name"
+    session: Session, sequences: Sequences, *, config: ReuseConfig | None
 ) -> Predictions:
     signals = predict_signal(session, sequences.places, sequences.reference, config=config)
-    rows = sequences.table.rename({"name": name})
+    rows = sequences.table
     if not session.outputs.are_bases:
         means = np.stack([signal.values.mean(axis=0) for signal in signals])
         return Predictions(

@@ -1,6 +1,6 @@
 """A model ready for predictions: weights, card, outputs, genome, genes, each file read once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -127,6 +127,11 @@ class Session:
         genome = self._known_genome
         has_own = genome is not None and packaged_genome(genome) is not None
         return self._annotation is not None or has_own
+
+    def gene_names(self, genes: Iterable[str]) -> list[str]:
+        """Return the names of genes by identifier; the identifier where no name is known."""
+        known = self.genes.names if self.has_genes else {}
+        return [known.get(gene, gene) for gene in genes]
 
     @property
     def _known_genome(self) -> Path | str | None:

@@ -1,6 +1,5 @@
 """Score variants: what is read of a model with each alternate allele against the reference."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,16 +10,14 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64
 
-from cisgram.core.artifact import atomic_file
-from cisgram.core.checks import ConfigError, DataError, check_range, few
+from cisgram.core.checks import DataError, check_range, few
 from cisgram.core.progress import progress
-from cisgram.core.results import Result, encoded
+from cisgram.core.results import Result
 from cisgram.genome.alleles import allele_window
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
 from cisgram.genome.variant import Variant, check_reference
 from cisgram.genome.vcf import read_sites
-from cisgram.genome.vcf_writing import WriteMode, annotate_vcf
 from cisgram.models.base import Model
 from cisgram.prediction.batches import in_batches
 from cisgram.prediction.choose import choose_readout
@@ -29,15 +26,12 @@ from cisgram.prediction.readouts import Readout
 from cisgram.prediction.reuse import ReuseConfig
 from cisgram.prediction.sequences import Windows, window_of
 from cisgram.prediction.session import Session, as_session
+from cisgram.prediction.variant_writing import write_effects
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _AT_ONCE = 64
-INFO = "CISGRAM"
-_MODES: dict[str, WriteMode] = {".vcf": "w", ".vcf.gz": "wz", ".bcf": "wb"}
-_RESERVED = "%:;=,| "
-"""Characters that end a name in INFO: those that VCF reserves, blanks, and our own."""
 _PLACE = ("chrom", "start", "ref", "alt")
 
 
@@ -72,6 +66,8 @@ class VariantEffects(Result):
     apply, as the masked log-ratio to insertions and deletions."""
     source: Path | None = None
     """The VCF that the variants are from."""
+    names: tuple[str, ...] = ()
+    """What people call the genes; as `genes` by default."""
     n_symbolic: int = 0
     """Alternate alleles without a sequence, which were left out."""
 
@@ -82,17 +78,20 @@ class VariantEffects(Result):
 
     @property
     def table(self) -> pl.DataFrame:
-        """Columns chrom, pos, ref, alt, gene, output and effect, a row an output.
+        """Columns chrom, pos, ref, alt, gene, name, output and effect, a row an output.
 
-        `pos` counts from 1, as in VCF; alleles are those of the VCF. `gene` is there where effects
-        are on genes.
+        `pos` counts from 1, as in VCF; alleles are those of the VCF. `gene` and its `name` are
+        there where effects are on genes.
         """
         n_outputs = len(self.outputs)
         rows = self.variants[np.repeat(self.pairs[:, 0], n_outputs)]
         table = rows.select("chrom", (pl.col("start") + 1).alias("pos"), "ref", "alt")
         if self.genes:
-            names = np.array(self.genes, dtype=object)[np.repeat(self.pairs[:, 1], n_outputs)]
-            table = table.with_columns(pl.Series("gene", names, dtype=pl.String))
+            own = np.repeat(self.pairs[:, 1], n_outputs)
+            table = table.with_columns(
+                gene=pl.Series(self.genes, dtype=pl.String)[own],
+                name=pl.Series(self.names or self.genes, dtype=pl.String)[own],
+            )
         return table.with_columns(
             pl.Series("output", self.outputs * len(self.pairs), dtype=pl.String),
             pl.Series("effect", self.effects.reshape(-1)),
@@ -103,31 +102,13 @@ class VariantEffects(Result):
         from cisgram.plot.variants import draw_effects
 
         places = self.variants[self.pairs[:, 0]]
-        genes = [self.genes[gene] for gene in self.pairs[:, 1].tolist()] if self.genes else []
+        names = self.names or self.genes
+        genes = [names[gene] for gene in self.pairs[:, 1].tolist()] if names else []
         return draw_effects(places, self.effects[:, 0], output=self.outputs[0], genes=genes)
 
     def write(self, path: Path | str) -> None:
         """Write the table, .parquet or tab-separated; or the VCF again with INFO/CISGRAM."""
-        path = Path(path)
-        mode = _mode(path)
-        if mode is None:
-            super().write(path)
-            return
-        source = check_target(self.source, path)
-        text = "Effects predicted by cisgram: allele|gene|output|effect, names percent-encoded"
-        with atomic_file(path) as building:
-            annotate_vcf(
-                source, building, mode=mode, info=(INFO, text), values=_by_allele(self.table)
-            )
-
-
-def check_target(source: Path | None, out: Path) -> Path:
-    """Return the VCF that `out` would annotate; refuse where there is none, or `out` is it."""
-    if source is None:
-        raise ConfigError(f"{out} needs a VCF to annotate; write .tsv or .parquet.")
-    if out.resolve() == source.resolve():
-        raise ConfigError(f"{out} is the VCF that is scored; name another file to write.")
-    return source
+        write_effects([self.table], path, source=self.source)
 
 
 def score_variants(
@@ -185,6 +166,7 @@ def score_variants(
     return VariantEffects(
         variants=variants,
         genes=tuple(genes),
+        names=tuple(session.gene_names(genes)),
         outputs=chosen.outputs,
         pairs=pairs,
         effects=effects,
@@ -320,19 +302,3 @@ def _window_around(session: Session, variant: Variant) -> Interval:
 def _variants(table: pl.DataFrame) -> Iterator[Variant]:
     for chrom, start, ref, alt in table.select(_PLACE).iter_rows():
         yield Variant(chrom, start, ref, alt)
-
-
-def _mode(path: Path) -> WriteMode | None:
-    return next((mode for suffix, mode in _MODES.items() if path.name.endswith(suffix)), None)
-
-
-def _by_allele(table: pl.DataFrame) -> dict[tuple[str, int, str, str], tuple[str, ...]]:
-    """Return the entries of each alternate allele, once however many records it has."""
-    found: defaultdict[tuple[str, int, str, str], dict[str, None]] = defaultdict(dict)
-    genes = table["gene"] if "gene" in table.columns else [""] * table.height
-    rows = table.select("chrom", "pos", "ref", "alt", "output", "effect").iter_rows()
-    for gene, (chrom, pos, ref, alt, output, effect) in zip(genes, rows, strict=True):
-        number = "." if effect != effect else f"{effect:.5f}"
-        names = f"{encoded(gene, _RESERVED)}|{encoded(output, _RESERVED)}"
-        found[chrom, pos, ref, alt][f"{alt}|{names}|{number}"] = None
-    return {allele: tuple(entries) for allele, entries in found.items()}

@@ -97,7 +97,7 @@ class GenePanel {
     const shown = this.snps.length;
     const part = shown < used ? `The ${whole(shown)} largest of ${whole(used)} weights` : `All ${whole(shown)} weights`;
     byId("locus-caption").textContent = shown
-      ? `${part}. Up (blue): the effect allele raises expression; down (orange): it lowers it. Grey bar: the gene. Point at a SNP, or use the arrow keys.`
+      ? `${part}. Up (blue): the effect allele raises expression; down (orange): it lowers it. ${this.hasBody() ? "Grey bar: the gene. " : ""}Point at a SNP, or use the arrow keys.`
       : "No SNP has a weight in this model, so everybody is predicted alike.";
   }
 
@@ -173,12 +173,19 @@ class GenePanel {
     const tss = x((genes.tss[row] + 1) / 1e6);
     const way = { "+": 1, "-": -1 }[genes.strand[row]] ?? 0;
     const arrow = way ? `M${tss} 40V30h${way * 20}m${way * -5} -4l${way * 5} 4l${way * -5} 4` : "";
+    const body = svg("rect", { x: from, y: y(0) - 3, width: Math.max(2, to - from), height: 6, rx: 2, class: "body" });
     return [
-      svg("rect", { x: from, y: y(0) - 3, width: Math.max(2, to - from), height: 6, rx: 2, class: "body" }),
+      ...(this.hasBody() ? [body] : []),
       svg("line", { x1: tss, x2: tss, y1: 40, y2: y.range[0], class: "tss line" }),
       svg("path", { d: arrow, class: "tss" }),
       svg("text", { x: tss + (way < 0 ? 5 : -5), y: 34, "text-anchor": way < 0 ? "start" : "end" }, "TSS"),
     ];
+  }
+
+  // Of genes in tables that give a TSS of one base, no more is known.
+  hasBody() {
+    const { genes } = this.data;
+    return genes.end[this.row] - genes.start[this.row] > 1;
   }
 
   topSnp() {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cisgram.core.checks import DataError
-from cisgram.personal.journal import GeneRecord, Journal
+from cisgram.core.journal import Journal, Record
 
 RUN = {"config": {"model": "lasso"}, "cohort": "abc"}
 
@@ -17,7 +17,7 @@ RUN = {"config": {"model": "lasso"}, "cohort": "abc"}
 def test_records_come_back_in_order(tmp_path):
     journal = Journal(tmp_path / "run", RUN)
     for gene in (7, 2):
-        journal.add(gene, GeneRecord({"gene": f"G{gene}"}, {"weights": np.full(3, gene)}))
+        journal.add(gene, Record({"gene": f"G{gene}"}, {"weights": np.full(3, gene)}))
     journal.close()
     again = Journal(tmp_path / "run", RUN)
     assert again.finished() == {2, 7}
@@ -30,7 +30,7 @@ def test_records_come_back_in_order(tmp_path):
 
 def test_another_run_is_refused_with_what_differs(tmp_path):
     journal = Journal(tmp_path / "run", RUN)
-    journal.add(0, GeneRecord({}, {}))
+    journal.add(0, Record({}, {}))
     journal.close()
     with pytest.raises(DataError, match=r"cohort differs.*remove it or choose another"):
         Journal(tmp_path / "run", {**RUN, "cohort": "xyz"})
@@ -45,13 +45,13 @@ def test_what_is_no_journal_is_left_alone(tmp_path):
     notes = tmp_path / "run" / "notes.txt"
     notes.parent.mkdir()
     notes.write_text("years")
-    with pytest.raises(DataError, match=r"run is in the way and no unfinished fit; move it"):
+    with pytest.raises(DataError, match=r"run is in the way and no unfinished run; move it"):
         Journal(tmp_path / "run", RUN)
     notes.unlink()
     with closing(sqlite3.connect(tmp_path / "run" / "journal.sqlite")) as base:
         base.execute("CREATE TABLE diary (day TEXT)")
         base.commit()
-    with pytest.raises(DataError, match=r"run is in the way and no unfinished fit; move it"):
+    with pytest.raises(DataError, match=r"run is in the way and no unfinished run; move it"):
         Journal(tmp_path / "run", RUN)
     assert (tmp_path / "run" / "journal.sqlite").exists()
 
@@ -75,10 +75,10 @@ def test_a_killed_writer_loses_nothing_it_recorded(tmp_path):
 import os, signal
 import numpy as np
 from pathlib import Path
-from cisgram.personal.journal import GeneRecord, Journal
+from cisgram.core.journal import Journal, Record
 journal = Journal(Path({str(tmp_path / "run")!r}), {RUN!r})
 for gene in range(5):
-    journal.add(gene, GeneRecord({{}}, {{"weights": np.ones(gene)}}))
+    journal.add(gene, Record({{}}, {{"weights": np.ones(gene)}}))
 os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -9

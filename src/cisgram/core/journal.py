@@ -1,9 +1,9 @@
-"""Finished genes of a run that is not finished, safe against any interruption."""
+"""Finished parts of a run that is not finished, safe against any interruption."""
 
 import io
 import json
 import sqlite3
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,20 +15,20 @@ from cisgram.core.checks import DataError
 from cisgram.core.places import disk_errors
 
 _FILE = "journal.sqlite"
-_LONG = ("cohort", "genes")
+_LONG = ("cohort", "genes", "genome", "model", "vcf")
 """Settings too long for a sentence."""
 
 
 @dataclass(frozen=True)
-class GeneRecord:
-    """What fitting one gene gave: a row of the table, and arrays."""
+class Record:
+    """What one part of the work gave, such as a gene: facts, and arrays."""
 
     row: dict[str, Any]
     arrays: dict[str, np.ndarray]
 
 
 class Journal:
-    """A SQLite file with one transaction a gene; only the parent process writes."""
+    """A SQLite file with one transaction a part; only the parent process writes."""
 
     def __init__(self, directory: Path, identity: Mapping[str, Any]) -> None:
         """Open the journal of an unfinished run, or start one.
@@ -52,7 +52,7 @@ class Journal:
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("CREATE TABLE IF NOT EXISTS run (identity TEXT)")
             self._database.execute(
-                "CREATE TABLE IF NOT EXISTS genes (gene INTEGER PRIMARY KEY, row TEXT, arrays BLOB)"
+                "CREATE TABLE IF NOT EXISTS parts (part INTEGER PRIMARY KEY, row TEXT, arrays BLOB)"
             )
             found = self._database.execute("SELECT identity FROM run").fetchone()
             if found is None:
@@ -71,29 +71,39 @@ class Journal:
             )
 
     def finished(self) -> set[int]:
-        """Return the genes already recorded."""
+        """Return the parts already recorded."""
         with self._errors():
-            return {gene for (gene,) in self._database.execute("SELECT gene FROM genes")}
+            return {part for (part,) in self._database.execute("SELECT part FROM parts")}
 
-    def add(self, gene: int, record: GeneRecord) -> None:
-        """Record a gene; it survives whatever happens next."""
+    def keep(self, part: int, work: Callable[[], Record]) -> Record:
+        """Return what was recorded of a part; where nothing was, do the work and record it."""
+        query = "SELECT row, arrays FROM parts WHERE part = ?"
+        with self._errors():
+            found = self._database.execute(query, (part,)).fetchone()
+        if found is not None:
+            return _record(*found)
+        record = work()
+        self.add(part, record)
+        return record
+
+    def add(self, part: int, record: Record) -> None:
+        """Record a part; it survives whatever happens next."""
         blob = io.BytesIO()
         arrays: dict[str, Any] = dict(record.arrays)
         np.savez(blob, **arrays)
-        values = (gene, json.dumps(record.row), blob.getvalue())
+        values = (part, json.dumps(record.row), blob.getvalue())
         with self._errors(), self._database:
-            self._database.execute("INSERT OR REPLACE INTO genes VALUES (?, ?, ?)", values)
+            self._database.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", values)
 
-    def records(self) -> Iterator[tuple[int, GeneRecord]]:
-        """Yield the recorded genes in order, one in memory at a time."""
-        query = "SELECT gene, row, arrays FROM genes ORDER BY gene"
+    def records(self) -> Iterator[tuple[int, Record]]:
+        """Yield the recorded parts in order, one in memory at a time."""
+        query = "SELECT part, row, arrays FROM parts ORDER BY part"
         with self._errors():
-            for gene, row, blob in self._database.execute(query):
-                with np.load(io.BytesIO(blob)) as arrays:
-                    yield gene, GeneRecord(json.loads(row), dict(arrays))
+            for part, row, blob in self._database.execute(query):
+                yield part, _record(row, blob)
 
     def close(self) -> None:
-        """Close the file; remove a journal without any gene."""
+        """Close the file; remove a journal without any part."""
         empty = False
         with suppress(DataError):
             empty = not self.finished()
@@ -110,7 +120,7 @@ class Journal:
 
     def _foreign(self) -> DataError:
         return DataError(
-            f"{self._directory} is in the way and no unfinished fit; move it, or choose another "
+            f"{self._directory} is in the way and no unfinished run; move it, or choose another "
             "output."
         )
 
@@ -125,12 +135,33 @@ class Journal:
         if error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE):
             return DataError(
                 f"cannot write {self._directory}: the disk is full; free some space and run it "
-                "again, finished genes are kept."
+                "again, what is finished is kept."
             )
         return DataError(
             f"the journal of the unfinished run {self._directory} cannot be used ({error}); "
             "remove it, and run again."
         )
+
+
+def partial(out: Path) -> Path:
+    """Return where the journal of what is written to `out` lies: beside it."""
+    return out.with_name(out.name + ".partial")
+
+
+@contextmanager
+def resumable(out: Path, identity: Mapping[str, Any]) -> Generator[Journal]:
+    """Yield the journal of what is written to `out` within the block, and then remove it."""
+    journal = Journal(partial(out), identity)
+    try:
+        yield journal
+    finally:
+        journal.close()
+    journal.remove()
+
+
+def _record(row: str, blob: bytes) -> Record:
+    with np.load(io.BytesIO(blob)) as arrays:
+        return Record(json.loads(row), dict(arrays))
 
 
 def _difference(found: str, wanted: str) -> str:
