@@ -213,7 +213,7 @@ def test_populations_are_one_setting_however_they_are_written():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": "forest"}, "model must be one of elastic-net, lasso, ridge, top-snp; got 'for"),
+        ({"model": "forest"}, "model must be one of elastic-net, lasso, ridge, top-snp,"),
         ({"min_maf": 0.7}, "min_maf must be between 0 and 0.5; got 0.7"),
         ({"train_populations": ("GBR",)}, "go together; name both"),
         (

@@ -11,6 +11,9 @@ _LABELS = {
     "lasso": "lasso",
     "ridge": "ridge (BLUP)",
     "top-snp": "top SNP",
+    "prior-ridge": "ridge with a prior",
+    "prior-elastic-net": "elastic net with a prior",
+    "prior-mixture": "mixture with a prior",
 }
 
 _CHOICES = {
@@ -18,9 +21,13 @@ _CHOICES = {
     "lasso": "the penalty of {} by cross-validation",
     "ridge": "the penalty of {} by REML",
     "top-snp": "the {} by its correlation with expression",
+    "prior-ridge": "none for {}, which averages over heritabilities",
+    "prior-elastic-net": "the penalty of {} by cross-validation",
+    "prior-mixture": "none for {}, which averages over heritabilities and reaches",
 }
 
 _SETTINGS = {
+    "prior": "Weights of SNPs beside their distance",
     "window": "Cis window, bp each side of the gene",
     "min_maf": "Least minor allele frequency",
     "max_missing": "Largest share of missing dosages",
@@ -33,6 +40,7 @@ _SETTINGS = {
     "train_populations": "Populations trained on",
     "test_populations": "Populations predicted",
     "permutation": "Seed of the permutation",
+    "max_people": "Most people learnt from",
     "seed": "Seed of the folds",
 }
 
@@ -181,7 +189,7 @@ def settings(configs: Sequence[FitConfig]) -> Settings:
     rows = (
         (_SETTINGS.get(name, name), tuple(_setting(value[name]) for value in values))
         for name in values[0]
-        if name != "model"
+        if name != "model" and any(value[name] != "" for value in values)
     )
     return Settings(columns, tuple(rows))
 
