@@ -207,4 +207,4 @@ def _setting(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, tuple):
         return ", ".join(str(part) for part in value) or "any"
-    return "none" if value is None else str(value)
+    return "none" if value in (None, "") else str(value)
