@@ -15,7 +15,7 @@ import polars as pl
 import torch
 from jaxtyping import Bool, Float32, Float64, UInt8
 
-from cisgram.benchmark.base import Context, held_out_contigs
+from cisgram.benchmark.base import Context
 from cisgram.benchmark.markov import FlankModel, MarkovModel
 from cisgram.core.artifact import atomic_file
 from cisgram.core.checks import ConfigError
@@ -23,6 +23,7 @@ from cisgram.explain.backgrounds import dinucleotide_shuffle
 from cisgram.genome.alphabet import N, reverse_complement
 from cisgram.genome.chromosomes import canonical
 from cisgram.genome.genes import Annotation, read_genes
+from cisgram.models.ancestry import held_out_contigs
 from cisgram.models.base import Model
 from cisgram.models.registry import build_model, is_registered
 from cisgram.prediction.masked import masked_probabilities

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from cisgram.benchmark.base import (
     refuse_none,
 )
 from cisgram.core.artifact import read_json, sha256, write_json
-from cisgram.core.checks import ConfigError, DataError
+from cisgram.core.checks import CisgramWarning, ConfigError, DataError
 from cisgram.genome.reference import Reference
 from cisgram.models.hub import WEIGHTS, model_directory
 
@@ -56,7 +57,8 @@ def run_evaluations(
         genome: one to evaluate on in place of the models' own, by the tasks of any genome.
 
     Returns:
-        `rows`, and beside them what ran: models, tasks, machine.
+        `rows`, and beside them what ran: models, tasks, machine; and `notes`, which contigs a model
+        or one it started from learnt, or may have.
 
     Raises:
         ConfigError: there is no such task, or none has a meaning for a model or the genome.
@@ -77,6 +79,9 @@ def run_evaluations(
         work /= identity["genome"]["sha256"][:12]
     result = _begun(out, identity)
     result["held_out"] = {own.name: list(own.contigs) for own in predictors}
+    result["notes"] = Context(tuple(predictors), data, targets, work).notes
+    for note in result["notes"]:
+        warnings.warn(note, CisgramWarning, stacklevel=2)
     for task in chosen:
         asked = tuple(own for own in predictors if task.accepts(own))
         if len(chosen) > 1 and not asked:
