@@ -1,5 +1,6 @@
 """What an evaluation is: a task by name, the models that it is run on, and the rows it returns."""
 
+import math
 import pkgutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -69,6 +70,7 @@ class Rows:
         low, high = None, None
         if isinstance(value, Estimate):
             value, low, high = value
+            low, high = (None if math.isnan(end) else end for end in (low, high))
         self.rows.append(
             Row(
                 task=self.task,
