@@ -21,7 +21,7 @@ from cisgram.benchmark.base import (
     machine,
     refuse_none,
 )
-from cisgram.core.artifact import read_json, sha256, write_json
+from cisgram.core.artifact import read_sealed, sealed, sha256, write_json
 from cisgram.core.checks import CisgramWarning, ConfigError, DataError
 from cisgram.genome.reference import Reference
 from cisgram.models.hub import WEIGHTS, model_directory
@@ -96,7 +96,7 @@ def run_evaluations(
             "seconds": round(time.perf_counter() - started, 1),
         }
         result["rows"] += [row.plain() for row in rows.rows]
-        write_json(out, result)
+        write_json(out, sealed(result))
     if not result["rows"]:
         raise ConfigError("none of the tasks has a meaning for these models; see bench list.")
     return result
@@ -122,7 +122,7 @@ def _begun(out: Path, identity: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
     if not out.exists():
         return empty
-    found = read_json(out)
+    found = read_sealed(out)
     if {key: found.get(key) for key in identity} != identity:
         raise DataError(
             f"{out} holds results of other models or of another genome; choose another file."

@@ -63,6 +63,7 @@ _COMMANDS = (
     ("explain:app", "explain", "Show which bases a model's predictions depend on."),
     ("models:app", "models", "List and show models; convert published weights; join models."),
     ("bench:app", "bench", "Evaluate models on frozen tasks, beside baselines."),
+    ("verify:verify", "verify", "Check that an artifact is still as it was written."),
     ("report:report", "report", "Write one self-contained HTML page about fitted models."),
 )
 for _number, (_place, _name, _help) in enumerate(_COMMANDS):

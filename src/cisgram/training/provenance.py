@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 
 from cisgram import __version__
-from cisgram.core.artifact import read_json, sha256, write_json
+from cisgram.core.artifact import read_sealed, sealed, sha256, write_json
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.core.config import to_plain
 from cisgram.core.device import hardware
@@ -76,7 +76,7 @@ def record_run(recipe: Recipe, data: DataSet, out: Path, *, start: Start | None)
         DataError: its start has other weights than when it began.
     """
     if (out / RUN).exists():
-        began = read_json(out / RUN)
+        began = read_sealed(out / RUN)
         _check_run(recipe, out, began, start=start)
         facts = began | {"schedule": _continued(recipe, out, began["schedule"])}
     else:
@@ -92,12 +92,12 @@ def record_run(recipe: Recipe, data: DataSet, out: Path, *, start: Start | None)
             "torch": torch.__version__,
             "python": platform.python_version(),
         }
-    write_json(out / RUN, facts)
+    write_json(out / RUN, sealed(facts))
 
 
 def card(recipe: Recipe, out: Path) -> Facts:
     """Return the facts that a run's model carries."""
-    began = read_json(out / RUN)
+    began = read_sealed(out / RUN)
     return {
         **{name: value for name, value in to_plain(recipe.card).items() if value},
         "recipe": recipe.tables(),
