@@ -116,11 +116,13 @@ def percent(share: float | None) -> str:
 
 
 def interval(ends: tuple[float, float], digits: int = 3) -> str:
-    """Write an interval in words.
+    """Write an interval in words; a dash where there is none.
 
     >>> interval((-0.1, 0.25), digits=2)
     '−0.10 to 0.25'
     """
+    if ends[0] != ends[0]:
+        return number(ends[0])
     return f"{number(ends[0], digits)} to {number(ends[1], digits)}"
 
 
