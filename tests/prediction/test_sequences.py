@@ -137,8 +137,8 @@ def test_regions_without_a_genome_ask_for_one() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("c0\t100\n", "is no table of contig, start and end"),
-        ("c0\tx\t3\n", "is no table of contig, start and end"),
+        ("c0\t100\n", "line 1 of BED .*r.bed has no contig, start and end"),
+        ("c0\tx\t3\n", "line 1 of BED .*r.bed has no contig, start and end"),
         ("c9\t1\t3\n", "c9"),
         ("c0\t7\t3\n", "c0"),
         ("", "is empty"),

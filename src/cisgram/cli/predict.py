@@ -14,6 +14,8 @@ from cisgram.core.places import check_new
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import polars as pl
+
     from cisgram.prediction.sequences import Sequences
     from cisgram.prediction.session import Session
 
@@ -107,9 +109,22 @@ def predict(
             write_bigwigs(found.signals, sequences.reference, out_bigwig)
         found.write(out)
     what = "genes" if genes else "sequences" if given.fasta else "regions"
-    say(f"{len(found):,} {what} are in {out}.")
+    text = f"{len(found):,} {what} are in {out}"
+    if genes is not None:
+        text += _remarks(found.rows, session)
+    say(f"{text}.")
     if config.cache is not None:
         say(config.cache.account)
+
+
+def _remarks(genes: "pl.DataFrame", session: "Session") -> str:
+    """Say how many genes could not be predicted, or have no strand."""
+    sizes = genes["chrom"].replace_strict(dict(session.reference.contigs))
+    n_beyond = int((genes["end"] > sizes).sum())
+    n_strandless = int((genes["strand"] == ".").sum())
+    beyond = f"; {n_beyond:,} reach past the end of their contig and have no values"
+    strandless = f"; {n_strandless:,} without a strand are read as on +"
+    return (beyond if n_beyond else "") + (strandless if n_strandless else "")
 
 
 def embed(

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -25,6 +26,7 @@ from cisgram.genome.calls import (
 from cisgram.genome.chromosomes import ChromosomeNames, same_chromosome
 from cisgram.genome.interval import Interval
 from cisgram.genome.streams import lacks_end
+from cisgram.genome.vcf_text import VcfText
 
 with np.errstate():  # cyvcf2 silences numpy's warnings for everybody when imported
     from cyvcf2 import VCF, Writer
@@ -267,6 +269,8 @@ def sorted_records(vcf: Any, source: Path, region: Interval | None) -> Iterator[
             record = next(records)
         except StopIteration:
             return
+        except DataError:
+            raise
         except Exception as error:  # cyvcf2 raises nothing more particular
             raise DataError(
                 f"record {number:,} of {source} cannot be read: the file is damaged or cut short; "
@@ -292,11 +296,36 @@ def _records(vcf: Any, source: Path, region: Interval | None) -> Iterator[Htslib
     indexed = any(Path(f"{source}{suffix}").exists() for suffix in (".tbi", ".csi"))
     # A header may name some of the chromosomes only.
     if region is None or not indexed or region.chrom not in vcf.seqnames:
-        yield from vcf
+        yield from _checked(vcf, source)
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # cyvcf2 warns of a chromosome without records
         yield from vcf(f"{region.chrom}:{max(region.start, 0) + 1}-{region.end}")
+
+
+def _checked(vcf: Any, source: Path) -> Iterator[Htslib]:
+    """Yield all records, and read the first of a contig that the header does not name once more.
+
+    Where htslib could not read such a record, cyvcf2 takes it for a good one, and the process ends
+    when it is used. Once htslib has met the contig, it says what it cannot read.
+    """
+    named = {entry.info().get("ID") for entry in vcf.header_iter() if entry.type == "CONTIG"}
+    with VcfText(source) as text:
+        for number, record in enumerate(vcf, 1):
+            if record.CHROM not in named:
+                named.add(record.CHROM)
+                _read_again(text.record(number), text.header, record.CHROM)
+            yield record
+
+
+def _read_again(line: bytes, header: bytes, contig: str) -> None:
+    """Read a record under a header that names its contig; cyvcf2 raises where that fails."""
+    with TemporaryDirectory(prefix="cisgram-") as directory:
+        path = Path(directory) / "record.vcf"
+        path.write_bytes(header + line)
+        vcf = VCF(str(path))
+        vcf.add_to_header(f"##contig=<ID={contig}>")
+        next(vcf)
 
 
 def _starts_in(region: Interval, chrom: str, start: int) -> bool:
@@ -323,7 +352,8 @@ def open_vcf(source: Path) -> Any:
         if lacks_end(stream):
             raise DataError(f"genotype file {source} is cut short; copy or download it again.")
     try:
-        return VCF(str(source))
+        # Lazily, because calls that could not be read must not be looked at.
+        return VCF(str(source), lazy=True)
     except Exception as error:  # cyvcf2 raises nothing more particular
         raise DataError(
             f"the header of {source} cannot be read: it is no VCF or BCF, is cut short, lacks "
