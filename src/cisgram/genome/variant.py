@@ -174,7 +174,7 @@ def check_reference(
 
 
 MATCH, SWAPPED, MISMATCH, OUTSIDE, UNKNOWN = range(5)
-"""How a REF fits: the four that `ReferenceCheck` counts, and a match where the reference has N."""
+"""How a REF fits: the four that `ReferenceCheck` counts, and one where the reference has N only."""
 _COUNTS = ("n_match", "n_swapped", "n_mismatch", "n_outside")
 
 
@@ -221,7 +221,7 @@ def _normal_rows(rows: pl.DataFrame, contig: Contig) -> pl.DataFrame:
 def _compare(
     contig: Contig, starts: Int64[np.ndarray, "variants"], alleles: pl.Series
 ) -> tuple[Bool[np.ndarray, "variants"], ...]:
-    """Say which alleles lie within the contig, are equal to it from their start on, miss its N."""
+    """Say which alleles lie within the contig, are equal to it, and have a base that it knows."""
     lengths = alleles.str.len_bytes().to_numpy().astype(np.int64)
     inside = (starts >= 0) & (starts + lengths <= contig.size)
     tokens = encode("".join(alleles.to_list()))
@@ -233,7 +233,7 @@ def _compare(
     return (
         inside,
         np.logical_and.reduceat(equal, firsts),
-        np.logical_and.reduceat(held != N, firsts),
+        np.logical_or.reduceat(held != N, firsts),
     )
 
 

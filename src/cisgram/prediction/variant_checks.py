@@ -15,7 +15,7 @@ from cisgram.genome.reference import Reference
 from cisgram.genome.variant import MATCH, UNKNOWN, Variant, check_reference, reference_fit
 
 _PLACE = ("chrom", "start", "ref", "alt")
-_KNOWN = "^(?i:[ACGT]+)$"
+_KNOWN, _LETTERS = "^(?i:[ACGT]+)$", "^(?i:[ACGTN]+)$"
 
 
 def usable_variants(
@@ -39,7 +39,7 @@ def usable_variants(
     other = pl.col("alt").str.contains(_KNOWN) & (pl.col("alt") != pl.col("ref"))
     named = variants.filter(other)
     fits = reference_fit(named, reference)
-    is_letters = named["ref"].str.contains(_KNOWN).to_numpy()
+    is_letters = named["ref"].str.contains(_LETTERS).to_numpy()
     known = is_letters & (fits != UNKNOWN)
     bad = known & (fits != MATCH)
     if not skip_bad:

@@ -80,7 +80,7 @@ class VariantEffects(Result):
     """Alternate alleles left out that name no other sequence of A C G T: `*`, `<DEL>`, `.`,
     ambiguous letters, and REF itself."""
     n_unknown: int = 0
-    """Alternate alleles left out because the genome has N in their REF."""
+    """Alternate alleles left out because the genome has N only in their REF."""
     n_bad: int = 0
     """Alternate alleles left out because their REF is not what the genome has."""
     remarks: PairRemarks = field(default_factory=PairRemarks)
