@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from cisgram.cli.claims import Directory, Overwrite
 from cisgram.cli.options import NO_CACHE, CacheOptions, ModelOptions, read_genes, say
-from cisgram.core.checks import ConfigError
+from cisgram.core.checks import ConfigError, few
 from cisgram.core.places import check_new
 
 if TYPE_CHECKING:
@@ -118,13 +118,15 @@ def predict(
 
 
 def _remarks(genes: "pl.DataFrame", session: "Session") -> str:
-    """Say how many genes could not be predicted, or have no strand."""
+    """Say which genes could not be predicted, and how many have no strand."""
     sizes = genes["chrom"].replace_strict(dict(session.reference.contigs))
-    n_beyond = int((genes["end"] > sizes).sum())
+    beyond = genes["gene"].filter(genes["end"] > sizes)
     n_strandless = int((genes["strand"] == ".").sum())
-    beyond = f"; {n_beyond:,} reach past the end of their contig and have no values"
-    strandless = f"; {n_strandless:,} without a strand are read as on +"
-    return (beyond if n_beyond else "") + (strandless if n_strandless else "")
+    text = f"; {n_strandless:,} without a strand are read as on +" if n_strandless else ""
+    if beyond.len():
+        text += f"; {len(beyond):,} reach past the end of their contig and have no values "
+        text += f"({few(beyond.to_list())})"
+    return text
 
 
 def embed(
