@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cyvcf2 import VCF
 
 from cisgram.cli.app import main
 from cisgram.core.checks import DataError
 from cisgram.genome.genotypes import import_genotypes
 from cisgram.genome.interval import Interval
 from cisgram.genome.vcf import read_sites
+from cisgram.genome.vcf_writing import annotate_vcf
 from genotype_files import load, vcf_text
 
 GOOD = vcf_text("1 5 A G GT 0|1 0|0 1|1", "1 7 C T GT 0|0 0|1 1|1", "2 5 A G GT 0|1 0|0 1|1")
@@ -46,6 +48,13 @@ SPOILT: dict[str, tuple[int, Callable[[], str]]] = {
 """Where the first bad line stands, and the text."""
 
 
+def annotate(source: Path, out: Path) -> None:
+    """Write the file again with an entry for its first allele."""
+    values = [(("1", 5), {("A", "G"): ["G|x"]})]
+    mode = "wb" if out.suffix == ".bcf" else "w"
+    annotate_vcf(source, out, mode=mode, info=("NEW", "entries"), values=values)
+
+
 @pytest.mark.parametrize("name", SPOILT)
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_line_that_is_no_record_is_refused(tmp_path: Path, name: str, packed: bool) -> None:
@@ -62,6 +71,8 @@ def test_a_line_that_is_no_record_is_refused(tmp_path: Path, name: str, packed: 
     with pytest.raises(DataError, match=refused):
         import_genotypes(path, tmp_path / "store", region=Interval("2", 0, 10))
     assert not list((tmp_path / "store").iterdir())
+    with pytest.raises(DataError, match=refused):
+        annotate(path, tmp_path / "new.vcf")
 
 
 @pytest.mark.parametrize(
@@ -87,6 +98,37 @@ def test_contigs_that_the_header_does_not_name_are_read(tmp_path: Path) -> None:
     assert (genotypes.variants["chrom"].to_list(), counts.n_read) == (["1", "1", "HLA:1*"], 3)
     (tmp_path / "a.vcf").write_text(GOOD.rstrip("\n").replace("\n", "\r\n"))
     assert load(tmp_path / "a.vcf", tmp_path)[1].n_kept == 3
+
+
+@pytest.mark.parametrize("name", ["new.vcf", "new.bcf"])
+def test_contigs_and_fields_that_the_header_does_not_name_are_written(
+    name: str, tmp_path: Path
+) -> None:
+    rows = RECORDS[2].replace("2\t", "X\t", 1).replace("\t.\t.\t.\tGT", "\t.\tlow\tAF=0.5\tGT")
+    (tmp_path / "a.vcf").write_text("".join([*HEADER, *RECORDS[:2], rows]))
+    annotate(tmp_path / "a.vcf", tmp_path / name)
+    found = [(r.CHROM, r.POS, r.FILTER, dict(r.INFO)) for r in VCF(str(tmp_path / name))]
+    assert found == [
+        ("1", 5, None, {"NEW": "G|x"}),
+        ("1", 7, None, {}),
+        ("X", 5, "low", {"AF": "0.5"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (b"rs7\tC", b"rs7\t\xff", "record 2 of .*a.vcf cannot be read"),
+        (b"\tbob", b"\tb\xff", "a.vcf names a person with bytes that are no UTF-8"),
+        (b"Type=String", b"Type=Strong", "the header of .*a.vcf gives FORMAT/GT no Type of"),
+    ],
+)
+def test_bytes_and_types_that_are_none_are_refused(
+    old: bytes, new: bytes, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.vcf").write_bytes(GOOD.encode().replace(old, new))
+    with pytest.raises(DataError, match=message):
+        import_genotypes(tmp_path / "a.vcf", tmp_path / "store")
 
 
 def test_an_import_of_a_spoilt_file_says_one_line_and_leaves_nothing(

@@ -34,6 +34,7 @@ with np.errstate():  # cyvcf2 silences numpy's warnings for everybody when impor
 
 _HTSLIB_SILENT, _HTSLIB_DEFAULT = 0, 3
 _DIPLOID = 2
+_TYPES = ("Float", "Integer", "String")
 _ABSENT = -2
 _MOST_ALTERNATES = 127
 _NO_PHASE_SET = (-(1 << 31), ".")
@@ -64,7 +65,14 @@ class Htslib(Protocol):
 def vcf_people(source: Path) -> tuple[str, ...]:
     """Return the people of a VCF or BCF, in its order."""
     with quiet_htslib():
-        people = tuple(cast("list[str]", open_vcf(source).samples))
+        vcf = open_vcf(source)
+        try:
+            people = tuple(cast("list[str]", vcf.samples))
+        except UnicodeDecodeError:
+            raise DataError(
+                f"{source} names a person with bytes that are no UTF-8; rename them with "
+                "bcftools reheader."
+            ) from None
     if not people:
         raise DataError(f"{source} has no genotypes (no sample columns); give a file of people.")
     for person in people:
@@ -94,7 +102,7 @@ def read_vcf(
     """
     with quiet_htslib():
         vcf = open_vcf(source)
-        fields = _genotype_fields(vcf)
+        fields = _genotype_fields(vcf, source)
         if not fields & {"GT", "DS"}:
             raise DataError(f"{source} declares neither GT nor DS; give a file with genotypes.")
         if dosages and "DS" not in fields:
@@ -267,6 +275,7 @@ def sorted_records(vcf: Any, source: Path, region: Interval | None) -> Iterator[
         number += 1
         try:
             record = next(records)
+            _record(record)  # which decodes its text
         except StopIteration:
             return
         except DataError:
@@ -340,10 +349,17 @@ def _calls(record: Htslib) -> Int16[np.ndarray, "people ploidy_and_phase"] | Non
     return None if genotype is None else cast("np.ndarray", genotype.array())
 
 
-def _genotype_fields(vcf: Any) -> set[str]:
+def _genotype_fields(vcf: Any, source: Path) -> set[str]:
     """Return which of GT, DS and PS the header declares."""
     entries = [entry.info() for entry in vcf.header_iter() if entry["HeaderType"] == "FORMAT"]
-    return {entry["ID"] for entry in entries} & {"GT", "DS", "PS"}
+    types = {entry["ID"]: entry.get("Type") for entry in entries}
+    found = types.keys() & {"GT", "DS", "PS"}
+    if wrong := [name for name in sorted(found) if types[name] not in _TYPES]:
+        raise DataError(
+            f"the header of {source} gives FORMAT/{wrong[0]} no Type of {', '.join(_TYPES)}; "
+            "correct it."
+        )
+    return found
 
 
 def open_vcf(source: Path) -> Any:
