@@ -34,8 +34,8 @@ def import_(
     """Read, match and check the files of a cohort.
 
     Args:
-        genotypes: VCF, BCF (.gz allowed) or PLINK 2 PGEN; or several, one for each chromosome, of
-            the same people.
+        genotypes: VCF, BCF (.gz allowed), or .pgen or .bed of PLINK; or several, one for each
+            chromosome, of the same people.
         expression: BED of phenotypes, GCT, TSV or parquet; a row a gene.
         out: Directory to make.
         covariates: Table of covariates by people, either way round.

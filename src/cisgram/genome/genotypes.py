@@ -36,7 +36,7 @@ from cisgram.genome.store import (
 from cisgram.genome.vcf import read_vcf, vcf_people
 
 _VCF_SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
-_PGEN_SUFFIX = ".pgen"
+_PLINK_SUFFIXES = (".pgen", ".bed")
 
 
 class Genotypes:
@@ -138,7 +138,7 @@ Sources = Path | str | Sequence[Path | str]
 
 
 def genotype_people(source: Sources) -> tuple[str, ...]:
-    """Return the people of VCF, BCF or PGEN files, in the order of the first.
+    """Return the people of VCF, BCF or PLINK files, in the order of the first.
 
     Raises:
         DataError: they are not the same in all files, or one is named twice.
@@ -171,15 +171,16 @@ def import_genotypes(
     dosage_field: bool = False,
     region: Interval | None = None,
 ) -> tuple[tuple[str, ...], ImportCounts]:
-    """Write the genotypes of VCF, BCF or PGEN files into `directory`, a block at a time.
+    """Write the genotypes of VCF, BCF or PLINK files into `directory`, a block at a time.
 
     Alleles of multi-allelic records become rows of their own. With a reference,
     REF is checked and variants are trimmed and left-aligned, those that would
     move more than 4,096 bases excepted.
 
     Args:
-        source: `.vcf`, `.vcf.gz`, `.bcf` or `.pgen` (with `.pvar` and `.psam` beside it); or
-            several, of the same people in whatever order, each with chromosomes of its own.
+        source: `.vcf`, `.vcf.gz`, `.bcf`, `.pgen` (with `.pvar` and `.psam` beside it) or `.bed`
+            (with `.bim` and `.fam`); or several, of the same people in whatever order, each with
+            chromosomes of its own.
         directory: where the files go; made when there is none.
         people: whom to keep, in this order; everyone in the order of the file by default.
         reference: genome the variants were called on.
@@ -225,7 +226,7 @@ def _blocks(
     file_of: dict[str, Path] = {}
     keeps: tuple[bool, Path] | None = None
     for source in files:
-        read = read_pgen if _is_pgen(source) else read_vcf
+        read = read_pgen if is_plink(source) else read_vcf
         with closing(read(source, people, dosages=dosages, region=region)) as blocks:
             for block in blocks:
                 has, first = keeps = keeps or (block.dosages is not None, source)
@@ -262,7 +263,7 @@ def missing_rate(dosages: Float32[np.ndarray, "people snps"]) -> Float64[np.ndar
 
 
 def _people(source: Path) -> tuple[str, ...]:
-    people = pgen_people(source) if _is_pgen(source) else vcf_people(source)
+    people = pgen_people(source) if is_plink(source) else vcf_people(source)
     check_unique(people, "person", str(source))
     return people
 
@@ -279,12 +280,12 @@ def _check_people(chosen: Sequence[str], available: Sequence[str], source: str) 
         raise DataError(f"the list of people to keep of {source} is empty; name at least one.")
 
 
-def _is_pgen(source: Path) -> bool:
-    """Say whether it is a PGEN, or else a VCF, by the name."""
+def is_plink(source: Path) -> bool:
+    """Say whether it is of PLINK, or else a VCF, by the name."""
     name = source.name.lower()
-    if not name.endswith((*_VCF_SUFFIXES, _PGEN_SUFFIX)):
+    if not name.endswith((*_VCF_SUFFIXES, *_PLINK_SUFFIXES)):
         raise DataError(
-            f"genotype file {source} must end in {', '.join((*_VCF_SUFFIXES, _PGEN_SUFFIX))}; "
+            f"genotype file {source} must end in {', '.join((*_VCF_SUFFIXES, *_PLINK_SUFFIXES))}; "
             "convert it with bcftools or plink2."
         )
-    return name.endswith(_PGEN_SUFFIX)
+    return name.endswith(_PLINK_SUFFIXES)

@@ -27,7 +27,9 @@ from cisgram.genome.genotypes import (
     genotype_files,
     genotype_people,
     import_genotypes,
+    is_plink,
 )
+from cisgram.genome.pgen import plink_tables
 from cisgram.genome.reference import open_reference
 from cisgram.personal.cohort_checks import check_families, check_windows, match_people, place_genes
 from cisgram.personal.cohort_options import DEFAULTS, ImportOptions
@@ -245,9 +247,8 @@ def _describe_sources(sources: dict[str, Path]) -> dict[str, Any]:
     """Name every file so that it can be found and recognised again."""
     files = dict(sources)
     for what, path in sources.items():
-        if path.suffix == ".pgen":
-            beside = (path.with_suffix(end) for end in (".pvar", ".pvar.zst", ".psam"))
-            files |= {f"{what} {file.suffix}": file for file in beside if file.exists()}
+        if what.startswith("genotypes") and is_plink(path):
+            files |= {f"{what} {file.suffix}": file for file in plink_tables(path)}
     return {
         what: {
             "path": path.resolve(),
