@@ -76,6 +76,24 @@ class Variant:
         return self.start + len(self.ref)
 
 
+def trimmed(ref: str, alt: str) -> tuple[int, str, str]:
+    """Return alleles without the bases that both end, then begin with; and how many these begin.
+
+    >>> trimmed("CATT", "CAT"), trimmed("AT", "A")
+    ((2, 'T', ''), (1, 'T', ''))
+    """
+    right = n_shared(ref[::-1], alt[::-1])
+    ref, alt = ref[: len(ref) - right], alt[: len(alt) - right]
+    left = n_shared(ref, alt)
+    return left, ref[left:], alt[left:]
+
+
+def n_shared(one: str, other: str) -> int:
+    """Return how many bases two alleles begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
 def normalize(variant: Variant, reference: Reference) -> Variant:
     """Trim shared bases and move the variant as far left as it goes.
 
@@ -285,13 +303,8 @@ def _normal_form(contig: Contig, start: int, alleles: tuple[str, str]) -> tuple[
     shorter = min(len(ref), len(alt))
     if ref[-1] != alt[-1] and (shorter == 1 or ref[0] != alt[0]):
         return start, ref, alt
-    right = 0
-    while right < shorter and ref[-1 - right] == alt[-1 - right]:
-        right += 1
-    left = 0
-    while left < shorter - right and ref[left] == alt[left]:
-        left += 1
-    start, ref, alt = start + left, ref[left : len(ref) - right], alt[left : len(alt) - right]
+    left, ref, alt = trimmed(ref, alt)
+    start += left
     return (start, ref, alt) if ref and alt else _left_aligned(contig, start, (ref, alt))
 
 

@@ -12,7 +12,7 @@ from cisgram.core.checks import DataError, few
 from cisgram.genome.calls import VariantBlock
 from cisgram.genome.interval import Interval
 from cisgram.genome.reference import Reference
-from cisgram.genome.variant import MATCH, UNKNOWN, Variant, check_reference, reference_fit
+from cisgram.genome.variant import MATCH, UNKNOWN, Variant, check_reference, n_shared, reference_fit
 
 _PLACE = ("chrom", "start", "ref", "alt")
 _KNOWN, _LETTERS = "^(?i:[ACGT]+)$", "^(?i:[ACGTN]+)$"
@@ -109,14 +109,8 @@ def _deleted(variant: Variant) -> tuple[int, int]:
     ref, alt = variant.ref, variant.alt
     if len(alt) >= len(ref):
         return variant.start, variant.start
-    left = _shared(ref, alt)
-    return variant.start + left, variant.end - _shared(ref[left:][::-1], alt[left:][::-1])
-
-
-def _shared(one: str, other: str) -> int:
-    """Return how many letters two texts begin with alike."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))
+    left = n_shared(ref, alt)
+    return variant.start + left, variant.end - n_shared(ref[left:][::-1], alt[left:][::-1])
 
 
 def variants_of(table: pl.DataFrame) -> Iterator[Variant]:
