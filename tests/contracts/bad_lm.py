@@ -194,11 +194,16 @@ USES = (
     Case("embeddings of a layer that is none", f"{EMBED} --layer layers.99", "layers.99"),
     Case("embeddings for a species that it lacks", f"{EMBED} --species R64", "R64"),
     Case("embeddings into a text file", EMBED.replace("npz", "txt"), r"must end in \.npz"),
-    Case("BED without positions", REGIONS, "no table of contig", write("regions.bed", "c0\n")),
+    Case(
+        "BED without positions",
+        REGIONS,
+        "line 1 of BED .* has no contig",
+        write("regions.bed", "c0\n"),
+    ),
     Case(
         "BED with words for numbers",
         REGIONS,
-        "no table of contig",
+        "line 1 of BED .* has no contig",
         write("regions.bed", "c0\tx\ty\n"),
     ),
     Case("BED of another genome", REGIONS, "chr7", write("regions.bed", "chr7\t1\t9\n")),
@@ -254,7 +259,7 @@ LOGOS = (
     Case(
         "sites that are no BED",
         f"{LOGO} c0:1-9 --sites regions.bed",
-        "no table of contig",
+        "line 1 of BED .* has no contig",
         write("regions.bed", "c0\n"),
     ),
 )

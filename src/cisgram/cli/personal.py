@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from cisgram.cli.claims import Directory, Overwrite
-from cisgram.cli.options import save_json, say
+from cisgram.cli.options import GenotypeFiles, save_json, say
 from cisgram.core.places import check_new
 from cisgram.personal.fit_config import CROSS_POPULATION, FitConfig
 from cisgram.personal.gwas_columns import GwasOptions
@@ -109,7 +109,7 @@ def predict(
     models: Path,
     /,
     *,
-    genotypes: Path,
+    genotypes: GenotypeFiles,
     out: Path,
     all_genes: Annotated[bool, Parameter(negative="")] = False,
     dosages: Annotated[bool, Parameter(negative="")] = False,
@@ -121,7 +121,8 @@ def predict(
 
     Args:
         models: A directory made by `cisgram personal fit`, or a PredictDB file.
-        genotypes: VCF, BCF or PGEN file.
+        genotypes: VCF, BCF, or .pgen or .bed of PLINK; or several, one for each chromosome, of the
+            same people.
         out: Table to write, genes by people: .tsv or .parquet; accounts of genes and SNPs go
             beside it.
         all_genes: Of a fit, also use models that failed the acceptance rule.

@@ -110,10 +110,14 @@ class Reference:
             name: (split, self.contigs[name], self.digest(name)) for name, split in splits.items()
         }
 
+    def holds(self, interval: Interval) -> bool:
+        """Say whether an interval lies within its contig, which the reference must have."""
+        return 0 <= interval.start < interval.end <= self.contig(interval.chrom).size
+
     def check_inside(self, interval: Interval) -> None:
         """Refuse an interval that reaches past the ends of its contig."""
-        size = self.contig(interval.chrom).size
-        if not 0 <= interval.start < interval.end <= size:
+        if not self.holds(interval):
+            size = self.contig(interval.chrom).size
             raise ConfigError(
                 f"{interval} reaches past the {size:,} bases of {interval.chrom}; "
                 "name a region within them."
