@@ -200,7 +200,9 @@ def die_while_writing(place: Path) -> None:
     database.execute("PRAGMA cache_size = 1")
     database.execute("BEGIN")
     for number in range(100):
-        database.execute("INSERT INTO tiles VALUES (?, '', ?)", (bytes([number]), bytes(10_000)))
+        database.execute(
+            "INSERT INTO tiles VALUES (?, '', ?, '')", (bytes([number]), bytes(10_000))
+        )
     os._exit(0)
 
 

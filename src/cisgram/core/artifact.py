@@ -49,6 +49,15 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def row_digest(*values: object) -> bytes:
+    """Return 128 bits of the values of a row."""
+    digest = hashlib.blake2b(digest_size=16)
+    for value in values:
+        part = value if isinstance(value, bytes) else repr(value).encode()
+        digest.update(b"%d " % len(part) + part)
+    return digest.digest()
+
+
 @contextmanager
 def create_artifact(
     path: Path | str,
@@ -107,15 +116,15 @@ def open_artifact(path: Path | str, *, kind: str, version: int) -> Manifest:
 
 
 @contextmanager
-def damage_errors(path: Path) -> Generator[None]:
-    """Turn whatever readers of a damaged artifact raise into one DataError."""
+def damage_errors(path: Path, remedy: str = "make it again") -> Generator[None]:
+    """Turn whatever readers of a damaged file of ours raise into one DataError."""
     try:
         yield
     except (CisgramError, MemoryError):
         raise
     except Exception as error:
         reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
-        raise DataError(f"{path} cannot be read ({reason}); make it again.") from error
+        raise DataError(f"{path} cannot be read ({reason}); {remedy}.") from error
 
 
 def verify_artifact(path: Path | str, manifest: Manifest) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cisgram.core.artifact import row_digest
 from cisgram.core.checks import DataError
 from cisgram.core.places import disk_errors
 
@@ -52,7 +53,8 @@ class Journal:
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("CREATE TABLE IF NOT EXISTS run (identity TEXT)")
             self._database.execute(
-                "CREATE TABLE IF NOT EXISTS parts (part INTEGER PRIMARY KEY, row TEXT, arrays BLOB)"
+                "CREATE TABLE IF NOT EXISTS parts "
+                "(part INTEGER PRIMARY KEY, row TEXT, arrays BLOB, digest BLOB)"
             )
             found = self._database.execute("SELECT identity FROM run").fetchone()
             if found is None:
@@ -77,11 +79,11 @@ class Journal:
 
     def keep(self, part: int, work: Callable[[], Record]) -> Record:
         """Return what was recorded of a part; where nothing was, do the work and record it."""
-        query = "SELECT row, arrays FROM parts WHERE part = ?"
+        query = "SELECT part, row, arrays, digest FROM parts WHERE part = ?"
         with self._errors():
             found = self._database.execute(query, (part,)).fetchone()
         if found is not None:
-            return _record(*found)
+            return self._record(*found)
         record = work()
         self.add(part, record)
         return record
@@ -93,14 +95,16 @@ class Journal:
         np.savez(blob, **arrays)
         values = (part, json.dumps(record.row), blob.getvalue())
         with self._errors(), self._database:
-            self._database.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", values)
+            self._database.execute(
+                "INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?)", (*values, row_digest(*values))
+            )
 
     def records(self) -> Iterator[tuple[int, Record]]:
         """Yield the recorded parts in order, one in memory at a time."""
-        query = "SELECT part, row, arrays FROM parts ORDER BY part"
+        query = "SELECT part, row, arrays, digest FROM parts ORDER BY part"
         with self._errors():
-            for part, row, blob in self._database.execute(query):
-                yield part, _record(row, blob)
+            for found in self._database.execute(query):
+                yield found[0], self._record(*found)
 
     def close(self) -> None:
         """Close the file; remove a journal without any part."""
@@ -118,6 +122,12 @@ class Journal:
         with suppress(OSError):
             self._directory.rmdir()
 
+    def _record(self, part: int, row: str, blob: bytes, digest: bytes) -> Record:
+        if digest != row_digest(part, row, blob):
+            raise self._unusable(f"part {part:,} has changed since it was recorded")
+        with np.load(io.BytesIO(blob)) as arrays:
+            return Record(json.loads(row), dict(arrays))
+
     def _foreign(self) -> DataError:
         return DataError(
             f"{self._directory} is in the way and no unfinished run; move it, or choose another "
@@ -131,8 +141,9 @@ class Journal:
         except sqlite3.Error as error:
             raise self._unusable(error) from error
 
-    def _unusable(self, error: sqlite3.Error) -> DataError:
-        if error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE):
+    def _unusable(self, error: sqlite3.Error | str) -> DataError:
+        code = getattr(error, "sqlite_errorcode", None)  # some errors have none
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE):
             return DataError(
                 f"cannot write {self._directory}: the disk is full; free some space and run it "
                 "again, what is finished is kept."
@@ -159,14 +170,12 @@ def resumable(out: Path, identity: Mapping[str, Any]) -> Generator[Journal]:
     journal.remove()
 
 
-def _record(row: str, blob: bytes) -> Record:
-    with np.load(io.BytesIO(blob)) as arrays:
-        return Record(json.loads(row), dict(arrays))
-
-
 def _difference(found: str, wanted: str) -> str:
     """Name the settings that differ, a setting within `config` by its own name."""
-    old, new = _settings(json.loads(found)), _settings(json.loads(wanted))
+    try:
+        old, new = _settings(json.loads(found)), _settings(json.loads(wanted))
+    except (ValueError, TypeError, AttributeError):
+        return "its settings are damaged"
     keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
     return "; ".join(
         f"{key} differs" if key in _LONG else f"{key} was {old.get(key)}, is {new.get(key)}"

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cisgram import __version__
+from cisgram.core.artifact import row_digest
 from cisgram.core.checks import DataError, check_range
 from cisgram.core.config import to_plain
 from cisgram.core.places import disk_errors
@@ -24,7 +25,9 @@ from cisgram.models.base import Model, SplitModel
 from cisgram.prediction.tiles import Tile
 
 _MIB = 2**20
-_TABLE = "CREATE TABLE IF NOT EXISTS tiles (key BLOB PRIMARY KEY, layout TEXT, features BLOB)"
+_TABLE = """CREATE TABLE IF NOT EXISTS tiles (
+    key BLOB PRIMARY KEY, layout TEXT, features BLOB, digest BLOB
+)"""
 _SIZE = "SELECT page_count * page_size, page_size FROM pragma_page_count, pragma_page_size"
 _LOCKED_SECONDS = 600
 """How long a writer waits for others."""
@@ -96,10 +99,13 @@ class FeatureCache:
         rows: list[bytes] = []
         layout = ""
         with self._open() as database:
-            query = "SELECT layout, features FROM tiles WHERE key = ?"
+            query = "SELECT layout, features, digest FROM tiles WHERE key = ?"
             for tile in distinct:
-                if row := database.execute(query, (prefix + tile.digest,)).fetchone():
-                    layout, features = row
+                key = prefix + tile.digest
+                if row := database.execute(query, (key,)).fetchone():
+                    layout, features, digest = row
+                    if digest != row_digest(key, layout, features):
+                        raise sqlite3.DatabaseError("a row has changed since it was kept")
                     there.append(tile)
                     rows.append(features)
         self.n_found += len(there)
@@ -135,7 +141,8 @@ class FeatureCache:
                     self.n_refused += 1
                 else:
                     layout = _layout(levels)
-                    database.execute("INSERT INTO tiles VALUES (?, ?, ?)", (key, layout, row))
+                    values = (key, layout, row, row_digest(key, layout, row))
+                    database.execute("INSERT INTO tiles VALUES (?, ?, ?, ?)", values)
 
     def _prefix(self, model: SplitModel, size: int, species: int) -> bytes:
         """Return what the keys of a model's tiles of one size begin with."""
