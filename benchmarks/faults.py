@@ -20,27 +20,13 @@ from typing import Any
 for _name in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_name] = "1"
 
-from faults_inputs import READERS, Reader, make_inputs  # noqa: E402 - after the threads are set
+from faults_inputs import READERS, Reader, fill, make_inputs  # noqa: E402 - after the threads are set
 from faults_mutations import mutate  # noqa: E402
 from faults_workers import Ending, Job, import_all, run_all  # noqa: E402
 
 DEFECTS = ("traceback", "death", "hang", "unclear")
 WHOLE = ("bytes", "gz", "json", "sqlite", "arrays")
 """Forms whose files tell where they end."""
-
-
-def fill(good: Path, place: Path, file: str) -> None:
-    """Make a directory of links to the good inputs, with a copy of what is to be spoilt."""
-    place.mkdir(parents=True)
-    copied = file.split("/")[0]
-    for path in good.iterdir():
-        if path.name != copied:
-            if path.name not in ("new.partial", "scores"):
-                (place / path.name).symlink_to(path)
-        elif path.is_dir():
-            shutil.copytree(path, place / path.name)
-        else:
-            shutil.copy(path, place / path.name)
 
 
 def mend_manifest(path: Path) -> None:

@@ -128,6 +128,20 @@ def read_bigwig() -> None:
 CALLS: dict[str, Callable[[], None]] = {"bigwig": read_bigwig}
 
 
+def fill(good: Path, place: Path, file: str) -> None:
+    """Make a directory of links to the good inputs, with a copy of what is to be spoilt."""
+    place.mkdir(parents=True)
+    copied = file.split("/")[0] or None
+    for path in good.iterdir():
+        if path.name != copied:
+            if path.name not in ("new.partial", "scores"):
+                (place / path.name).symlink_to(path)
+        elif path.is_dir():
+            shutil.copytree(path, place / path.name)
+        else:
+            shutil.copy(path, place / path.name)
+
+
 def make_inputs(directory: Path) -> None:
     """Write all inputs, in a process of its own: what forks afterwards has no threads."""
     process = multiprocessing.get_context("spawn").Process(target=_make, args=(directory,))
@@ -147,13 +161,17 @@ def _make(directory: Path) -> None:
     write_good_files(place, importlib.import_module("make_demo_data").bgzip)
     for write in (write_language_files, write_track_files, write_effect_files):
         write(place)
+    recipe = (directory / "recipe.toml").read_text()
+    steps = "steps = 6\ncheckpoint_every = 1\nvalidate_every = 2\nlog_every = 1"
+    place.text("long.toml", recipe.replace("steps = 2", steps))
+    shutil.copytree(directory / "signal", directory / "signal2")
     _write_genotypes(directory)
     _write_tables(place)
     place.run("explain ism --model signal --region c0:100-105 --out ism.npz " + OF_TOY)
     place.run("personal evaluate fit --json evaluation.json")
     place.run(f"{GENES.replace('new.tsv', 'tmp.tsv')} --cache cache")
     with _journals_kept():
-        place.run(FIT.replace("--out new", "--out new"))
+        place.run(FIT)
         (directory / "scores").mkdir()
         place.run(f"{SCORE} variants.vcf".replace("new.tsv", "scores/new.tsv"))
     shutil.rmtree(directory / "new")

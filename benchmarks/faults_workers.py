@@ -9,6 +9,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,9 @@ class Job:
     prepare: Callable[[], str]
     """Called in the child, in the directory; returns what it did."""
     file_size: int | None = None
+    """Bytes that a file may have."""
+    kill_after: float | None = None
+    """Seconds after which it is killed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +42,7 @@ class Ending:
 
     job: Job
     outcome: str
-    """right, refused, unclear (exit 2, but not one line), traceback, death or hang."""
+    """right, refused, unclear (exit 2, but not one line), traceback, death, killed or hang."""
     prepared: str
     said: str
     seconds: float
@@ -70,10 +74,11 @@ def run_all(jobs: Iterable[Job], *, workers: int) -> Iterator[Ending]:
         for pid, (job, started) in list(running.items()):
             ended, status = os.waitpid(pid, os.WNOHANG)
             elapsed = time.monotonic() - started
-            if not ended and elapsed > SECONDS:
+            late = elapsed > (SECONDS if job.kill_after is None else job.kill_after)
+            if not ended and late:
                 os.killpg(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
-            if ended or elapsed > SECONDS:
+            if ended or late:
                 del running[pid]
                 yield _ending(job, os.waitstatus_to_exitcode(status) if ended else None, elapsed)
         time.sleep(0.001)
@@ -82,10 +87,13 @@ def run_all(jobs: Iterable[Job], *, workers: int) -> Iterator[Ending]:
 def _fork(job: Job) -> int:
     pid = os.fork()
     if pid:
+        with suppress(OSError):  # the child may have done it, or be gone
+            os.setpgid(pid, pid)
         return pid
     code = 1
     try:
-        os.setsid()
+        with suppress(OSError):
+            os.setpgid(0, 0)
         os.chdir(job.directory)
         code = _child(job)
     except BaseException:

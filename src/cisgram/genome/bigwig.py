@@ -62,6 +62,11 @@ class BigWig:
         self._stream.close()
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the file ends as bigWigs do, with the mark that it begins with."""
+        return self._blocks.ends
+
+    @property
     def n_covered(self) -> int:
         """Number of bases that have a value."""
         return self._blocks.n_covered
@@ -197,7 +202,7 @@ def _holds(path: Path, n_covered: int) -> bool:
     """Say whether a bigWig was written to its end: pybigtools does not tell."""
     try:
         with BigWig(path) as written:
-            return written.n_covered == n_covered
+            return written.is_whole and written.n_covered == n_covered
     except DataError:
         return False
 

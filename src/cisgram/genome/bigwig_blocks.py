@@ -56,6 +56,8 @@ class Blocks:
         _, _, _, contigs, _, self._index, _, _, _, summary, self._packed, _ = header
         self.n_covered: int = self._unpack("Q", summary)[0] if summary else 0
         """Number of bases that have a value, as the file says."""
+        self.ends = self._bytes[-4:] == self._bytes[:4]
+        """Whether the mark at the beginning stands at the end, too."""
         self.contigs: dict[str, tuple[int, int]] = dict(self._contigs(contigs))
         """Number and length of each contig, by name."""
         if self._unpack("I", self._index)[0] != _INDEX:
