@@ -21,10 +21,10 @@ for _name in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "NUM
     os.environ[_name] = "1"
 
 from faults_inputs import READERS, Reader, fill, make_inputs  # noqa: E402 - after the threads are set
+from faults_kills import digests, full_disk, kills, litter, undisturbed  # noqa: E402
 from faults_mutations import mutate  # noqa: E402
-from faults_workers import Ending, Job, import_all, run_all  # noqa: E402
+from faults_workers import Job, import_all, run_all  # noqa: E402
 
-DEFECTS = ("traceback", "death", "hang", "unclear")
 WHOLE = ("bytes", "gz", "json", "sqlite", "arrays")
 """Forms whose files tell where they end."""
 
@@ -63,82 +63,101 @@ def jobs(
 def fuzz(
     good: Path, work: Path, *, readers: Sequence[Reader], numbers: range, seed: int, workers: int
 ) -> dict[str, Any]:
-    """Run spoilt inputs and count how they end."""
+    """Run spoilt inputs, and return how many ended how, and the defects."""
     counts: Counter[str] = Counter()
-    failures: list[dict[str, str]] = []
+    defects: list[dict[str, str]] = []
+    known: dict[str, dict[str, str]] = {}
+    for reader in readers:
+        if reader.command not in known:
+            done = undisturbed(good, work / f"good{len(known)}", reader.command)
+            known[reader.command] = done.made
     started = said = time.monotonic()
     before = state(good)
-    for ending in run_all(
-        jobs(good, work, readers=readers, numbers=numbers, seed=seed), workers=workers
-    ):
-        reader = readers[ending.job.number % len(readers)]
-        counts[ending.outcome] += 1
-        kind = ending.outcome if ending.outcome in DEFECTS else ""
-        if ending.outcome == "right" and reader.form in WHOLE and "cut:" in ending.prepared:
-            kind = "cut"
-        if kind:
-            failures.append(describe(ending, reader, kind))
-            print(json.dumps(failures[-1]), file=sys.stderr)
-        shutil.rmtree(ending.job.directory, ignore_errors=True)
-        if time.monotonic() - said > 5:
-            said = time.monotonic()
-            n = sum(counts.values())
-            rate = n / (said - started)
+    coming = jobs(good, work, readers=readers, numbers=numbers, seed=seed)
+    for ending in run_all(coming, workers=workers):
+        reader, place = readers[ending.job.number % len(readers)], ending.job.directory
+        kind = ending.outcome
+        if kind == "right" and reader.form in WHOLE and "cut:" in ending.prepared:
+            kind = "right" if digests(place) == known[reader.command] else "truncated"
+        if kind == "refused" and litter(place, reader.file):
+            kind = "litter"
+        counts[kind] += 1
+        if kind not in ("right", "refused"):
+            defects.append({
+                "number": str(ending.job.number), "kind": kind, "reader": reader.kind,
+                "file": reader.file, "command": reader.command, "mutation": ending.prepared,
+                "said": ending.said[-1200:],
+            })  # fmt: skip
+        shutil.rmtree(place, ignore_errors=True)
+        if (now := time.monotonic()) - said > 5:
+            said, n = now, sum(counts.values())
+            rate = n / (now - started)
             words = f"{n:,} of {len(numbers):,} inputs, {rate:.0f} a second, {dict(counts)}"
             print(words, file=sys.stderr)
-    return {
-        "counts": counts,
-        "failures": failures,
-        "changed": [p for p in before if state(good).get(p) != before[p]],
-        "seconds": round(time.monotonic() - started, 1),
-    }
+    after = state(good)
+    touched = [name for name, facts in before.items() if after.get(name) != facts]
+    seconds = round(time.monotonic() - started, 1)
+    return {"counts": counts, "defects": defects, "touched": touched, "seconds": seconds}
 
 
 def state(place: Path) -> dict[str, tuple[int, int]]:
     """Return the size and time of every file below."""
-    return {
-        str(p): (p.stat().st_size, p.stat().st_mtime_ns) for p in place.rglob("*") if p.is_file()
-    }
+    files = (path for path in place.rglob("*") if path.is_file())
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
 
 
-def describe(ending: Ending, reader: Reader, kind: str) -> dict[str, str]:
+def all_parts(
+    work: Path, *, n_inputs: int, n_kills: int, seed: int, workers: int
+) -> dict[str, Any]:
+    """Make the inputs, do the three parts, and return what the JSON holds."""
+    good = work / "good"
+    os.environ["CISGRAM_CACHE"] = str(work / "cache")
+    make_inputs(good)
+    import_all()
+    numbers = range(n_inputs)
+    found = fuzz(good, work / "fuzz", readers=READERS, numbers=numbers, seed=seed, workers=workers)
+    killed = kills(good, work / "kills", n=n_kills, seed=seed, workers=workers) if n_kills else {}
+    filled = full_disk(good, work / "disk", workers=workers) if n_kills else {}
+    counts = found["counts"]
     return {
-        "number": str(ending.job.number),
-        "kind": kind,
-        "reader": f"{reader.kind} {reader.file}",
-        "command": reader.command,
-        "mutation": ending.prepared,
-        "said": ending.said[-1200:],
-    }
+        "seed": seed,
+        "n_inputs": counts.total(),
+        "n_readers": len({reader.kind for reader in READERS}),
+        "right": counts["right"],
+        "refused": counts["refused"],
+        "tracebacks": counts["traceback"],
+        "deaths": counts["death"],
+        "hangs": counts["hang"],
+        "unclear": counts["unclear"],
+        "kills": killed.get("kills", 0),
+        "lost": len(killed.get("lost", ())),
+        "foreign_touched": len([*found["touched"], *killed.get("foreign_touched", ())]),
+        "left_behind": counts["litter"],
+        "full_disk_writers": filled.get("full_disk_writers", 0),
+        "full_disk_unclear": len(filled.get("unclear", ())),
+        "silent_truncations": counts["truncated"] + len(filled.get("truncated", ())),
+        "seconds": {"inputs": found["seconds"], "kills": killed.get("seconds", 0),
+                    "full_disk": filled.get("seconds", 0)},
+        "defects": [*found["defects"], *killed.get("lost", ()), *filled.get("truncated", ()),
+                    *filled.get("unclear", ())],
+    }  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--inputs", type=int, default=3200)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    readers = [reader for reader in READERS if options.only in f"{reader.kind} {reader.file}"]
     with tempfile.TemporaryDirectory() as temporary:
-        good = Path(temporary) / "good"
-        os.environ["CISGRAM_CACHE"] = f"{temporary}/cache"
-        make_inputs(good)
-        import_all()
-        found = fuzz(
-            good,
-            Path(temporary) / "work",
-            readers=readers,
-            numbers=range(options.first, options.first + options.inputs),
-            seed=options.seed,
-            workers=options.workers,
-        )
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1))
+        found = all_parts(Path(temporary), n_inputs=options.inputs, n_kills=options.kills,
+                          seed=options.seed, workers=options.workers)  # fmt: skip
+    options.json.write_text(json.dumps(found, indent=1) + "\n")
+    print(json.dumps({name: value for name, value in found.items() if name != "defects"}))
 
 
 if __name__ == "__main__":

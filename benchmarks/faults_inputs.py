@@ -110,8 +110,8 @@ READERS = (
     Reader("evaluation", "evaluation.json", "json", REPORT),
     Reader("results", "results.json", "json",
            "bench compare results.json results.json --out new.tsv"),
-    Reader("SNP list", "genes.txt", "text", f"{FIT} --genes genes.txt"),
-    Reader("SNP list", "genes.txt", "text", GENES.replace("all", "genes.txt")),
+    Reader("gene list", "genes.txt", "text", f"{FIT} --genes genes.txt"),
+    Reader("gene list", "list.txt", "text", GENES.replace("all", "list.txt")),
 )  # fmt: skip
 
 
@@ -225,6 +225,7 @@ def _write_tables(place: Any) -> None:
     gtf = '{0}\tx\tgene\t{1}\t{2}\t.\t+\t.\tgene_id "{3}"; gene_name "n{3}";\n'
     place.text("genes.gtf", "".join(gtf.format(*row[:4]) for row in bed[1:]))
     place.text("genes.txt", "".join(f"{row[3]}\n" for row in bed[1:3]))
+    place.text("list.txt", "c0_2\n# words\nc1_3\n")
     place.text("motifs.jaspar", ">MA1 one\nA [9 0 1 0]\nC [0 9 0 1]\nG [0 0 9 0]\nT [1 1 0 9]\n")
     place.text(
         "motifs.meme",

@@ -1,18 +1,22 @@
 """Commands that are killed and run again, and commands that find the disk full."""
 
+import dataclasses
 import functools
 import hashlib
 import json
 import os
+import shutil
 import signal
-from collections.abc import Callable, Iterator
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from faults_inputs import EMBED, FIT, GENES, IMPORT, MOTIFS, OF_TOY, PREDICT, SCORE, fill
-from faults_workers import Ending, Job, run_all
+from faults_workers import Job, run_all
 
 EVENTS = ("replace", "rename", "unlink", "mkdir", "rmdir", "fsync")
 """What a command asks of the file system that a kill may come right before or after."""
@@ -50,6 +54,7 @@ WRITERS = (
     "bench compare results.json results.json --out new.tsv",
     "data list --json new.json",
 )
+DEAD = ("death", "killed")
 BYSTANDERS = ("new.txt", "new.partial.txt", ".new.backup/kept", ".new.tsv.old/kept")
 """Files of somebody else, named much like ours."""
 
@@ -115,69 +120,71 @@ class Undisturbed:
     largest: int
 
 
-def undisturbed(good: Path, place: Path, command: str, number: int) -> Undisturbed:
+def undisturbed(good: Path, place: Path, command: str) -> Undisturbed:
     """Run a command, which must succeed."""
     fill(good, place, "")
     prepare = functools.partial(kill_at_event, 0, after=False)
     (ending,) = run_all(
-        [Job(number=number, directory=place, command=command, prepare=prepare)], workers=1
+        [Job(number=-1, directory=place, command=command, prepare=prepare)], workers=1
     )
     if ending.outcome != "right":
         raise SystemExit(f"{command} fails by itself: {ending.said}")
     made = digests(place)
-    largest = max((place / name).stat().st_size for name in made)
+    largest = max([0, *((place / name).stat().st_size for name in made)])
     return Undisturbed(ending.seconds, (place / "..events").stat().st_size, made, largest)
 
 
 def kills(good: Path, work: Path, *, n: int, seed: int, workers: int) -> dict[str, Any]:
     """Kill commands at random moments and at file events, and run each again."""
-    known = {
-        name: undisturbed(good, work / name, command, -1)
-        for number, (name, command) in enumerate(KILLED.items())
-    }
+    known = {own: undisturbed(good, work / own, line) for own, line in KILLED.items()}
     names, lost, touched, n_killed = list(KILLED), list[str](), list[str](), 0
+    began = time.monotonic()
 
-    def first() -> Iterator[Job]:
-        for number in range(n):
-            name, rng = names[number % len(names)], Random(f"{seed} kill {number}")
-            place = work / f"kill{number}"
-            fill(good, place, "")
-            for other in BYSTANDERS:
-                (place / other).parent.mkdir(exist_ok=True)
-                (place / other).write_text("of somebody else")
-            at = rng.randrange(1, known[name].n_events + 1) if number % 2 else 0
-            prepare = functools.partial(kill_at_event, at, after=rng.random() < 0.5)
-            limit = None if at else rng.uniform(0, known[name].seconds)
-            yield Job(number=number, directory=place, command=KILLED[name], prepare=prepare,
-                      kill_after=limit)  # fmt: skip
+    def first(number: int) -> Job:
+        name, rng = names[number % len(names)], Random(f"{seed} kill {number}")
+        place = work / f"kill{number}"
+        fill(good, place, "")
+        for other in BYSTANDERS:
+            (place / other).parent.mkdir(exist_ok=True)
+            (place / other).write_text("of somebody else")
+        at = rng.randrange(1, known[name].n_events + 1) if rng.random() < 0.5 else 0
+        prepare = functools.partial(kill_at_event, at, after=rng.random() < 0.5)
+        limit = None if at else rng.uniform(0, known[name].seconds)
+        return Job(number=number, directory=place, command=KILLED[name], prepare=prepare,
+                   kill_after=limit)  # fmt: skip
 
-    killed: list[Ending] = list(run_all(first(), workers=workers))
-    again = (
-        Job(number=own.job.number, directory=own.job.directory, command=own.job.command,
-            prepare=lambda: "") for own in killed if own.outcome in ("death", "killed")
-    )  # fmt: skip
-    for ending in run_all(again, workers=workers):
-        n_killed += 1
-        place, name = ending.job.directory, names[ending.job.number % len(names)]
-        done = ending.outcome == "right" or "exists already" in ending.said
-        if not done or digests(place) != known[name].made or litter(place):
-            lost.append(
-                f"{name} {ending.job.number}: {ending.outcome} {litter(place)} {ending.said}"
-            )
-        if any(_text(place / other) != "of somebody else" for other in BYSTANDERS):
-            touched.append(f"{name} {ending.job.number}")
-    return {"kills": n_killed, "lost": lost, "foreign_touched": touched}
+    for start in range(0, 4 * n, 40):
+        batch = [first(number) for number in range(start, start + 40)]
+        killed = [own.job for own in run_all(batch, workers=workers) if own.outcome in DEAD]
+        again = [dataclasses.replace(job, prepare=str, kill_after=None) for job in killed]
+        for ending in run_all(again, workers=workers):
+            n_killed += 1
+            place, name = ending.job.directory, names[ending.job.number % len(names)]
+            done = ending.outcome == "right" or "exists already" in ending.said
+            if not done or digests(place) != known[name].made or litter(place):
+                ended = f"{ending.outcome} {litter(place)} {ending.said}"
+                lost.append(f"{name} {ending.job.number}: {ended}")
+            if any(_text(place / other) != "of somebody else" for other in BYSTANDERS):
+                touched.append(f"{name} {ending.job.number}")
+        for job in batch:
+            shutil.rmtree(job.directory)
+        print(f"{n_killed:,} of {n:,} kills, {len(lost)} lost", file=sys.stderr)
+        if n_killed >= n:
+            break
+    seconds = round(time.monotonic() - began, 1)
+    return {"kills": n_killed, "lost": lost, "foreign_touched": touched, "seconds": seconds}
 
 
-def litter(place: Path) -> list[str]:
-    """Name what a command should have removed."""
-    ours = (*place.glob(".*.cisgram"), *place.glob("*.partial"), *place.rglob(".*.cisgram"))
-    return [path.name for path in ours if path.is_dir()]
+def litter(place: Path, spoilt: str = "") -> list[str]:
+    """Name what a command should have removed, other than a journal that was there before."""
+    ours = {*place.rglob(".*.cisgram"), *place.rglob("*.partial")}
+    names = {str(path.relative_to(place)) for path in ours if path.is_dir()}
+    return sorted(name for name in names if not spoilt.startswith(name))
 
 
 def full_disk(good: Path, work: Path, *, workers: int) -> dict[str, Any]:
     """Let no file of any writer grow as large as it must."""
-    known = {c: undisturbed(good, work / str(i), c, -1) for i, c in enumerate(WRITERS)}
+    known = {c: undisturbed(good, work / str(i), c) for i, c in enumerate(WRITERS)}
     jobs = []
     for number, command in enumerate(WRITERS):
         for share in (0.3, 0.9, 1.0):
@@ -186,8 +193,7 @@ def full_disk(good: Path, work: Path, *, workers: int) -> dict[str, Any]:
             size = max(600, int(known[command].largest * share) - 1)
             jobs.append(Job(number=number, directory=place, command=command, prepare=lambda: "",
                             file_size=size))  # fmt: skip
-    truncated: list[str] = []
-    unclear: list[str] = []
+    truncated, unclear, began = list[str](), list[str](), time.monotonic()
     for ending in run_all(jobs, workers=workers):
         job = ending.job
         made = {k: v for k, v in digests(job.directory).items() if ".partial" not in k}
@@ -196,11 +202,15 @@ def full_disk(good: Path, work: Path, *, workers: int) -> dict[str, Any]:
         of_run = job.command.startswith("train")
         if (ending.outcome == "right" and not whole) or (half and not of_run):
             truncated.append(f"{job.command} ({job.file_size}): {sorted(half)}")
-        if ending.outcome not in ("right", "refused") or litter(job.directory) != [
-            name for name in litter(job.directory) if name.endswith(".partial")
-        ]:
+        left = [name for name in litter(job.directory) if not name.endswith(".partial")]
+        if ending.outcome not in ("right", "refused") or left:
             unclear.append(f"{job.command}: {ending.outcome} {ending.said[-800:]}")
-    return {"full_disk_writers": len(WRITERS), "truncated": truncated, "unclear": unclear}
+    return {
+        "full_disk_writers": len(WRITERS),
+        "truncated": truncated,
+        "unclear": unclear,
+        "seconds": round(time.monotonic() - began, 1),
+    }
 
 
 def _text(path: Path) -> str:

@@ -170,6 +170,15 @@ def resumable(out: Path, identity: Mapping[str, Any]) -> Generator[Journal]:
     journal.remove()
 
 
+def discard(out: Path, identity: Mapping[str, Any]) -> None:
+    """Remove the journal of what is written, which a run leaves that is killed at its very end."""
+    if partial(out).exists():
+        with suppress(DataError):
+            journal = Journal(partial(out), identity)
+            journal.close()
+            journal.remove()
+
+
 def _difference(found: str, wanted: str) -> str:
     """Name the settings that differ, a setting within `config` by its own name."""
     try:
