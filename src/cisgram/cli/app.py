@@ -33,6 +33,9 @@ _WORD, _SENTENCE = 200, 1_200
 _LONG = re.compile(rf"\S{{{_WORD + 1},}}")
 
 
+_SMALLER = "give it more (ulimit -v), or smaller input"
+
+
 def _shown_default(value: object) -> str | None:
     """Show no default that stands for an option left out."""
     return None if value is None or value == () else str(value)
@@ -97,6 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         _complain("interrupted; run the same command again (a training with --resume) to go on.")
         return SIGNALLED + stop.args[0] if stop.args else INTERRUPTED
+    except MemoryError as error:
+        return _refuse(f"memory ran out ({error or 'no more is to be had'}); {_SMALLER}.")
     except BrokenPipeError:
         _drop_output()
         return BROKEN_PIPE

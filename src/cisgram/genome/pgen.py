@@ -117,6 +117,11 @@ def _read_pvar(source: Path) -> pl.DataFrame:
             f"{path} must be a tab-separated table with columns {', '.join(names)}; make it again "
             "with plink2."
         ) from error
+    lacking = pvar.with_row_index().filter(pl.any_horizontal(pl.all().is_null()))["index"]
+    if lacking.len():
+        raise DataError(
+            f"variant {lacking[0] + 1:,} of {path} lacks a field; make it again with plink2."
+        )
     _check_order(pvar, path)
     return pvar
 
