@@ -136,3 +136,30 @@ def test_models_list_show_and_convert(place: Path, capsys: pytest.CaptureFixture
     run("models convert k.h5 --out k")
     run("models show k")
     assert "shorkie" in capsys.readouterr().out
+
+
+def test_byte_pairs_are_learnt_embedded_and_give_no_single_bases(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "bpe.json"
+    run(f"data vocabulary toy.fa --out {file} --size 60 --contigs c0")
+    tokenizer = {"kind": "bpe", "file": str(file)}
+    sizes = {"window": 64, "channels": 8, "n_layers": 1, "n_heads": 2, "feed_channels": 8}
+    config = model_config("bert", sizes | {"tokenizer": tokenizer}, "[model]")
+    save_model(tmp_path / "pairs", build_model("bert", config, Outputs.of_bases()), card={})
+    asked = f"--model {tmp_path}/pairs --genome toy.fa"
+    readout = f"--readout embedding-distance --out {tmp_path}/s.tsv"
+    run(f"variants score --vcf three.vcf {asked} {readout}")
+    table = pl.read_csv(tmp_path / "s.tsv", separator="\t").filter(output="euclidean")
+    assert (table["effect"] > 0).all()
+    capsys.readouterr()
+    for command in (
+        f"explain logo {asked} --region c0:101-160 --out {tmp_path}/l.svg",
+        f"variants score --vcf three.vcf {asked} --out {tmp_path}/m.tsv",
+        f"bench run perplexity --model {tmp_path}/pairs --genome toy.fa --contigs c0 "
+        f"--out {tmp_path}/b",
+    ):
+        assert main(command.split()) == 2
+        said = capsys.readouterr().err.strip()
+        assert "byte pairs give no probabilities of single bases" in " ".join(said.split())
+        assert "Traceback" not in said
