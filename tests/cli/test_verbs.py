@@ -1,6 +1,11 @@
 """Every command that asks a model takes every kind of model: the matrix of verbs and models."""
 
+import gzip
 import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +99,29 @@ def test_variants_by_every_readout(place: Path, kind: str, readout: str) -> None
     table = pl.read_csv(out, separator="\t")
     assert {"chrom", "pos", "ref", "alt"} < set(table.columns)
     assert set(table["pos"]) >= ({100, 120} if readout == "masked" else {100, 120, 141})
+
+
+def test_inputs_may_be_pipes(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = "variants score --model tracks --annotation toy.gff3 --readout tracks"
+    run(f"{line} --vcf three.vcf --genome toy.fa --out plain.tsv")
+    packed = gzip.compress((place / "three.vcf").read_bytes())
+    with piped(place / "v", packed), piped(place / "g", (place / "toy.fa").read_bytes()):
+        run(f"{line} --vcf v --genome g --out piped.tsv")
+    assert (place / "piped.tsv").read_bytes() == (place / "plain.tsv").read_bytes()
+    with piped(place / "v", packed[:-20]):
+        assert main(f"{line} --vcf v --genome toy.fa --out cut.tsv".split()) == 2
+    assert "the header of v cannot be read" in capsys.readouterr().err
+
+
+@contextmanager
+def piped(path: Path, content: bytes) -> Iterator[None]:
+    """Give bytes to whoever reads a pipe."""
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(content,))
+    writer.start()
+    yield
+    writer.join()
+    path.unlink()
 
 
 @pytest.mark.parametrize("kind", KINDS)
