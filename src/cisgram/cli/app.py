@@ -86,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: words after the program's name; those of the process by default.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    # Before PyTorch is loaded: threads that spin while they wait slow everybody on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _prepare_streams()
     try:
         with _stopped_by_signals():
