@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from cisgram.cli.app import app, main
-from cisgram.personal import fit_config
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -66,8 +65,8 @@ def test_a_page_prints_what_it_shows(
     demo_run: Callable[..., Path],
 ) -> None:
     if pages == FOLLOWED["first-report"]:  # two of the models; `make demo` fits them all
-        monkeypatch.setattr(fit_config, "MODELS", ("ridge", "top-snp"))
-        (tmp_path / "demo").symlink_to(demo_run(*fit_config.MODELS))
+        monkeypatch.setattr("cisgram.cli.demo.MODELS", ("ridge", "top-snp"))
+        (tmp_path / "demo").symlink_to(demo_run("ridge", "top-snp"))
     for file in (ROOT / "src" / "cisgram" / "demo").iterdir():
         (tmp_path / file.name).symlink_to(file)
     monkeypatch.chdir(tmp_path)

@@ -11,6 +11,9 @@ from cisgram.core.checks import DataError
 
 if TYPE_CHECKING:
     from cisgram.explain.gene import GeneExplanation
+    from cisgram.personal.fit_config import ModelName
+
+MODELS: "tuple[ModelName, ...]" = ("elastic-net", "ridge", "top-snp", "prior-mixture")
 
 _DEMO = files("cisgram") / "demo"
 _SITES = _DEMO / "promoter" / "sites.bed"
@@ -45,7 +48,7 @@ def demo(
     from cisgram.personal.cohort import import_cohort
     from cisgram.personal.evaluate import evaluate_fits
     from cisgram.personal.fit import fit_models
-    from cisgram.personal.fit_config import FitConfig, ModelName
+    from cisgram.personal.fit_config import FitConfig
     from cisgram.report.html import build_report, write_gene_page
 
     source = _source()
@@ -63,8 +66,7 @@ def demo(
                 populations=packaged / "populations.tsv",
                 out=cohort,
             )
-    models: tuple[ModelName, ...] = ("elastic-net", "prior-mixture", "lasso", "ridge", "top-snp")
-    runs = {out / model: FitConfig(model=model) for model in models}
+    runs = {out / model: FitConfig(model=model) for model in MODELS}
     fits = fit_models(cohort, runs, workers=workers)
     evaluation = evaluate_fits(fits)
     show_evaluation(evaluation)
