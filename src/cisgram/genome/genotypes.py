@@ -183,8 +183,8 @@ def import_genotypes(
 
     Args:
         source: `.vcf`, `.vcf.gz`, `.bcf`, `.pgen` (with `.pvar` and `.psam` beside it) or `.bed`
-            (with `.bim` and `.fam`), `.bgen`; or several, of the same people in whatever order, each
-            with chromosomes of its own.
+            (with `.bim` and `.fam`), `.bgen`; or several, of the same people in whatever order,
+            each with chromosomes of its own.
         directory: where the files go; made when there is none.
         people: whom to keep, in this order; everyone in the order of the file by default.
         reference: genome the variants were called on.
