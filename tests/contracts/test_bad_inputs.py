@@ -19,6 +19,7 @@ import pytest
 
 from cisgram.cli.app import INTERRUPTED, main
 from cisgram.data import download
+from contracts.bad_artifacts import ARTIFACT_CASES
 from contracts.bad_effects import EFFECT_CASES, write_effect_files
 from contracts.bad_expression import EXPRESSION_CASES
 from contracts.bad_files import DEMO, FIT, IMPORT, Place, write_good_files
@@ -48,14 +49,9 @@ BIG_IMPORT = (
     f"--covariates {DEMO}/covariates.txt.gz"
 )
 CASES = (
-    *COHORT_CASES,
-    *EXPRESSION_CASES,
-    *MODEL_CASES,
-    *LM_CASES,
-    *TRACK_CASES,
-    *EFFECT_CASES,
-    *RECORD_CASES,
-)
+    *COHORT_CASES, *EXPRESSION_CASES, *MODEL_CASES, *LM_CASES, *TRACK_CASES, *EFFECT_CASES,
+    *ARTIFACT_CASES, *RECORD_CASES,
+)  # fmt: skip
 FULL_IMPORT = Case("disk full during an import", f"{IMPORT} --out disk/new", "the disk is full")
 FULL_FIT = Case("disk full during a fit", f"{FIT} --out disk/new", "the disk is full")
 LIMIT = Case(

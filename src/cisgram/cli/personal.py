@@ -303,7 +303,7 @@ def show_evaluation(evaluation: "Evaluation") -> None:
         table.add_row(
             row.model,
             f"{row.mean_pearson:.3f}",
-            f"{row.ci95[0]:.3f} to {row.ci95[1]:.3f}",
+            _interval(row.ci95, ".3f"),
             f"{row.median_pearson:.3f}",
             f"{row.mean_r2:.3f}",
             f"{row.share_negative:.0%}",
@@ -318,9 +318,15 @@ def show_evaluation(evaluation: "Evaluation") -> None:
     for difference in evaluation.differences:
         say(
             f"{difference.model} - {difference.baseline}: {difference.mean_difference:+.3f} "
-            f"({difference.ci95[0]:+.3f} to {difference.ci95[1]:+.3f}), "
+            f"({_interval(difference.ci95, '+.3f')}), "
             f"better in {difference.share_better:.0%} of genes"
         )
+
+
+def _interval(ends: tuple[float, float], digits: str) -> str:
+    """Write an interval over genes; one gene has none."""
+    low, high = ends
+    return "no interval" if low != low else f"{low:{digits}} to {high:{digits}}"
 
 
 def _show_fit(result: "Fit") -> None:
@@ -337,7 +343,7 @@ def _show_fit(result: "Fit") -> None:
     summary = summarize(result)
     say(
         f"{summary.model}, {summary.task}: mean r {summary.mean_pearson:.3f} "
-        f"({summary.ci95[0]:.3f} to {summary.ci95[1]:.3f}) over {summary.n_genes:,} genes in "
+        f"({_interval(summary.ci95, '.3f')}) over {summary.n_genes:,} genes in "
         f"{summary.n_people:,} people held out; {summary.n_accepted:,} models accepted, "
         f"{summary.n_unscored:,} genes not scored.",
         f"Models, held-out predictions and accuracy are in {result.path}",
