@@ -21,7 +21,7 @@ from cisgram.benchmark.base import (
     machine,
     refuse_none,
 )
-from cisgram.core.artifact import read_sealed, sealed, sha256, write_json
+from cisgram.core.artifact import damage_errors, read_json, read_sealed, sealed, sha256, write_json
 from cisgram.core.checks import CisgramWarning, ConfigError, DataError
 from cisgram.genome.reference import Reference
 from cisgram.models.hub import WEIGHTS, model_directory
@@ -128,6 +128,15 @@ def _begun(out: Path, identity: dict[str, Any]) -> dict[str, Any]:
             f"{out} holds results of other models or of another genome; choose another file."
         )
     return found
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """Return what an evaluation wrote; raise DataError where it is none."""
+    result = read_json(path)
+    with damage_errors(path):
+        table_of(result)
+        len(result["models"])
+    return result
 
 
 def table_of(result: Mapping[str, Any]) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from cisgram import __doc__ as description
 from cisgram import __version__
-from cisgram.cli.claims import claimed
+from cisgram.cli.claims import claimed, spooled
 from cisgram.cli.options import say
 from cisgram.core.checks import CisgramError, CisgramWarning
 
@@ -31,6 +31,9 @@ _STDERR = 2
 _WORD, _SENTENCE = 200, 1_200
 """Characters of a word, and of a message, that are shown."""
 _LONG = re.compile(rf"\S{{{_WORD + 1},}}")
+
+
+_SMALLER = "give it more (ulimit -v), or smaller input"
 
 
 def _shown_default(value: object) -> str | None:
@@ -83,11 +86,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: words after the program's name; those of the process by default.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    # Before PyTorch is loaded: threads that spin while they wait slow everybody on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _prepare_streams()
     try:
         with _stopped_by_signals():
             command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
-            with _said_warnings(), claimed(bound):
+            with _said_warnings(), claimed(bound), spooled(bound):
                 command(*bound.args, **bound.kwargs)
             _flush()
     except CycloptsError as error:
@@ -97,6 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         _complain("interrupted; run the same command again (a training with --resume) to go on.")
         return SIGNALLED + stop.args[0] if stop.args else INTERRUPTED
+    except MemoryError as error:
+        return _refuse(f"memory ran out ({error or 'no more is to be had'}); {_SMALLER}.")
     except BrokenPipeError:
         _drop_output()
         return BROKEN_PIPE

@@ -165,15 +165,15 @@ def _spots(file: Path) -> str:
 
 
 @contextmanager
-def damage_errors(path: Path) -> Generator[None]:
-    """Turn whatever readers of a damaged artifact raise into one DataError."""
+def damage_errors(path: Path, remedy: str = "make it again") -> Generator[None]:
+    """Turn whatever readers of a damaged file of ours raise into one DataError."""
     try:
         yield
     except (CisgramError, MemoryError):
         raise
     except Exception as error:
         reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
-        raise DataError(f"{path} cannot be read ({reason}); make it again.") from error
+        raise DataError(f"{path} cannot be read ({reason}); {remedy}.") from error
 
 
 def verify_artifact(path: Path | str, manifest: Manifest) -> None:

@@ -142,8 +142,9 @@ class Journal:
         except sqlite3.Error as error:
             raise self._unusable(error) from error
 
-    def _unusable(self, error: sqlite3.Error) -> DataError:
-        if error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE):
+    def _unusable(self, error: sqlite3.Error | str) -> DataError:
+        code = getattr(error, "sqlite_errorcode", None)  # some errors have none
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE):
             return DataError(
                 f"cannot write {self._directory}: the disk is full; free some space and run it "
                 "again, what is finished is kept."
@@ -170,9 +171,21 @@ def resumable(out: Path, identity: Mapping[str, Any]) -> Generator[Journal]:
     journal.remove()
 
 
+def discard(out: Path, identity: Mapping[str, Any]) -> None:
+    """Remove the journal of what is written, which a run leaves that is killed at its very end."""
+    if partial(out).exists():
+        with suppress(DataError):
+            journal = Journal(partial(out), identity)
+            journal.close()
+            journal.remove()
+
+
 def _difference(found: str, wanted: str) -> str:
     """Name the settings that differ, a setting within `config` by its own name."""
-    old, new = _settings(json.loads(found)), _settings(json.loads(wanted))
+    try:
+        old, new = _settings(json.loads(found)), _settings(json.loads(wanted))
+    except (ValueError, TypeError, AttributeError):
+        return "its settings are damaged"
     keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
     return "; ".join(
         f"{key} differs"

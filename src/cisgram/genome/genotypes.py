@@ -109,7 +109,7 @@ class Genotypes:
         table = self.calls if self._dosages is None else self._dosages
         stored = table[rows] if people is None else table[rows][:, people]
         if self._dosages is None:
-            return np.take(DOSAGES, stored).T
+            return self._looked_up(DOSAGES, stored).T
         dosages = stored.astype(np.float32) / DOSAGE_UNIT
         dosages[stored == DOSAGE_MISSING] = np.nan
         return dosages.T
@@ -124,7 +124,15 @@ class Genotypes:
         They stand in the order of the call, which for unphased ones means nothing.
         """
         calls = self.calls[rows] if people is None else self.calls[rows][:, people]
-        return np.take(ALLELES, calls, axis=0).transpose(1, 2, 0)
+        return self._looked_up(ALLELES, calls).transpose(1, 2, 0)
+
+    def _looked_up(self, table: np.ndarray, calls: UInt8[np.ndarray, "..."]) -> np.ndarray:
+        """Return what a table has for call bytes."""
+        try:
+            return np.take(table, calls, axis=0)
+        except IndexError as error:
+            path = self.directory / CALLS_FILE
+            raise DataError(f"{path} is damaged; import the genotypes again.") from error
 
     def _map(self, name: str, dtype: type[np.uint8 | np.uint16]) -> np.ndarray:
         path, shape = self.directory / name, (self.variants.height, len(self.people))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 
 from cisgram import __version__
-from cisgram.core.artifact import read_sealed, sealed, sha256, write_json
+from cisgram.core.artifact import damage_errors, read_sealed, sealed, sha256, write_json
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.core.config import to_plain
 from cisgram.core.device import hardware
@@ -77,8 +77,9 @@ def record_run(recipe: Recipe, data: DataSet, out: Path, *, start: Start | None)
     """
     if (out / RUN).exists():
         began = read_sealed(out / RUN)
-        _check_run(recipe, out, began, start=start)
-        facts = began | {"schedule": _continued(recipe, out, began["schedule"])}
+        with damage_errors(out / RUN, "choose another --out"):
+            _check_run(recipe, out, began, start=start)
+            facts = began | {"schedule": _continued(recipe, out, began["schedule"])}
     else:
         plugins = {path.name: sha256(path) for path in recipe.plugins}
         facts = {
