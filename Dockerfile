@@ -8,7 +8,7 @@ RUN pip install --no-cache-dir torch --index-url "$TORCH_INDEX"
 WORKDIR /opt/cisgram
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY src src
-RUN pip install --no-cache-dir '.[convert,lm,motifs,pgen]'
+RUN pip install --no-cache-dir '.[bgen,convert,lm,motifs,pgen]'
 
 # Compiled functions are kept where any user may write, as files in /data belong to who runs it.
 ENV NUMBA_CACHE_DIR=/tmp/numba MPLCONFIGDIR=/tmp/matplotlib

@@ -104,6 +104,18 @@ def test_what_did_not_pass_is_kept_and_counted(tmp_path: Path) -> None:
     assert (counts.n_read, counts.n_kept, counts.n_not_passed) == (4, 4, 1)
 
 
+@pytest.mark.parametrize("column", range(5))
+def test_variants_without_one_of_their_cells_are_refused(column: int, tmp_path: Path) -> None:
+    rows = [f"1 {n} A G GT 0|1 0|0 1|1" for n in (5, 6)]
+    source = write_pgen(load(write_vcf(tmp_path, *rows), tmp_path)[0], tmp_path, ".pvar")
+    *lines, last = source.with_suffix(".pvar").read_text().splitlines()
+    cells = last.split("\t")
+    cells[column] = ""
+    source.with_suffix(".pvar").write_text("\n".join([*lines, "\t".join(cells)]))
+    with pytest.raises(DataError, match=r"variant 2 of .*calls.pvar lacks one of contig, ID"):
+        import_genotypes(source, tmp_path / "store")
+
+
 BED = bytes([0x6C, 0x1B, 0x01, 0b00101110, 0b00000001, 0b00000011])
 """Of three people, two bits each from the lowest on: 00 two A1, 10 one, 11 none, 01 missing."""
 BIM = "1\trs5\t0\t5\tG\tA\n23 rs7 0 7 T C\n\n23\trs9\t0\t9\t0\tC\n"
@@ -137,6 +149,7 @@ def test_a_fileset_of_plink_1(tmp_path: Path) -> None:
         (BIM.replace("rs7 0 7", "rs7 0"), BED, "variant 2 of .*old.bim lacks one of contig, ID"),
         (BIM.replace("0 7", "0 here"), BED, "variant 2 of .*old.bim lacks one of contig, ID"),
         (BIM + "1\trs1\t0\t1\tG\tA\n", BED, r"old.bim is not sorted: 1:1 \(variant 4\)"),
+        (BIM.replace("rs7", "rs\1"), BED, r"old.bim is no text"),
         (BIM, BED[:4], r"old.bed cannot be read with its .bim and .fam"),
         (BIM, b"chr1\t5\t9\n", r"old.bed cannot be read with its .bim and .fam"),
     ],

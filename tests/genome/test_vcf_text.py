@@ -100,6 +100,15 @@ def test_contigs_that_the_header_does_not_name_are_read(tmp_path: Path) -> None:
     assert load(tmp_path / "a.vcf", tmp_path)[1].n_kept == 3
 
 
+def test_a_bcf_joined_to_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.vcf").write_text(GOOD)
+    annotate(tmp_path / "a.vcf", tmp_path / "a.bcf")
+    (tmp_path / "b.bcf").write_bytes((tmp_path / "a.bcf").read_bytes() * 2)
+    for read in (read_sites, lambda path: import_genotypes(path, tmp_path / "store")):
+        with pytest.raises(DataError, match=r"record 4 of .*b\.bcf cannot be read"):
+            read(tmp_path / "b.bcf")
+
+
 @pytest.mark.parametrize("name", ["new.vcf", "new.bcf"])
 def test_contigs_and_fields_that_the_header_does_not_name_are_written(
     name: str, tmp_path: Path

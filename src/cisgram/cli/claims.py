@@ -66,10 +66,12 @@ def spooled(bound: BoundArguments) -> Generator[None]:
         try:
             yield
         except CisgramError as error:
+            if not files:
+                raise
             text = str(error)
             for file, pipe in files.items():
                 text = text.replace(file, pipe)
-            raise type(error)(text) from error
+            raise (DataError if isinstance(error, DataError) else ConfigError)(text) from error
 
 
 def _without_pipes(value: Any, directory: Path, files: dict[str, str]) -> Any:

@@ -34,7 +34,7 @@ def import_(
     """Read, match and check the files of a cohort.
 
     Args:
-        genotypes: VCF, BCF (.gz allowed), or .pgen or .bed of PLINK; or several, one for each
+        genotypes: VCF, BCF (.gz allowed), .pgen or .bed of PLINK, BGEN; or several, one for each
             chromosome, of the same people.
         expression: BED of phenotypes, GCT, TSV or parquet; a row a gene.
         out: Directory to make.

@@ -121,8 +121,8 @@ def predict(
 
     Args:
         models: A directory made by `cisgram personal fit`, or a PredictDB file.
-        genotypes: VCF, BCF, or .pgen or .bed of PLINK; or several, one for each chromosome, of the
-            same people.
+        genotypes: VCF, BCF, .pgen or .bed of PLINK, BGEN; or several, one for each chromosome, of
+            the same people.
         out: Table to write, genes by people: .tsv or .parquet; accounts of genes and SNPs go
             beside it.
         all_genes: Of a fit, also use models that failed the acceptance rule.

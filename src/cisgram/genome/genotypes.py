@@ -8,7 +8,7 @@ imported, alternate-allele dosages in units of 1 / 16,384 (65,535 missing);
 """
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Self
@@ -20,6 +20,7 @@ from jaxtyping import Float32, Float64, Int, Int8, Int64, UInt8
 from cisgram.core.checks import DataError, check_unique, few
 from cisgram.core.places import disk_errors
 from cisgram.core.progress import progress
+from cisgram.genome.bgen import bgen_people, read_bgen
 from cisgram.genome.calls import ALLELES, DOSAGE_MISSING, DOSAGE_UNIT, DOSAGES, VariantBlock
 from cisgram.genome.chromosomes import ChromosomeNames
 from cisgram.genome.interval import Interval
@@ -35,8 +36,11 @@ from cisgram.genome.store import (
 )
 from cisgram.genome.vcf import read_vcf, vcf_people
 
-_VCF_SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
-_PLINK_SUFFIXES = (".pgen", ".bed")
+_READERS = {
+    **dict.fromkeys((".vcf", ".vcf.gz", ".vcf.bgz", ".bcf"), (vcf_people, read_vcf)),
+    **dict.fromkeys((".pgen", ".bed"), (pgen_people, read_pgen)),
+    ".bgen": (bgen_people, read_bgen),
+}
 
 
 class Genotypes:
@@ -146,7 +150,7 @@ Sources = Path | str | Sequence[Path | str]
 
 
 def genotype_people(source: Sources) -> tuple[str, ...]:
-    """Return the people of VCF, BCF or PLINK files, in the order of the first.
+    """Return the people of VCF, BCF, PLINK or BGEN files, in the order of the first.
 
     Raises:
         DataError: they are not the same in all files, or one is named twice.
@@ -179,7 +183,7 @@ def import_genotypes(
     dosage_field: bool = False,
     region: Interval | None = None,
 ) -> tuple[tuple[str, ...], ImportCounts]:
-    """Write the genotypes of VCF, BCF or PLINK files into `directory`, a block at a time.
+    """Write the genotypes of VCF, BCF, PLINK or BGEN files into `directory`, a block at a time.
 
     Alleles of multi-allelic records become rows of their own. With a reference,
     REF is checked and variants are trimmed and left-aligned, those that would
@@ -187,8 +191,8 @@ def import_genotypes(
 
     Args:
         source: `.vcf`, `.vcf.gz`, `.bcf`, `.pgen` (with `.pvar` and `.psam` beside it) or `.bed`
-            (with `.bim` and `.fam`); or several, of the same people in whatever order, each with
-            chromosomes of its own.
+            (with `.bim` and `.fam`), `.bgen`; or several, of the same people in whatever order,
+            each with chromosomes of its own.
         directory: where the files go; made when there is none.
         people: whom to keep, in this order; everyone in the order of the file by default.
         reference: genome the variants were called on.
@@ -234,8 +238,7 @@ def _blocks(
     file_of: dict[str, Path] = {}
     keeps: tuple[bool, Path] | None = None
     for source in files:
-        read = read_pgen if is_plink(source) else read_vcf
-        with closing(read(source, people, dosages=dosages, region=region)) as blocks:
+        with closing(_readers(source)[1](source, people, dosages=dosages, region=region)) as blocks:
             for block in blocks:
                 has, first = keeps = keeps or (block.dosages is not None, source)
                 if has != (block.dosages is not None):
@@ -271,7 +274,7 @@ def missing_rate(dosages: Float32[np.ndarray, "people snps"]) -> Float64[np.ndar
 
 
 def _people(source: Path) -> tuple[str, ...]:
-    people = pgen_people(source) if is_plink(source) else vcf_people(source)
+    people = _readers(source)[0](source)
     check_unique(people, "person", str(source))
     return people
 
@@ -288,12 +291,20 @@ def _check_people(chosen: Sequence[str], available: Sequence[str], source: str) 
         raise DataError(f"the list of people to keep of {source} is empty; name at least one.")
 
 
-def is_plink(source: Path) -> bool:
-    """Say whether it is of PLINK, or else a VCF, by the name."""
+def _readers(
+    source: Path,
+) -> tuple[Callable[[Path], tuple[str, ...]], Callable[..., Generator[VariantBlock]]]:
+    """Return what reads the people, and what the genotypes, of a file of this name."""
     name = source.name.lower()
-    if not name.endswith((*_VCF_SUFFIXES, *_PLINK_SUFFIXES)):
+    found = next((readers for end, readers in _READERS.items() if name.endswith(end)), None)
+    if found is None:
         raise DataError(
-            f"genotype file {source} must end in {', '.join((*_VCF_SUFFIXES, *_PLINK_SUFFIXES))}; "
-            "convert it with bcftools or plink2."
+            f"genotype file {source} must end in {', '.join(_READERS)}; convert it with bcftools "
+            "or plink2."
         )
-    return name.endswith(_PLINK_SUFFIXES)
+    return found
+
+
+def is_plink(source: Path) -> bool:
+    """Say whether a file is of PLINK, by its name."""
+    return _readers(source)[1] is read_pgen

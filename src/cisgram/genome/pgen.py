@@ -117,11 +117,7 @@ def _read_pvar(source: Path) -> pl.DataFrame:
             f"{path} must be a tab-separated table with columns {', '.join(names)}; make it again "
             "with plink2."
         ) from error
-    lacking = pvar.with_row_index().filter(pl.any_horizontal(pl.all().is_null()))["index"]
-    if lacking.len():
-        raise DataError(
-            f"variant {lacking[0] + 1:,} of {path} lacks a field; make it again with plink2."
-        )
+    _check_whole(pvar, path)
     _check_order(pvar, path)
     return pvar
 
@@ -129,18 +125,17 @@ def _read_pvar(source: Path) -> pl.DataFrame:
 def _read_bim(source: Path) -> pl.DataFrame:
     """Return the same columns of the .bim; where an allele is not known there is no ALT."""
     path = check_file(plink_tables(source)[0], "variant table")
-    lines = pl.read_csv(
-        path, glob=False, separator="\1", has_header=False, infer_schema=False, quote_char=None,
-        encoding="utf8-lossy", new_columns=["line"],
-    ).filter(pl.col("line").str.contains(r"\S"))  # fmt: skip
-    cells = lines["line"].str.extract_all(r"\S+").list.to_struct(fields=_BIM).struct.unnest()
-    bim = cells.with_columns(pl.col("position").cast(pl.Int64, strict=False), passed=True)
-    if (wrong := bim["ref"].is_null() | bim["position"].is_null()).any():
-        raise DataError(
-            f"variant {(wrong.arg_max() or 0) + 1:,} of {path} lacks one of contig, ID, morgans, "
-            "position and two "
-            "alleles; make it again with PLINK."
-        )
+    try:
+        lines = pl.read_csv(
+            path, glob=False, separator="\1", has_header=False, infer_schema=False,
+            quote_char=None, encoding="utf8-lossy", schema={"line": pl.String},
+        )  # fmt: skip
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{path} is no text; make it again with PLINK.") from error
+    cells = lines.filter(pl.col("line").str.contains(r"\S"))["line"].str.extract_all(r"\S+")
+    bim = cells.list.to_struct(fields=_BIM).struct.unnest()
+    bim = bim.with_columns(pl.col("position").cast(pl.Int64, strict=False), passed=True)
+    _check_whole(bim, path)
     known = pl.col("ref").is_in(_NO_ALLELE)
     bim = bim.with_columns(
         ref=pl.when(known).then("alt").otherwise("ref"),
@@ -148,6 +143,16 @@ def _read_bim(source: Path) -> pl.DataFrame:
     )
     _check_order(bim, path)
     return bim.select("chrom", "position", "id", "ref", "alt", "passed")
+
+
+def _check_whole(table: pl.DataFrame, path: Path) -> None:
+    wanted = pl.any_horizontal(pl.col("chrom", "position", "id", "ref", "alt").is_null())
+    wrong = table.select(wanted).to_series()
+    if wrong.any():
+        raise DataError(
+            f"variant {(wrong.arg_max() or 0) + 1:,} of {path} lacks one of contig, ID, position "
+            "and two alleles; make it again with PLINK."
+        )
 
 
 def _check_order(pvar: pl.DataFrame, path: Path) -> None:

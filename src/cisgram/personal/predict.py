@@ -129,7 +129,7 @@ def predict_file(
     ambiguous: Ambiguous = "keep",
     build: str = "",
 ) -> PersonalPrediction:
-    """Predict people of VCF, BCF or PLINK files, as `predict_people` does, or from their DS field.
+    """Predict people of genotype files, as `predict_people` does, or from their DS field.
 
     Several files are of the same people and have a chromosome or more each. The genotypes go
     through a temporary store. Where all models lie on one chromosome, only the region they span is
