@@ -10,12 +10,10 @@ SNPs. Fits are kept: an interrupted run goes on where it stopped.
 """
 
 import argparse
-import gzip
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from geuvadis_linear import LEFT_OUT, open_cohort
 
 from cisgram.core.artifact import write_json
@@ -23,6 +21,7 @@ from cisgram.core.metrics import bootstrap_ci, bootstrap_difference
 from cisgram.personal.cohort import Cohort
 from cisgram.personal.evaluate import summarize
 from cisgram.personal.fit import Fit, FitConfig, fit_models
+from cisgram.personal.snp_prior import weigh_elements, write_weights
 
 MODELS = (
     "elastic-net",
@@ -40,24 +39,15 @@ NO_FURTHER = "distance"
 
 def write_priors(cohort: Path, elements: Path, work: Path) -> dict[str, str]:
     """Write weights of the cohort's SNPs by factor peaks, and the same weights shuffled."""
-    variants = Cohort.open(cohort).genotypes.variants
-    starts = variants["start"].to_numpy()
-    depth = np.zeros(int(starts.max()) + 2, np.int32)
-    with gzip.open(elements, "rt") as lines:
-        for line in lines:
-            start, end = (min(int(word), len(depth) - 1) for word in line.split("\t")[1:3])
-            depth[start] += 1
-            depth[end] -= 1
-    n_factors = np.cumsum(depth)[starts]
-    weights = np.where(n_factors >= MANY_FACTORS, FACTOR_WEIGHT, 1.0)
+    genotypes = Cohort.open(cohort).genotypes
+    weights = weigh_elements(
+        elements, genotypes.variants, genotypes.names, at_least=MANY_FACTORS, times=FACTOR_WEIGHT
+    )
     shuffled = np.random.default_rng(1).permutation(weights)
     paths = {}
     for name, values in (("factor peaks", weights), ("factor peaks, shuffled", shuffled)):
         path = work / f"{name.replace(', ', '-').replace(' ', '-')}.tsv"
-        table = variants.select("chrom", (pl.col("start") + 1).alias("pos"), "ref", "alt")
-        text = table.with_columns(weight=pl.Series(values)).write_csv(separator="\t")
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
+        write_weights(path, genotypes.variants, values)
         paths[name] = str(path)
     return paths
 

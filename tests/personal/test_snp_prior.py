@@ -8,7 +8,13 @@ from cisgram.core.checks import ConfigError, DataError
 from cisgram.genome.chromosomes import ChromosomeNames
 from cisgram.personal.fit_config import FitConfig
 from cisgram.personal.gene_fit import GeneFitter
-from cisgram.personal.snp_prior import SnpPrior, read_weights
+from cisgram.personal.snp_prior import (
+    SnpPrior,
+    read_weights,
+    weigh_effects,
+    weigh_elements,
+    write_weights,
+)
 
 VARIANTS = pl.DataFrame(
     {"chrom": ["chr1"] * 3, "start": [9, 19, 19], "ref": list("AAA"), "alt": list("CGT")}
@@ -59,3 +65,25 @@ def test_fewer_people_are_drawn_within_the_training_people(cohort):
         assert some.train.sum() == 60
         assert not (some.train & ~all_of_them.train).any()
         np.testing.assert_array_equal(some.test, all_of_them.test)
+
+
+def test_variants_in_enough_regions_weigh_more(tmp_path):
+    """Ends are outside: position 20, which BED calls 19, is not in 10-19."""
+    bed = tmp_path / "peaks.bed"
+    bed.write_text("1\t9\t10\n1\t5\t12\n1\t10\t19\n1\t19\t30\nchr9\t0\t99\n")
+    assert weigh_elements(bed, VARIANTS, NAMES, times=8).tolist() == [8, 8, 8]
+    assert weigh_elements(bed, VARIANTS, NAMES, at_least=2, times=8).tolist() == [8, 1, 1]
+    with pytest.raises(DataError, match="no variant of the cohort is in 3 regions"):
+        weigh_elements(bed, VARIANTS, NAMES, at_least=3)
+
+
+def test_variants_weigh_by_the_largest_of_their_predicted_effects(tmp_path):
+    table = tmp_path / "effects.tsv"
+    table.write_text(
+        "chrom\tpos\tref\talt\tgene\toutput\teffect\n"
+        "1\t10\tA\tC\tG1\tx\t-3\n1\t10\tA\tC\tG2\tx\t1\n1\t20\tA\tT\tG1\tx\tNaN\n1\t20\tA\tG\tG1\tx\t1\n"
+    )
+    weights = weigh_effects(table, VARIANTS, NAMES)
+    assert weights.tolist() == [1 + 3 / 2, 1 + 1 / 2, 1]
+    write_weights(tmp_path / "prior.tsv", VARIANTS, weights)
+    assert read_weights(tmp_path / "prior.tsv", VARIANTS, NAMES).tolist() == weights.tolist()

@@ -66,6 +66,51 @@ def fit(
 
 
 @app.command
+def prior(
+    cohort: Path,
+    /,
+    *,
+    elements: Path | None = None,
+    at_least: int = 1,
+    times: float = 4.0,
+    effects: Path | None = None,
+    out: Path,
+    overwrite: Overwrite = False,
+) -> None:
+    """Weigh a cohort's variants, for `cisgram personal fit --prior`.
+
+    Args:
+        cohort: Directory made by `cisgram cohort import`.
+        elements: BED of regions; variants in them weigh more.
+        at_least: Number of regions a variant must be in, as of binding sites of many factors.
+        times: Weight of variants in the regions; others weigh 1.
+        effects: Table of `cisgram variants score`: a variant weighs 1, and more by what the model
+            predicts of its alleles. With --elements, the weights are multiplied.
+        out: Table to write: chrom, pos, ref, alt, weight.
+    """
+    import numpy as np
+
+    from cisgram.core.checks import ConfigError
+    from cisgram.personal import snp_prior
+    from cisgram.personal.cohort import Cohort
+
+    genotypes = Cohort.open(cohort).genotypes
+    variants, names = genotypes.variants, genotypes.names
+    weights = np.ones(variants.height)
+    if elements is None and effects is None:
+        raise ConfigError("what are variants weighed by? Give --elements, --effects, or both.")
+    if elements is not None:
+        weights = snp_prior.weigh_elements(
+            elements, variants, names, at_least=at_least, times=times
+        )
+    if effects is not None:
+        weights = weights * snp_prior.weigh_effects(effects, variants, names)
+    snp_prior.write_weights(out, variants, weights)
+    n_heavy = int((weights > 1).sum())
+    say(f"{n_heavy:,} of {variants.height:,} variants weigh more than 1. The table is {out}.")
+
+
+@app.command
 def evaluate(
     *fits: Path,
     train_populations: str | None = None,

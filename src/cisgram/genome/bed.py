@@ -22,6 +22,20 @@ def read_bed(path: Path | str, reference: Reference) -> tuple[list[str], list[In
             lacks.
     """
     names, regions = list[str](), list[Interval]()
+    for name, region in bed_regions(path):
+        chrom = reference.names.require(region.chrom, f"reference {reference.name}")
+        regions.append(Interval(chrom, region.start, region.end, region.strand))
+        names.append(name or str(regions[-1]))
+    return names, regions
+
+
+def bed_regions(path: Path | str) -> list[tuple[str, Interval]]:
+    """Return the names, empty where there are none, and regions of a BED as it spells contigs.
+
+    Raises:
+        DataError: a line is no region, or the file has none.
+    """
+    found: list[tuple[str, Interval]] = []
     number = 0
     for text in read_lines(path, "BED"):
         for line in text.decode("utf-8-sig", errors="replace").splitlines():
@@ -29,13 +43,10 @@ def read_bed(path: Path | str, reference: Reference) -> tuple[list[str], list[In
             words = line.split()
             if not words or words[0].startswith("#") or words[0] in _OF_BROWSERS:
                 continue
-            name, region = _region(line.split("\t"), f"line {number:,} of BED {path}")
-            chrom = reference.names.require(region.chrom, f"reference {reference.name}")
-            regions.append(Interval(chrom, region.start, region.end, region.strand))
-            names.append(name or str(regions[-1]))
-    if not regions:
+            found.append(_region(line.split("\t"), f"line {number:,} of BED {path}"))
+    if not found:
         raise DataError(f"BED {path} has no region; write contig, start and end between tabs.")
-    return names, regions
+    return found
 
 
 def _region(cells: list[str], where: str) -> tuple[str, Interval]:
