@@ -35,6 +35,7 @@ class Server(ThreadingHTTPServer):
         self.cuts: list[int] = []  # bytes sent before each of the next connections breaks
         self.statuses: list[int] = []  # answers to the next requests
         self.requests: list[str] = []  # the ranges asked for
+        self.raw: list[str] = []  # the first lines of an answer in place of all this
 
     def handle_error(self, *_: object) -> None:
         """Say nothing of clients that leave."""
@@ -50,6 +51,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         asked = self.headers.get("Range", "")
         self.server.requests.append(asked)
+        if self.server.raw:
+            head = "\r\n".join([f"HTTP/1.1 {self.server.raw[0]}", *self.server.raw[1:]])
+            self.wfile.write(head.encode() + b"\r\nConnection: close\r\n\r\nwords")
+            return
         if self.server.statuses and (status := self.server.statuses.pop(0)) != 200:
             self.send_error(status)
             return
@@ -177,6 +182,53 @@ def test_wrong_checksum_leaves_nothing(server, place):
     with pytest.raises(ChecksumError, match=r"is not file\.bin \(sha256:.* it was removed"):
         download(server.url, place, SHA256)
     assert not place.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (["200 OK", "Content-Length: 0"], r"\(nothing\)"),
+        (["204 No Content"], "an answer 204"),
+        (["203 Non-Authoritative", "Content-Length: 5"], "an answer 203"),
+        (["206 Partial", "Content-Range: bytes 5-9/10", "Content-Length: 5"], "bytes from 5 on"),
+        (["206 Partial", "Content-Length: 5"], "a part without its place"),
+        (["206 Partial", "Content-Range: bytes 0-9/5", "Content-Length: 5"], "5 bytes for the"),
+        (["200 OK", "Content-Encoding: gzip", "Content-Length: 5"], "encoded as gzip"),
+        (["200 OK", "Content-Length: 5e0"], "its length is '5e0'"),
+        (["200 OK", "Content-Length: -1"], "its length is '-1'"),
+        (["200 OK", "Content-Length: 6"], "6 bytes, and 5 expected"),
+        (["200 OK", "Content-Length: 4"], "4 bytes, and 5 expected"),
+    ],
+)
+def test_what_is_no_file_is_not_taken_for_one(server, place, answer, why):
+    server.raw = answer
+    size = 5 if "expected" in why else None
+    with pytest.raises(ChecksumError, match=why):
+        download(server.url, place, None, size=size)
+    assert not place.parent.exists()
+
+
+def test_more_than_the_published_size_ends_the_download(server, place):
+    server.raw = ["200 OK"]
+    with pytest.raises(ChecksumError, match="more than the 3 bytes expected"):
+        download(server.url, place, None, size=3)
+    server.raw = ["200 OK"]
+    download(server.url, place, None, size=5)
+    assert place.read_bytes() == b"words"
+
+
+def test_a_file_said_to_be_encoded_is_told_by_its_checksum(server, place):
+    server.raw = ["200 OK", "Content-Encoding: x-gzip", "Content-Length: 5"]
+    download(server.url, place, f"md5:{hashlib.md5(b'words').hexdigest()}")
+    assert place.read_bytes() == b"words"
+
+
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up(server, place, monkeypatch):
+    monkeypatch.setattr(module, "_SLOWEST", 10**12)
+    monkeypatch.setattr(module, "_WHILE", 0.0)
+    with pytest.raises(UnreachableError, match="sends less than"):
+        download(server.url, place, SHA256)
+    assert len(server.requests) == 4
 
 
 def test_missing_file_is_not_asked_for_twice(server, place):

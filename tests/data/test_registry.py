@@ -37,7 +37,7 @@ def asked(monkeypatch, tmp_path) -> list[str]:
     monkeypatch.delenv("CISGRAM_MIRROR", raising=False)
     asked: list[str] = []
 
-    def download(url: str, path: Path, checksum: str | None) -> None:
+    def download(url: str, path: Path, checksum: str | None, *, size: int | None) -> None:
         asked.append(url)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(CONTENT[path.name])
@@ -127,7 +127,7 @@ def test_file_put_there_by_hand_is_checked_and_kept(asked, tmp_path):
 def test_next_source_is_tried_and_the_last_error_is_told(monkeypatch, tmp_path):
     tried: list[str] = []
 
-    def broken(url: str, path: Path, checksum: str | None) -> None:
+    def broken(url: str, path: Path, checksum: str | None, *, size: int | None) -> None:
         tried.append(url)
         if "one" in url:
             raise UnreachableError(f"{url} answered 404.")
@@ -138,7 +138,7 @@ def test_next_source_is_tried_and_the_last_error_is_told(monkeypatch, tmp_path):
     registry.fetch("toy", parts=[])
     assert tried == ["https://one.example/people.panel", "https://two.example/people.panel"]
 
-    def absent(url: str, path: Path, checksum: str | None) -> None:
+    def absent(url: str, path: Path, checksum: str | None, *, size: int | None) -> None:
         raise UnreachableError(f"{url} answered 404.")
 
     monkeypatch.setattr(registry, "download", absent)

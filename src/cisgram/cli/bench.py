@@ -99,10 +99,10 @@ def compare(
         out: Table to write, tab-separated or .parquet.
     """
     from cisgram.benchmark.run import compare as compared
-    from cisgram.core.artifact import read_json
+    from cisgram.benchmark.run import read_result
     from cisgram.core.results import write_table
 
-    table = compared(read_json(first), read_json(second))
+    table = compared(read_result(first), read_result(second))
     if out is not None:
         write_table(table, out)
     _show(table.drop("low", "high", "low_2", "high_2", "n", "n_2"))

@@ -46,9 +46,9 @@ def claimed(bound: BoundArguments) -> Generator[None]:
                 raise ConfigError(f"{both} name {path}; name two files.")
             places[place] = option
             is_directory = Directory in (kinds.get(option), *get_args(kinds.get(option)))
+            held.enter_context(hold(path))  # first, as it removes what a killed command left
             if not is_directory and not path.is_dir():
                 check_new(path, overwrite=overwrite)
-            held.enter_context(hold(path))
         yield
 
 

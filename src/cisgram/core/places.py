@@ -144,7 +144,10 @@ def hold(path: Path | str, *, wait: bool = False) -> Generator[Path]:
         yield home
     finally:
         _held.set(_held.get() - {key})
-        shutil.rmtree(home, ignore_errors=True)
+        _clear(home, place)
+        with suppress(OSError):  # the mark goes last: what is killed here leaves nothing unmarked
+            (home / LOCK).unlink()
+            home.rmdir()
         os.close(lock)
         for parent in made:
             with suppress(OSError):
@@ -153,8 +156,10 @@ def hold(path: Path | str, *, wait: bool = False) -> Generator[Path]:
 
 def sweep(directory: Path) -> None:
     """Remove what killed processes left of the places in a directory."""
-    for lock in directory.glob(f".*.cisgram/{LOCK}"):
-        name = lock.parent.name.removeprefix(".").removesuffix(".cisgram")
+    for home in directory.glob(".*.cisgram"):
+        if not (home / LOCK).exists() and any(home.iterdir()):
+            continue
+        name = home.name.removeprefix(".").removesuffix(".cisgram")
         with suppress(DataError), hold(directory / name):
             pass
 

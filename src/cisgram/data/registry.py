@@ -129,18 +129,20 @@ def _obtain(file: RemoteFile, dataset: Dataset, directory: Path) -> Path:
         _check(path, checksum)
     else:
         here = (f"{mirror.rstrip('/')}/{file.name}",) if remote else ()
-        _download_first(here + file.urls, path, checksum)
+        _download_first(here + file.urls, path, checksum, size=file.size)
     if checksum is None and path.is_relative_to(directory):
         with atomic_file(_record(path)) as record:
             record.write_text(f"{sha256(path)}  {path.name}\n")
     return path
 
 
-def _download_first(urls: tuple[str, ...], path: Path, checksum: str | None) -> None:
+def _download_first(
+    urls: tuple[str, ...], path: Path, checksum: str | None, *, size: int | None
+) -> None:
     """Download from the first URL that has the file."""
     for url in urls:
         try:
-            return download(url, path, checksum)
+            return download(url, path, checksum, size=size)
         except (ChecksumError, UnreachableError):
             if url == urls[-1]:
                 raise

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float32, UInt8
 
 from cisgram.core.artifact import write_arrays
-from cisgram.core.checks import ConfigError, DataError, check_suffix
+from cisgram.core.checks import DataError, check_suffix
 from cisgram.core.results import Result
 from cisgram.genome.alphabet import LETTERS, N
 from cisgram.genome.interval import Interval
@@ -87,13 +86,15 @@ class Contributions(Result):
                     subject=str(arrays["subject"]),
                     output=str(arrays["output"]),
                     tokens=arrays["tokens"].astype(np.uint8).reshape(region.length),
-                    contributions=arrays["contributions"].astype(np.float32).reshape(shape[:1]),
-                    hypothetical=arrays["hypothetical"].astype(np.float32).reshape(shape),
+                    contributions=_numbers(arrays["contributions"]).reshape(shape[:1]),
+                    hypothetical=_numbers(arrays["hypothetical"]).reshape(shape),
                     method=str(arrays["method"]),
                 )
         except FileNotFoundError as error:
             raise DataError(f"there are no contributions {path}; check the path.") from error
-        except (KeyError, ValueError, TypeError, EOFError, BadZipFile, ConfigError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # a damaged array raises whatever its parts do
             raise DataError(
                 f"{path} holds no contributions of bases; write them with cisgram explain ism or "
                 "attribute."
@@ -112,3 +113,8 @@ class Contributions(Result):
     def write_arrays(self, out: Path) -> None:
         """Write .npz: contributions, hypothetical, tokens, region, subject, output and method."""
         write_arrays(check_suffix(out, ".npz"), self.arrays())
+
+
+def _numbers(values: np.ndarray) -> Float32[np.ndarray, "..."]:
+    """Return real numbers in single precision; raise TypeError where they are none."""
+    return values.astype(np.float32, casting="same_kind")

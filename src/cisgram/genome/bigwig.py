@@ -23,12 +23,13 @@ from cisgram.core.checks import (
     few,
 )
 from cisgram.core.places import CUT_SHORT, DiskError
+from cisgram.genome.bigwig_blocks import Blocks, Damaged
 from cisgram.genome.chromosomes import ChromosomeNames
 from cisgram.genome.interval import Interval
 
 _SUFFIXES = (".bw", ".bigWig")
-_ERRORS = ("BBIReadError", "PanicException")
-"""What pybigtools raises over bytes it cannot use, by name: a panic is no `Exception`."""
+_PANIC = "PanicException"
+"""What pybigtools raises over a full disk, by name: it is no `Exception`."""
 
 
 class BigWig:
@@ -37,19 +38,15 @@ class BigWig:
     def __init__(self, path: Path | str) -> None:
         """Open the file, whatever its name ends in; a DataError says that it is no bigWig."""
         self.path = check_file(path, "bigWig")
-        # Through a stream, because by its path a file is judged by the end of its name.
         self._stream = self.path.open("rb")
         try:
             with _speaking(f"{self.path} is not a bigWig or is cut short; check it."):
-                self._file = pybigtools.open(self._stream)
-                contigs: dict[str, int] = self._file.chroms()
+                self._blocks = Blocks(self._stream, str(self.path))
         except BaseException:
             self._stream.close()
             raise
-        if not self._file.is_bigwig:
-            self.close()
-            raise DataError(f"{self.path} is a bigBed; give a bigWig.")
-        self.contigs = dict(sorted(contigs.items()))
+        numbered = sorted(self._blocks.contigs.items())
+        self.contigs = {name: length for name, (_, length) in numbered}
         """Length of each contig, by name."""
         self.names = ChromosomeNames(self.contigs)
 
@@ -61,13 +58,18 @@ class BigWig:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file.close()
+        self._blocks.close()
         self._stream.close()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the file ends as bigWigs do, with the mark that it begins with."""
+        return self._blocks.ends
 
     @property
     def n_covered(self) -> int:
         """Number of bases that have a value."""
-        return int(self._file.info()["summary"]["basesCovered"])
+        return self._blocks.n_covered
 
     def values(self, interval: Interval) -> Float32[np.ndarray, "length"]:
         """Return the value of each base, 0 where there is none and past the ends of the contig.
@@ -76,8 +78,9 @@ class BigWig:
         """
         chrom = self.names.require(interval.chrom, f"bigWig {self.path}")
         with _speaking(f"bigWig {self.path} is damaged; copy or download it again."):
-            values = self._file.values(chrom, interval.start, interval.end, fillna=0.0, oob=0.0)
-        return (values[::-1] if interval.strand == "-" else values).astype(np.float32, order="C")
+            number = self._blocks.contigs[chrom][0]
+            values = self._blocks.values(number, interval.start, interval.end)
+        return np.ascontiguousarray(values[::-1]) if interval.strand == "-" else values
 
     def contig(self, chrom: str) -> Float32[np.ndarray, "length"]:
         """Return the value of each base of a contig, 0 where there is none."""
@@ -135,7 +138,7 @@ def write_bigwig(
             with _mute():
                 pybigtools.open(str(temporary), "w").write(dict(contigs), rows)
         except BaseException as error:
-            if type(error).__name__ not in _ERRORS:
+            if type(error).__name__ != _PANIC:
                 raise
             raise DiskError(path, CUT_SHORT) from error
         if rows.error:
@@ -199,7 +202,7 @@ def _holds(path: Path, n_covered: int) -> bool:
     """Say whether a bigWig was written to its end: pybigtools does not tell."""
     try:
         with BigWig(path) as written:
-            return written.n_covered == n_covered
+            return written.is_whole and written.n_covered == n_covered
     except DataError:
         return False
 
@@ -218,10 +221,8 @@ def _mute() -> Generator[None]:
 
 @contextmanager
 def _speaking(sentence: str) -> Generator[None]:
-    """Turn what pybigtools raises over a damaged file into one sentence."""
+    """Turn what a damaged file says into one sentence."""
     try:
         yield
-    except BaseException as error:
-        if type(error).__name__ in _ERRORS:
-            raise DataError(sentence) from error
-        raise
+    except Damaged as error:
+        raise DataError(sentence) from error

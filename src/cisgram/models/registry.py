@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any, NamedTuple, TypeVar
 
 import cisgram.models
-from cisgram.core.checks import ConfigError, check_choice
+from cisgram.core.checks import ConfigError, check_choice, check_range
 from cisgram.core.config import from_plain
 from cisgram.data.outputs import Outputs
 from cisgram.models.base import Model, ModelConfig
@@ -27,6 +27,8 @@ class Architecture(NamedTuple):
     """Sizes of a network that is built and run in no time."""
 
 
+_LARGEST, _DEEPEST = 2**24, 1_000
+"""Most of any size, and of layers: beyond them no computer builds a network."""
 _REGISTERED: dict[str, Architecture] = {}
 
 
@@ -78,9 +80,22 @@ def model_config(kind: str, sizes: Mapping[str, Any], where: str) -> ModelConfig
     Raises:
         ConfigError: there is no such architecture, or a field cannot be used; `where` says where.
     """
-    return from_plain(find_architecture(kind, where).config, sizes, where)
+    config = from_plain(find_architecture(kind, where).config, sizes, where)
+    for name, held in vars(config).items():
+        for size in held if isinstance(held, tuple) else (held,):
+            if isinstance(size, int):
+                most = _DEEPEST if name == "n_layers" else _LARGEST
+                check_range(size, f"{name} in {where}", high=most)
+    return config
 
 
 def build_model(kind: str, config: ModelConfig, outputs: Outputs) -> Model:
     """Build a model with random weights; the architecture must be able to have the outputs."""
-    return find_architecture(kind, "the model").model(config, outputs)
+    model = find_architecture(kind, "the model").model
+    try:
+        return model(config, outputs)
+    except (RuntimeError, OverflowError) as error:  # torch's words for more than can be
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ConfigError(
+            f"a {kind} of these sizes cannot be ({reason}); make it smaller."
+        ) from error

@@ -24,7 +24,7 @@ from cisgram.core.artifact import (
 from cisgram.core.checks import DataError, few
 from cisgram.core.config import from_plain
 from cisgram.core.executor import map_work
-from cisgram.core.journal import Journal, Record, partial
+from cisgram.core.journal import Journal, Record, discard, partial
 from cisgram.core.places import hold
 from cisgram.core.progress import progress
 from cisgram.personal.cohort import Cohort
@@ -267,6 +267,7 @@ def _identity(cohort: Cohort, config: FitConfig, indices: Sequence[int]) -> dict
         "config": asdict(config),
         "cohort": _fingerprint(cohort),
         "genes": cohort.genes["gene"][list(indices)].to_list(),
+        "prior": sha256(Path(config.prior)) if config.prior else None,
     }
     return json.loads(json.dumps(identity))
 
@@ -300,10 +301,12 @@ def _is_finished(cohort: Cohort, config: FitConfig, out: Path, indices: Sequence
         return False
     if not is_artifact(out, "fit"):
         raise DataError(f"{out} exists already and is no fit; choose another output.")
-    if Fit.open(out).manifest.metadata["run"] != _identity(cohort, config, indices):
+    identity = _identity(cohort, config, indices)
+    if Fit.open(out).manifest.metadata["run"] != identity:
         raise DataError(
             f"{out} holds a fit with other settings or data; remove it or choose another output."
         )
+    discard(out, identity)
     return True
 
 

@@ -4,19 +4,19 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float32, Float64
 
 from cisgram.core.artifact import MANIFEST, is_artifact, open_artifact, sha256
-from cisgram.core.checks import ConfigError, DataError, check_file
+from cisgram.core.checks import ConfigError, DataError, read_text
+from cisgram.core.config import from_plain
 from cisgram.personal import cohort
 from cisgram.personal.evaluate import (
     ModelAccuracy,
     ModelDifference,
-    PopulationAccuracy,
     evaluate_fits,
 )
 from cisgram.personal.fit import Fit
@@ -134,9 +134,10 @@ def read_evaluations(paths: Sequence[Path]) -> dict[str, Any]:
     """Read what `cisgram personal evaluate --json` wrote, as one evaluation."""
     models: list[Any] = []
     for path in paths:
+        text = read_text(path, "the evaluation")
         try:
-            models += json.loads(check_file(path, "the evaluation").read_text())["models"]
-        except (ValueError, KeyError, TypeError) as error:
+            models += [dict(model) for model in json.loads(text)["models"]]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(
                 f"{path} is no evaluation; write it with cisgram personal evaluate --json."
             ) from error
@@ -172,10 +173,19 @@ def _read_accuracies(evaluation: Mapping[str, Any] | None) -> list[ModelAccuracy
                 f"a model in the evaluation lacks {', '.join(lacking)}; "
                 "write it again with cisgram personal evaluate --json."
             )
-        known = {name: row[name] for name in names}
-        known["populations"] = tuple(PopulationAccuracy(**part) for part in row["populations"])
-        read.append(ModelAccuracy(**known))
+        known = {name: _with_nan(row[name]) for name in names}
+        known["mean_cv_r2"] = row["mean_cv_r2"]
+        read.append(from_plain(ModelAccuracy, known, "a model in the evaluation"))
     return read
+
+
+def _with_nan(value: Any) -> Any:
+    """Put NaN where JSON has null."""
+    if isinstance(value, list):
+        return [_with_nan(item) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {name: _with_nan(item) for name, item in cast("dict[str, Any]", value).items()}
+    return float("nan") if value is None else value
 
 
 def _covariates(fits: Sequence[Fit]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from cisgram.core.artifact import atomic_file
+from cisgram.core.artifact import atomic_file, damage_errors
 from cisgram.core.places import disk_errors
 from cisgram.training.checkpoint import RunState
 
@@ -23,10 +23,12 @@ class Record:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         if not self._path.exists():
             return
-        whole, _, _ = self._path.read_text().rpartition("\n")  # the disk may have cut the last one
-        lines = [json.loads(line) for line in whole.splitlines()]
-        kept = [line for line in lines if line["step"] <= step]
-        self._last_seconds = kept[-1]["seconds"] if kept else 0.0
+        with damage_errors(self._path, "remove it, and the run goes on without"):
+            # The disk may have cut the last line.
+            whole, _, _ = self._path.read_text().rpartition("\n")
+            lines = [json.loads(line) for line in whole.splitlines()]
+            kept = [line for line in lines if line["step"] <= step]
+            self._last_seconds = float(kept[-1]["seconds"]) if kept else 0.0
         with atomic_file(self._path) as building:
             building.write_text("".join(json.dumps(line) + "\n" for line in kept))
 
