@@ -76,7 +76,8 @@ def spooled(bound: BoundArguments) -> Generator[None]:
             text = str(error)
             for file, pipe in files.items():
                 text = text.replace(file, pipe)
-            raise type(error)(text) from error
+            error.args = (text,)
+            raise
 
 
 def _without_pipes(value: Any, keep: Callable[[Path | str], Path]) -> Any:
