@@ -76,8 +76,9 @@ def spooled(bound: BoundArguments) -> Generator[None]:
             text = str(error)
             for file, pipe in files.items():
                 text = text.replace(file, pipe)
-            error.args = (text,)
-            raise
+            if text == str(error):
+                raise
+            raise type(error)(text) from error
 
 
 def _without_pipes(value: Any, keep: Callable[[Path | str], Path]) -> Any:
