@@ -94,13 +94,13 @@ def test_predictions_and_embeddings_as_anndata(place: Path) -> None:
     h5py = pytest.importorskip("h5py")
     for verb in ("predict", "embed"):
         run(f"{verb} --model window {GENOME} --bed two.bed --out {verb}.h5ad")
-    run(f"predict --model window {GENOME} --bed two.bed --out plain.tsv")
+    run(f"predict --model window {GENOME} --bed two.bed --out as_text.tsv")
     with h5py.File(place / "predict.h5ad") as file, h5py.File(place / "embed.h5ad") as embedded:
         assert file["obs/name"].asstr()[()].tolist() == ["p1", "p2"]
         assert embedded["obs/start"][()].tolist() == [100, 200]
         assert embedded["X"].shape[1] == len(embedded["var/_index"])
         columns = file["var/_index"].asstr()[()].tolist()
-        table = pl.read_csv(place / "plain.tsv", separator="\t").select(columns)
+        table = pl.read_csv(place / "as_text.tsv", separator="\t").select(columns)
         assert file["X"][()] == pytest.approx(table.to_numpy(), abs=1e-5)
 
 

@@ -263,6 +263,16 @@ WEIGHTS = (
         "personal predict fit --genotypes genotypes.vcf --build b37 --out new.tsv",
         "leave --build out",
     ),
+    Case(
+        "published models without a panel",
+        "personal export weights.db --out new.db",
+        "name a panel with --genotypes",
+    ),
+    Case(
+        "more than the whole genome",
+        "personal export weights.db --genotypes genotypes.vcf --genome-share 2 --out new.db",
+        "genome_share",
+    ),
     Case("export to another suffix", EXPORT.replace("new.db", "new.sqlite"), r"\.db"),
     Case("cohort of the fit gone", EXPORT, "gone is no", metadata("fit", "cohort", "gone")),
     Case("another cohort in its place", EXPORT, "no longer the cohort that fit", other_cohort),

@@ -55,6 +55,33 @@ def as_panel(store: Genotypes, rows: Sequence[int], weights: Sequence[float]) ->
     return Panel(store, None, pl.DataFrame(snps).with_columns(swapped=pl.lit(value=False)))
 
 
+def check_metaxcan_rules(database: Path, covariances: Path) -> None:
+    """Hold an export to what MetaXcan's readers ask of a model and its covariances."""
+    assert database.suffix == ".db"
+    with closing(sqlite3.connect(database)) as base:
+        base.execute("SELECT `n.snps.in.model`, `pred.perf.pval`, `pred.perf.qval` FROM extra")
+        weights = base.execute(
+            "SELECT rsid, gene, weight, ref_allele, eff_allele FROM weights"
+        ).fetchall()
+        extra = base.execute("SELECT gene, genename, `pred.perf.R2`, phi FROM extra").fetchall()
+    assert {gene for _, gene, *_ in weights} == {gene for gene, *_ in extra}
+    assert all(name for _, name, *_ in extra)
+    assert all(phi is None or phi >= 0 for *_, phi in extra)
+    assert len({row[:2] for row in weights}) == len(weights)
+    assert gzip.decompress(covariances.read_bytes()).startswith(b"GENE RSID1 RSID2 VALUE\n")
+    rows = read_covariances(covariances)
+    assert all(len(row) == 4 for row in rows)
+    genes = [row[0] for row in rows]
+    runs = [gene for gene, before in zip(genes, ["", *genes], strict=False) if gene != before]
+    assert len(runs) == len(set(runs)), "the lines of a gene stand together"
+    pairs = {(gene, frozenset((one, two))) for gene, one, two, _ in rows}
+    assert len(pairs) == len(rows), "no pair is given twice, either way round"
+    for gene in runs:
+        snps = {one for own, one, _, _ in rows if own == gene}
+        assert {(gene, frozenset((one, two))) for one in snps for two in snps} <= pairs
+        assert snps <= {snp for snp, own, *_ in weights if own == gene}
+
+
 def test_phi_is_the_slope_of_simulated_polygenic_traits(
     tmp_path: Path, rng: np.random.Generator
 ) -> None:
@@ -84,6 +111,7 @@ def test_export_writes_phi_of_the_training_people(tmp_path: Path, rng: np.random
     )
     fit = make_fit(cohort, MODELS)
     done = export_predictdb(fit, cohort, tmp_path / "m.db", build="b37")
+    check_metaxcan_rules(done.database, done.covariances)
     assert "60 SNPs of 22, 21" in done.notes[0]
     on_22, variances = dosages[:, :50], dosages.var(axis=0)
     part = variances[:50].sum() / variances.sum()  # what is near, of the trait's effects
@@ -103,8 +131,14 @@ def published(tmp_path: Path) -> Path:
             "CREATE TABLE weights (gene TEXT, rsid TEXT, varID TEXT, ref_allele TEXT, "
             "eff_allele TEXT, weight REAL)"
         )
-        base.execute("CREATE TABLE extra (gene TEXT, genename TEXT, `pred.perf.R2` REAL, odd TEXT)")
-        base.execute("INSERT INTO extra VALUES ('G1', 'ONE', 0.1, 'kept'), ('G2', 'TWO', 0.2, '')")
+        base.execute(
+            "CREATE TABLE extra (gene TEXT, genename TEXT, `n.snps.in.model` INT, "
+            "`pred.perf.R2` REAL, `pred.perf.pval` REAL, `pred.perf.qval` REAL, odd TEXT)"
+        )
+        base.execute(
+            "INSERT INTO extra VALUES ('G1', 'ONE', 3, 0.1, 0.01, 0.02, 'kept'), "
+            "('G2', 'TWO', 1, 0.2, 0.01, 0.02, '')"
+        )
         base.executemany(
             "INSERT INTO weights VALUES (?, ?, ?, ?, ?, ?)",
             [
@@ -124,6 +158,7 @@ def test_published_models_get_the_panel_of_any_people(
     dosages[:, 30] = 1  # does not vary
     panel = write_vcf(tmp_path / "panel.vcf", sites(N_SNPS), dosages.T)
     done = recalibrate_predictdb(published, panel, tmp_path / "new.db", build="hg19")
+    check_metaxcan_rules(done.database, done.covariances)
     assert (done.n_weights, done.n_covered) == (4, 3)
     effects = np.stack([dosages[:, 3], 2 - dosages[:, 4]], axis=1)
     rows = read_covariances(done.covariances)

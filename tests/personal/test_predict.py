@@ -175,8 +175,12 @@ def test_written_tables(tmp_path: Path, models: WeightSet, store: Genotypes, nam
     done = predict_people(models, store)
     listed = done.write(tmp_path / name)
     assert listed == tmp_path / "out.snps.tsv"
-    assert pl.read_csv(listed, separator="\t")["outcome"].to_list() == ["used"] * 4
+    snps = pl.read_csv(listed, separator="\t")
+    assert snps["outcome"].to_list() == ["used"] * 4
     counts = pl.read_csv(tmp_path / "out.account.tsv", separator="\t")
+    known = dict(models.genes.select("gene", "name").iter_rows())
+    for written in (snps, counts):
+        assert written["name"].to_list() == [known[gene] for gene in written["gene"]]
     assert counts["n_used"].to_list() == [3, 1]
     path = tmp_path / name
     if name.endswith("parquet"):

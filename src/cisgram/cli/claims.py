@@ -1,6 +1,6 @@
 """What a command writes: held from its start, and never over what is there unasked."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields, is_dataclass, replace
 from inspect import BoundArguments
@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args
 
 from cyclopts import Parameter
 
-from cisgram.core.checks import CisgramError, ConfigError
+from cisgram.core.checks import CisgramError, ConfigError, DataError
 from cisgram.core.pipes import is_pipe, spool
 from cisgram.core.places import check_new, hold, real_place
 
@@ -58,11 +58,18 @@ def spooled(bound: BoundArguments) -> Generator[None]:
 
     Errors name the pipe.
     """
-    with TemporaryDirectory(prefix="cisgram-") as directory:
-        files: dict[str, str] = {}
+    files: dict[str, str] = {}
+    with ExitStack() as kept:
+
+        def keep(pipe: Path | str) -> Path:
+            directory = kept.enter_context(TemporaryDirectory(prefix="cisgram-"))
+            file = spool(pipe, Path(directory))
+            files[str(file)] = str(pipe)
+            return file
+
         for name, value in bound.arguments.items():
             if name not in _OUTPUTS:
-                bound.arguments[name] = _without_pipes(value, Path(directory), files)
+                bound.arguments[name] = _without_pipes(value, keep)
         try:
             yield
         except CisgramError as error:
@@ -71,20 +78,21 @@ def spooled(bound: BoundArguments) -> Generator[None]:
             text = str(error)
             for file, pipe in files.items():
                 text = text.replace(file, pipe)
+            if text == str(error):
+                raise
             raise (DataError if isinstance(error, DataError) else ConfigError)(text) from error
 
 
-def _without_pipes(value: Any, directory: Path, files: dict[str, str]) -> Any:
-    """Return a value in which files stand for pipes, and note which is which."""
+def _without_pipes(value: Any, keep: Callable[[Path | str], Path]) -> Any:
+    """Return a value in which files stand for pipes."""
     if isinstance(value, Path | str) and is_pipe(value):
-        files[str(file := spool(value, directory))] = str(value)
-        return type(value)(file)
+        return type(value)(keep(value))
     if isinstance(value, list | tuple):
-        return type(value)(_without_pipes(one, directory, files) for one in value)
+        return type(value)(_without_pipes(one, keep) for one in value)
     if is_dataclass(value) and not isinstance(value, type):
         old = {field.name: getattr(value, field.name) for field in fields(value)}
         inputs = {name: one for name, one in old.items() if name not in _OUTPUTS}
-        new = {name: _without_pipes(one, directory, files) for name, one in inputs.items()}
+        new = {name: _without_pipes(one, keep) for name, one in inputs.items()}
         changed = {name: one for name, one in new.items() if one != old[name]}
         return replace(value, **changed) if changed else value
     return value

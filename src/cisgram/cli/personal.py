@@ -202,7 +202,7 @@ def export(
     *,
     out: Path,
     build: str = "",
-    genotypes: Path | None = None,
+    genotypes: GenotypeFiles = (),
     genome_share: float = 1.0,
     all_genes: Annotated[bool, Parameter(negative="")] = False,
     overwrite: Overwrite = False,
@@ -213,7 +213,8 @@ def export(
         models: A directory made by `cisgram personal fit`, or a PredictDB file.
         out: SQLite file to write, ending in .db; covariances go beside it.
         build: Assembly, such as b37 or b38: of a fit's positions; of the panel for a .db.
-        genotypes: LD panel for covariances and phi: VCF, BCF or PGEN; a fit has its own people.
+        genotypes: LD panel for covariances and phi, files as `predict` takes; a fit has its own
+            people.
         genome_share: Share of a whole genome's heritability that lies on the panel's SNPs.
         all_genes: Of a fit, also export models that failed the acceptance rule.
     """
@@ -226,9 +227,9 @@ def export(
         opened = Fit.open(models)
         done = export_predictdb(
             opened, opened.open_cohort(), out, accepted_only=not all_genes, build=build,
-            panel=genotypes, share=genome_share,
+            panel=genotypes or None, share=genome_share,
         )  # fmt: skip
-    elif genotypes is None:
+    elif not genotypes:
         raise ConfigError(f"{models} has no genotypes of people; name a panel with --genotypes.")
     else:
         done = recalibrate_predictdb(models, genotypes, out, build=build, share=genome_share)

@@ -53,8 +53,8 @@ class Drivers:
     """The drivers of many genes."""
 
     snps: pl.DataFrame
-    """A row a driver, in the order selected: `gene chrom start id ref alt weight gain
-    correlation p_value`, marginal `slope` and `slope_p` of the measured values on the dosage
+    """A row a driver, in the order selected: `gene name chrom start id ref alt weight
+    gain correlation p_value`, marginal `slope` and `slope_p` of the measured values on the dosage
     of `alt`, `agrees` (weight and slope have one sign), and `tss_distance` (bases from the
     TSS, negative upstream)."""
     genes: pl.DataFrame
@@ -156,7 +156,7 @@ def find_drivers(
     snps: list[pl.DataFrame] = []
     counts: list[tuple[str, int, int, float, int]] = []
     with progress("drivers of genes", table.height) as ticker:
-        for gene in table.select("row", "gene", "tss", "strand").iter_rows(named=True):
+        for gene in table.select("row", "gene", "name", "tss", "strand").iter_rows(named=True):
             part = parts.get(gene["gene"], weights.clear())
             dosages = cohort.genotypes.dosages(part["row"].to_numpy(), rows)
             effects = part["weight"].to_numpy()
@@ -255,7 +255,10 @@ def _driver_table(
 ) -> pl.DataFrame:
     """Name the drivers and say how far from the TSS they are, along the gene's strand."""
     along = -1 if gene["strand"] == "-" else 1
-    drivers = part.select("gene", "chrom", "start", "id", "ref", "alt", "weight")[found.snps]
+    named = part.with_columns(name=pl.lit(gene["name"], pl.String))
+    drivers = named.select("gene", "name", "chrom", "start", "id", "ref", "alt", "weight")[
+        found.snps
+    ]
     slope, slope_p = slopes
     return drivers.with_columns(
         gain=pl.Series(found.gain, dtype=pl.Float64),

@@ -16,7 +16,7 @@ import polars as pl
 
 from cisgram.core.artifact import atomic_file
 from cisgram.core.checks import ConfigError, DataError, check_range, check_suffix, few
-from cisgram.genome.genotypes import Genotypes
+from cisgram.genome.genotypes import Genotypes, Sources
 from cisgram.personal.cohort import Cohort
 from cisgram.personal.fit import Fit
 from cisgram.personal.panel import Panel, open_panel, write_covariances
@@ -53,7 +53,7 @@ def export_predictdb(
     *,
     accepted_only: bool = True,
     build: str,
-    panel: Path | str | None = None,
+    panel: Sources | None = None,
     share: float = 1.0,
 ) -> Exported:
     """Write the models of a fit as a PredictDB file and its covariances beside it.
@@ -99,7 +99,7 @@ def export_predictdb(
 
 def recalibrate_predictdb(
     models: Path | str,
-    panel: Path | str,
+    panel: Sources,
     out_db: Path | str,
     *,
     build: str = "",
@@ -112,7 +112,7 @@ def recalibrate_predictdb(
 
     Args:
         models: the PredictDB file.
-        panel: genotypes of the panel, a file that `import_genotypes` reads.
+        panel: genotypes of the panel, one file or several, as `import_genotypes` reads them.
         out_db: where to write, ending in `.db`.
         build: assembly of the panel when known; the models must then name theirs.
         share: of a whole genome's heritability, what lies on the panel's SNPs.

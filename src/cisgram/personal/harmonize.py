@@ -37,8 +37,8 @@ class Harmonized:
     """Where each SNP of each gene was found, and how its alleles compare."""
 
     snps: pl.DataFrame
-    """The model's weights in their order, and `outcome` (one of `OUTCOMES`), `row` (of the
-    target; null unless used), `swapped` (count the other allele: 2 - dosage, or -z),
+    """The model's weights in their order, the gene's `name`, and `outcome` (one of `OUTCOMES`),
+    `row` (of the target; null unless used), `swapped` (count the other allele: 2 - dosage, or -z),
     `duplicate` (equally good rows were passed over), and what stands in the row that was
     found, used or not: `found_id found_ref found_alt`."""
     account: pl.DataFrame
@@ -50,7 +50,7 @@ class Harmonized:
     def listed(self, *more: pl.Series) -> pl.DataFrame:
         """Return a row a SNP of a gene, with its outcome and further columns, for people."""
         position = (pl.col("start") + 1).alias("position")
-        model = ("gene", "rsid", "var_id", "chrom", position, "ref", "eff", "weight")
+        model = ("gene", "name", "rsid", "var_id", "chrom", position, "ref", "eff", "weight")
         return self.snps.select(*model, "outcome", "found_id", "found_ref", "found_alt", *more)
 
     @property
@@ -101,7 +101,9 @@ def harmonize(
     outcome = pl.col("code").replace_strict(dict(enumerate(OUTCOMES)), return_dtype=pl.String)
     account = _account(snps, weights.genes["gene"])
     found = {f"found_{name}": target[name].gather(snps["best"]) for name in ("id", "ref", "alt")}
-    snps = snps.with_columns(outcome=outcome, chrom=weights.weights["chrom"], **found)
+    names = weights.genes.select("gene", "name")
+    names = snps.select("gene").join(names, on="gene", how="left", maintain_order="left")["name"]
+    snps = snps.with_columns(names, outcome=outcome, chrom=weights.weights["chrom"], **found)
     return Harmonized(snps.drop("snp", "code", "best"), account, tuple(notes))
 
 

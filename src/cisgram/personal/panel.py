@@ -21,7 +21,7 @@ from jaxtyping import Float64, Int64
 
 from cisgram.core.checks import DataError
 from cisgram.core.progress import progress
-from cisgram.genome.genotypes import Genotypes, import_genotypes
+from cisgram.genome.genotypes import Genotypes, Sources, genotype_files, import_genotypes
 from cisgram.personal.harmonize import harmonize
 from cisgram.personal.predictdb import WeightSet, centre_dosages
 
@@ -50,16 +50,17 @@ class Panel:
 
 
 @contextmanager
-def open_panel(source: Path | str, weights: WeightSet, *, build: str = "") -> Generator[Panel]:
+def open_panel(source: Sources, weights: WeightSet, *, build: str = "") -> Generator[Panel]:
     """Read the genotypes of a panel through a temporary store and find the models' SNPs.
 
     Raises:
         DataError: no more SNPs of the models than by chance are in the panel.
     """
+    what = f"LD panel {', '.join(map(str, genotype_files(source)))}"
     with TemporaryDirectory(prefix="cisgram-") as directory:
         people, _ = import_genotypes(source, directory)
         genotypes = Genotypes.open(Path(directory), people)
-        found = harmonize(weights, genotypes.variants, what=f"LD panel {source}", build=build)
+        found = harmonize(weights, genotypes.variants, what=what, build=build)
         snps = found.snps.filter(pl.col("row").is_not_null()).select(
             "gene", pl.col("row").cast(pl.Int64), "swapped", "weight",
             name=pl.coalesce("rsid", "var_id"),

@@ -63,7 +63,7 @@ class PersonalPrediction:
         table = self.genes.hstack(pl.DataFrame(self.values, schema=self.people, orient="row"))
         files = atomic_file(path), atomic_file(account), atomic_file(listed)
         with files[0] as values, files[1] as counts, files[2] as snps:
-            write_tsv(self.account, counts)
+            write_tsv(self.genes.join(self.account, on="gene", maintain_order="left"), counts)
             write_tsv(self.snps, snps, null="NA")
             if path.suffix == ".parquet":
                 table.write_parquet(values)
