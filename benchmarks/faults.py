@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -23,27 +24,32 @@ for _name in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "NUM
 from faults_inputs import READERS, Reader, fill, make_inputs  # noqa: E402 - after the threads are set
 from faults_kills import digests, full_disk, kills, litter, undisturbed  # noqa: E402
 from faults_mutations import mutate  # noqa: E402
-from faults_workers import Job, import_all, run_all  # noqa: E402
+from faults_workers import Ending, Job, import_all, run_all  # noqa: E402
 
 WHOLE = ("bytes", "gz", "json", "sqlite", "arrays")
 """Forms whose files tell where they end."""
 
 
-def mend_manifest(path: Path) -> None:
-    """Let the manifest have the size of a spoilt file, so that its reader meets it."""
-    for parent in path.parents[:2]:
-        manifest = parent / "manifest.json"
-        if manifest.exists() and path != manifest:
+def mend_seals(path: Path) -> None:
+    """Let manifests tell the truth about a spoilt file, so that its reader meets it."""
+    from cisgram.core.artifact import sealed, sha256
+
+    manifests = (parent / "manifest.json" for parent in path.parents[:2])
+    for manifest in (path, *(own for own in manifests if own.exists() and own != path)):
+        with suppress(ValueError, AttributeError, TypeError, KeyError, RecursionError):
             content = json.loads(manifest.read_text())
-            content["files"][str(path.relative_to(parent))]["bytes"] = path.stat().st_size
-            manifest.write_text(json.dumps(content))
+            if manifest != path:
+                facts = {"bytes": path.stat().st_size, "sha256": sha256(path)}
+                content["files"][str(path.relative_to(manifest.parent))].update(facts)
+            if "seal" in content:
+                manifest.write_text(json.dumps(sealed(content)))
 
 
 def spoil(reader: Reader, seed: str) -> str:
     """Spoil the file of a reader in the working directory, and say how."""
     path = Path(reader.file)
     said = mutate(path, reader.form, Random(seed))
-    mend_manifest(path)
+    mend_seals(path)
     return said
 
 
@@ -73,13 +79,15 @@ def fuzz(
             known[reader.command] = done.made
     started = said = time.monotonic()
     before = state(good)
-    coming = jobs(good, work, readers=readers, numbers=numbers, seed=seed)
-    for ending in run_all(coming, workers=workers):
+    endings = run_all(
+        jobs(good, work, readers=readers, numbers=numbers, seed=seed), workers=workers
+    )
+    while ending := _next(endings):
         reader, place = readers[ending.job.number % len(readers)], ending.job.directory
         kind = ending.outcome
         if kind == "right" and reader.form in WHOLE and "cut:" in ending.prepared:
             kind = "right" if digests(place) == known[reader.command] else "truncated"
-        if kind == "refused" and litter(place, reader.file):
+        if kind == "refused" and [own for own in litter(place) if own.endswith(".cisgram")]:
             kind = "litter"
         counts[kind] += 1
         if kind not in ("right", "refused"):
@@ -100,6 +108,14 @@ def fuzz(
     return {"counts": counts, "defects": defects, "touched": touched, "seconds": seconds}
 
 
+def _next(endings: Iterator[Ending]) -> Ending | None:
+    """Return the next ending; none after the last, or where Ctrl-C says that it is enough."""
+    try:
+        return next(endings, None)
+    except KeyboardInterrupt:
+        return None
+
+
 def state(place: Path) -> dict[str, tuple[int, int]]:
     """Return the size and time of every file below."""
     files = (path for path in place.rglob("*") if path.is_file())
@@ -115,9 +131,9 @@ def all_parts(
     make_inputs(good)
     import_all()
     numbers = range(n_inputs)
-    found = fuzz(good, work / "fuzz", readers=READERS, numbers=numbers, seed=seed, workers=workers)
     killed = kills(good, work / "kills", n=n_kills, seed=seed, workers=workers) if n_kills else {}
     filled = full_disk(good, work / "disk", workers=workers) if n_kills else {}
+    found = fuzz(good, work / "fuzz", readers=READERS, numbers=numbers, seed=seed, workers=workers)
     counts = found["counts"]
     return {
         "seed": seed,

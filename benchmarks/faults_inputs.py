@@ -211,6 +211,8 @@ def _write_genotypes(directory: Path) -> None:
 def _write_tables(place: Any) -> None:
     import polars as pl
 
+    from cisgram.core.artifact import sealed
+
     bed = place.rows("expression.bed")
     for name in ("expression.bed", "gwas.tsv", "dna.fa"):
         place.pack(name, gzip.compress)
@@ -234,4 +236,5 @@ def _write_tables(place: Any) -> None:
         "0.9 0.0 0.05 0.05\n0.1 0.7 0.1 0.1\n0.25 0.25 0.25 0.25\n",
     )
     row = {"task": "t", "predictor": "m", "metric": "r", "value": 0.5, "low": 0.4, "high": 0.6}
-    place.text("results.json", json.dumps({"models": {"m": ["x"]}, "tasks": {}, "rows": [row]}))
+    facts = {"models": {"m": ["x"]}, "tasks": {}, "rows": [row]}
+    place.text("results.json", json.dumps(sealed(facts)))

@@ -19,8 +19,8 @@ from cisgram.core.metrics import binomial_ci, bootstrap_difference
 from cisgram.personal.cohort import Cohort, import_cohort
 from cisgram.personal.evaluate import evaluate_across, evaluate_fits, summarize
 from cisgram.personal.fit import Fit, FitConfig, fit_cohort
+from cisgram.personal.fit_config import ModelName
 from cisgram.personal.gene_fit import GeneFitter
-from cisgram.personal.linear import MODELS
 
 NORMALISATION = {
     "given covariates, fitted in training people": FitConfig(),
@@ -33,6 +33,7 @@ NORMALISATION = {
         use_covariates=False, n_expression_pcs=50, normalize_on="everyone"
     ),
 }
+MODELS: tuple[ModelName, ...] = ("elastic-net", "lasso", "ridge", "top-snp")
 LEFT_OUT = ("FIN", "TSI")
 NOMINAL = 0.05
 

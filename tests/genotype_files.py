@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cisgram.genome import calls as call_bytes
-from cisgram.genome.genotypes import Genotypes, ImportCounts, import_genotypes
+from cisgram.genome.genotypes import Genotypes, ImportCounts, Sources, import_genotypes
 
 FORMATS = (
     '##FORMAT=<ID=GT,Number=1,Type=String,Description="Call">\n'
@@ -32,7 +32,7 @@ def write_vcf(place: Path, *rows: str, **options: str) -> Path:
     return path
 
 
-def load(source: Path, place: Path, **options: object) -> tuple[Genotypes, ImportCounts]:
+def load(source: Sources, place: Path, **options: object) -> tuple[Genotypes, ImportCounts]:
     people, counts = import_genotypes(source, place / "store", **options)
     return Genotypes.open(place / "store", people), counts
 

@@ -88,7 +88,7 @@ SCORES = (
     Case(
         "variants without a sequence only",
         SCORE_GENES,
-        "0 alternate alleles, .* 2 without a sequence left out",
+        "0 alternate alleles, .* 2 without another sequence of A C G T left out",
         write("variants.vcf", of_variant(51, "N", "<DEL>,<DUP>")),
         code=HANDLED,
     ),
@@ -174,7 +174,7 @@ MUTAGENESIS = (
     Case(
         "sites of a figure that are no BED",
         f"{ISM_HERE} --figure new.png --sites toy.fa",
-        "BED toy.fa is no table",
+        "line 1 of BED toy.fa has no contig",
     ),
     Case(
         "sites without a figure",
@@ -281,7 +281,11 @@ PAGES = (
         "reaches past the 40 bases",
     ),
     Case("page with motifs that are none", f"{PAGE} --scan toy.fa", "matrix that cannot be read"),
-    Case("page with sites that are no BED", f"{PAGE} --sites toy.fa", "BED toy.fa is no table"),
+    Case(
+        "page with sites that are no BED",
+        f"{PAGE} --sites toy.fa",
+        "line 1 of BED toy.fa has no contig",
+    ),
     Case("page into a file", PAGE.replace("new", "toy.fa"), "toy.fa is a file"),
 )
 MOTIF_MATCHES = (

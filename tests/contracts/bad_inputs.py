@@ -215,7 +215,7 @@ PLACES = (
     ),
     Case("file of a cohort cut short", SHOW, "cut short", cut("cohort/genotypes/calls.u8", 0.5)),
     Case("file of a cohort missing", SHOW, "is missing", move("cohort/people.parquet", "p")),
-    Case("file of a cohort damaged", SHOW, "cohort cannot be read", zeros("cohort/people.parquet")),
+    Case("file of a cohort damaged", SHOW, "has changed since", zeros("cohort/people.parquet")),
     Case("empty manifest", SHOW, "cannot be read", cut("cohort/manifest.json", 0.0)),
     Case(
         "manifest without its account", SHOW, "cannot be read", metadata("cohort", "account", None)

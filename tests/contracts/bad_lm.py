@@ -65,11 +65,15 @@ def write_language_files(place: Place) -> None:
     place.text("dna.fa", "".join(contigs))
     place.text("recipe.toml", RECIPE)
     place.text("regions.bed", "c0\t100\t164\tone\t0\t+\nc1\t0\t32\ttwo\t0\t-\n")
-    torch.manual_seed(0)
-    bases = ShorkieConfig(n_species=1, window=64, decoder_channels=(8, 8), **SIZES)
-    save_model(place.path / "lm", Shorkie(bases, Outputs.of_bases()), card={})
+    write_lm(place, "lm")
     place.text("other.toml", 'plugins = ["none.py"]\n' + RECIPE)
     place.run("train recipe.toml --out run")
+
+
+def write_lm(place: Place, name: str, *, seed: int = 0) -> None:
+    torch.manual_seed(seed)
+    bases = ShorkieConfig(n_species=1, window=64, decoder_channels=(8, 8), **SIZES)
+    save_model(place.path / name, Shorkie(bases, Outputs.of_bases()), card={})
 
 
 def in_recipe(old: str, new: str) -> object:
@@ -190,11 +194,16 @@ USES = (
     Case("embeddings of a layer that is none", f"{EMBED} --layer layers.99", "layers.99"),
     Case("embeddings for a species that it lacks", f"{EMBED} --species R64", "R64"),
     Case("embeddings into a text file", EMBED.replace("npz", "txt"), r"must end in \.npz"),
-    Case("BED without positions", REGIONS, "no table of contig", write("regions.bed", "c0\n")),
+    Case(
+        "BED without positions",
+        REGIONS,
+        "line 1 of BED .* has no contig",
+        write("regions.bed", "c0\n"),
+    ),
     Case(
         "BED with words for numbers",
         REGIONS,
-        "no table of contig",
+        "line 1 of BED .* has no contig",
         write("regions.bed", "c0\tx\ty\n"),
     ),
     Case("BED of another genome", REGIONS, "chr7", write("regions.bed", "chr7\t1\t9\n")),
@@ -208,6 +217,11 @@ USES = (
     Case("weights that are no Keras file", CONVERT, "dna.fa"),
     Case("weights that do not exist", "models convert m.h5 --out new", "does not exist"),
     Case("model that nobody knows", "models show shorky", "there is no model"),
+    Case(
+        "ensemble of a model with itself",
+        "models ensemble lm lm --out new",
+        "lm has the weights of lm",
+    ),
     Case("ensemble of a language model", "models ensemble lm signal --out new", "differ in"),
     Case(
         "ensemble of one",
@@ -216,8 +230,9 @@ USES = (
     ),
     Case(
         "ensemble that exists",
-        "models ensemble cisgram/yeast-expression cisgram/yeast-expression --out lm",
+        "models ensemble lm other --out lm",
         "lm exists already",
+        lambda place: write_lm(place, "other", seed=1),
     ),
     Case(
         "perplexity of a contig that is not there",
@@ -244,7 +259,7 @@ LOGOS = (
     Case(
         "sites that are no BED",
         f"{LOGO} c0:1-9 --sites regions.bed",
-        "no table of contig",
+        "line 1 of BED .* has no contig",
         write("regions.bed", "c0\n"),
     ),
 )

@@ -153,12 +153,12 @@ EVALUATIONS = (
     Case("no fit to evaluate", "personal evaluate", "name at least one fit"),
     Case("cohort for a fit", "personal evaluate cohort", "cohort is a cohort, not a fit"),
     Case("unfinished fit", "personal evaluate fit", "run the same", move("fit", "fit.partial")),
-    Case("array of a fit damaged", BOTH, "fit cannot be read", zeros("fit/predictions.npy")),
+    Case("array of a fit damaged", BOTH, "has changed", zeros("fit/predictions.npy")),
     Case(
         "fit with unknown settings",
         BOTH,
         "fit has no field",
-        replace("fit/manifest.json", "maf", "x"),
+        all_of(replace("fit/manifest.json", "maf", "x"), metadata("fit", "again", "yes")),
     ),
     Case(
         "fits of other people",

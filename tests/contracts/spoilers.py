@@ -2,7 +2,6 @@
 
 import fcntl
 import gzip
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import IO
 
 from cisgram.core.places import LOCK
 from contracts.bad_files import Place, Row
+from resealing import reseal
 
 REFUSED, HANDLED = 2, 0
 FIRST_SNP, FIRST_PERSON, FIRST_VALUE = 5, 9, 6
@@ -110,13 +110,10 @@ def metadata(name: str, key: str, value: str | None) -> Spoil:
     """Set a fact in the manifest of an artifact, or take it out."""
 
     def spoil(place: Place) -> None:
-        path = place.path / name / "manifest.json"
-        manifest = json.loads(path.read_text())
         if value is None:
-            del manifest["metadata"][key]
+            reseal(place.path / name, key)
         else:
-            manifest["metadata"][key] = value
-        path.write_text(json.dumps(manifest))
+            reseal(place.path / name, **{key: value})
 
     return spoil
 

@@ -19,12 +19,14 @@ import pytest
 
 from cisgram.cli.app import INTERRUPTED, main
 from cisgram.data import download
+from contracts.bad_artifacts import ARTIFACT_CASES
 from contracts.bad_effects import EFFECT_CASES, write_effect_files
 from contracts.bad_expression import EXPRESSION_CASES
 from contracts.bad_files import DEMO, FIT, IMPORT, Place, write_good_files
 from contracts.bad_inputs import COHORT_CASES
 from contracts.bad_lm import LM_CASES, write_language_files
 from contracts.bad_models import MODEL_CASES
+from contracts.bad_records import RECORD_CASES
 from contracts.bad_tracks import TRACK_CASES, write_track_files
 from contracts.spoilers import REFUSED, Case
 
@@ -46,7 +48,10 @@ BIG_IMPORT = (
     f"cohort import --genotypes {DEMO}/genotypes.vcf.gz --expression {DEMO}/expression.bed.gz "
     f"--covariates {DEMO}/covariates.txt.gz"
 )
-CASES = (*COHORT_CASES, *EXPRESSION_CASES, *MODEL_CASES, *LM_CASES, *TRACK_CASES, *EFFECT_CASES)
+CASES = (
+    *COHORT_CASES, *EXPRESSION_CASES, *MODEL_CASES, *LM_CASES, *TRACK_CASES, *EFFECT_CASES,
+    *ARTIFACT_CASES, *RECORD_CASES,
+)  # fmt: skip
 FULL_IMPORT = Case("disk full during an import", f"{IMPORT} --out disk/new", "the disk is full")
 FULL_FIT = Case("disk full during a fit", f"{FIT} --out disk/new", "the disk is full")
 LIMIT = Case(

@@ -12,17 +12,20 @@ import numpy as np
 import pytest
 
 from cisgram import __version__
+from cisgram.core import artifact
 from cisgram.core.artifact import (
     atomic_file,
     create_artifact,
     is_artifact,
     open_artifact,
+    sealed,
     sha256,
     verify_artifact,
     write_arrays,
     write_json,
 )
 from cisgram.core.checks import DataError
+from cisgram.core.verify import verify
 from limits import small_files
 
 
@@ -237,9 +240,9 @@ def test_missing_cut_and_changed_files_are_noticed(made):
     file = made / "genes/weights.bin"
     manifest = open_artifact(made, kind="fit", version=1)
     file.write_bytes(b"WEIGHTS")
-    open_artifact(made, kind="fit", version=1)
-    with pytest.raises(DataError, match=r"weights\.bin has changed since it was written"):
-        verify_artifact(made, manifest)
+    for check in (lambda: open_artifact(made, kind="fit", version=1), lambda: verify(made)):
+        with pytest.raises(DataError, match=r"weights\.bin has changed since it was written"):
+            check()
     file.write_bytes(b"weigh")
     with pytest.raises(DataError, match=r"weights\.bin is missing or cut short; make .*fit again"):
         open_artifact(made, kind="fit", version=1)
@@ -248,6 +251,53 @@ def test_missing_cut_and_changed_files_are_noticed(made):
         open_artifact(made, kind="fit", version=1)
     with pytest.raises(DataError, match=r"weights\.bin"):
         verify_artifact(made, manifest)
+
+
+def test_settings_that_are_edited_are_noticed(made):
+    manifest = made / "manifest.json"
+    text = manifest.read_text()
+    manifest.write_text(text.replace('"n": 3', '"n": 4'))
+    for check in (lambda: open_artifact(made, kind="fit", version=1), lambda: verify(made)):
+        with pytest.raises(DataError, match=r"manifest\.json has changed since it was written"):
+            check()
+    facts = json.loads(text)
+    del facts["seal"]  # as of before there were seals
+    manifest.write_text(json.dumps(facts))
+    assert open_artifact(made, kind="fit", version=1).metadata == {"n": 3}
+
+
+def test_large_files_are_checked_in_spots_and_verified_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(artifact, "SMALL", 1_000)
+    content = bytearray(os.urandom(2**22))
+    made = _make(tmp_path / "fit", content=bytes(content))
+    assert "spots" in open_artifact(made, kind="fit", version=1).files["genes/weights.bin"]
+    assert verify(tmp_path) == [f"{made}: fit of 4.2 MB, 1 file is as it was written."]
+    content[2**17] ^= 1  # between two spots
+    (made / "genes/weights.bin").write_bytes(content)
+    open_artifact(made, kind="fit", version=1)
+    with pytest.raises(DataError, match=r"weights\.bin has changed since it was written"):
+        verify(made)
+    content[-1] ^= 1
+    (made / "genes/weights.bin").write_bytes(content)
+    with pytest.raises(DataError, match=r"weights\.bin has changed since it was written"):
+        open_artifact(made, kind="fit", version=1)
+
+
+def test_what_cannot_be_verified_is_said(tmp_path):
+    write_arrays(tmp_path / "a.npz", {"a": np.arange(9)})
+    write_json(tmp_path / "facts.json", sealed({"a": 1}))
+    assert len(verify(tmp_path)) == 2
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[60] ^= 1
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.npz (has changed since|cannot be read)"):
+        verify(tmp_path)
+    write_json(tmp_path / "facts.json", {**sealed({"a": 1}), "a": 2})
+    with pytest.raises(DataError, match=r"facts\.json has changed since it was written"):
+        verify(tmp_path / "facts.json")
+    (tmp_path / "notes.txt").write_text("years")
+    with pytest.raises(DataError, match=r"notes\.txt has nothing that can be verified"):
+        verify(tmp_path / "notes.txt")
 
 
 def test_atomic_file_replaces_at_the_end_or_not_at_all(tmp_path):

@@ -10,8 +10,9 @@ import pytest
 
 from cisgram.core.checks import DataError
 from cisgram.core.journal import Journal, Record
+from cisgram.core.verify import verify
 
-RUN = {"config": {"model": "lasso"}, "cohort": "abc"}
+RUN = {"config": {"model": "lasso"}, "cohort": "abc" * 12}
 
 
 def test_records_come_back_in_order(tmp_path):
@@ -26,6 +27,23 @@ def test_records_come_back_in_order(tmp_path):
     assert records[1][1].row == {"gene": "G7"}
     np.testing.assert_array_equal(records[1][1].arrays["weights"], [7, 7, 7])
     again.close()
+
+
+def test_a_part_that_is_edited_is_noticed(tmp_path):
+    journal = Journal(tmp_path / "run", RUN)
+    journal.add(7, Record({"r": 0.1}, {"weights": np.zeros(3)}))
+    journal.close()
+    place = tmp_path / "run" / "journal.sqlite"
+    assert verify(tmp_path / "run") == [f"{place}: 1 entries are as they were written."]
+    with closing(sqlite3.connect(place)) as base:
+        base.execute("UPDATE parts SET row = '{\"r\": 0.9}'")
+        base.commit()
+    with pytest.raises(DataError, match=r"an entry of .*journal\.sqlite has changed since it was"):
+        verify(tmp_path / "run")
+    with closing(Journal(tmp_path / "run", RUN)) as again:
+        for read in (lambda: list(again.records()), lambda: again.keep(7, lambda: Record({}, {}))):
+            with pytest.raises(DataError, match=r"part 7 of the unfinished run .*run has changed"):
+                read()
 
 
 def test_another_run_is_refused_with_what_differs(tmp_path):

@@ -208,3 +208,13 @@ def test_options_outside_their_range_are_refused(call, message):
 def test_bootstrap_of_nothing_is_refused():
     with pytest.raises(DataError, match="every one of them is missing"):
         metrics.bootstrap_ci(np.full(3, np.nan), seed=0)
+
+
+def test_one_gene_has_no_interval():
+    one, two = np.array([0.5, np.nan]), np.array([0.25, 0.75])
+    for value, *ends in (
+        metrics.bootstrap_ci(one, seed=0),
+        metrics.bootstrap_difference(one, two, seed=0),
+    ):
+        assert value in (0.5, 0.25)
+        assert np.isnan(ends).all()

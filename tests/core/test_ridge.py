@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from cisgram.core.ridge import fit_ridge
+from cisgram.core.ridge import fit_averaged_ridge, fit_ridge
 
 
 def make(rng, heritability, n_people=150, n_snps=400):
@@ -71,3 +71,30 @@ def test_few_snps_or_few_people_solve_the_same_equations(rng, n_people):
     best = restricted_loglik(fit.heritability, z, target)
     others = [restricted_loglik(h, z, target) for h in np.linspace(0.02, 0.98, 25)]
     assert best >= max(others) - 1e-6
+
+
+def test_averaged_weights_and_evidence_are_sums_over_heritabilities(rng):
+    """Against the equations of every heritability, solved one by one; a size of 0 leaves out."""
+    snps, z, target = make(rng, 0.3)
+    sizes = np.where(np.arange(400) < 40, 0, rng.uniform(0.2, 2, 400))
+    fit = fit_averaged_ridge(snps, target, sizes)
+    kept = sizes > 0
+    scaled = (z * sizes[:, None])[kept].astype(float) * np.sqrt(kept.sum() / (sizes**2).sum())
+    grid = np.array([0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7])
+    logs = np.array([restricted_loglik(h, scaled, target) for h in grid])
+    shares = np.exp(logs - logs.max())
+    weights = [
+        np.linalg.solve(scaled @ scaled.T + (1 - h) / h * kept.sum() * np.eye(kept.sum()),
+                        scaled @ (target - target.mean()))
+        for h in grid
+    ]  # fmt: skip
+    expected = (shares / shares.sum()) @ np.array(weights)
+    own = fit.coefficients[kept] * snps[kept].std(1) * np.sqrt((sizes**2).sum() / kept.sum())
+    np.testing.assert_allclose(own / sizes[kept], expected, atol=1e-5)
+    assert not fit.coefficients[~kept].any()
+    assert fit.heritability == pytest.approx(shares @ grid / shares.sum(), abs=1e-4)
+    flat = fit_averaged_ridge(snps, target, np.ones(400))
+    all_logs = np.array([restricted_loglik(h, z.astype(float), target) for h in grid])
+    mean = all_logs.max() + np.log(np.exp(all_logs - all_logs.max()).mean())
+    own_mean = logs.max() + np.log(np.exp(logs - logs.max()).mean())
+    assert flat.log_evidence - fit.log_evidence == pytest.approx(mean - own_mean, abs=1e-3)

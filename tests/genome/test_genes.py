@@ -72,6 +72,21 @@ def test_four_styles_say_the_same(tmp_path: Path, text: str, end: str) -> None:
     assert set(annotation.genes["chrom"]) < {"1", "chr1"}
 
 
+def test_quotes_of_a_gtf_are_read_as_such(tmp_path: Path) -> None:
+    """A semicolon or a word between quotes ends or begins no attribute; either quote will do."""
+    attributes = [
+        "gene_id 'Y1'; gene_name 'ONE';",
+        'note "of gene_id X; gene_name Z"; gene_id "Y2"; gene_name "a;b";',
+        'note "5\' end; gene_id W"; gene_id "Y3"',
+        "gene_id Y4; gene_biotype 'rna';",
+    ]
+    lines = (f"1\tx\tgene\t{n}1\t{n}9\t.\t+\t.\t{text}\n" for n, text in enumerate(attributes, 1))
+    genes = read(tmp_path, "".join(lines)).genes
+    assert genes["gene"].to_list() == ["Y1", "Y2", "Y3", "Y4"]
+    assert genes["name"].to_list() == ["ONE", "a;b", "Y3", "Y4"]
+    assert genes["biotype"].to_list() == [None, None, None, "rna"]
+
+
 def test_gff3_details(tmp_path: Path) -> None:
     """RefSeq names, percent codes, shared exons, unknown strands, and a sequence at the end."""
     annotation = read(

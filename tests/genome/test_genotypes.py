@@ -133,6 +133,28 @@ def test_normal_form_is_that_of_bcftools(tmp_path: Path, rng: np.random.Generato
     assert counts.n_duplicate == len(lines) - len(expected)
 
 
+def test_files_of_a_chromosome_each_are_one(tmp_path: Path) -> None:
+    rows = ["1 5 A G GT 0|1 0|0 1|1", "1 7 C T GT 0|0 0|1 1|1", "2 5 A G GT 1|1 0|0 0|1"]
+    whole, counts = load(write_vcf(tmp_path, *rows), tmp_path)
+    own = "2 5 A G GT 0|1 1|1 0|0"
+    one, two, again = (tmp_path / name for name in ("one.vcf", "two.vcf", "again.vcf"))
+    one.write_text(vcf_text(*rows[:2]))
+    two.write_text(vcf_text(own, people="eve ann bob"))
+    again.write_text(vcf_text(*rows[1:]))
+    found, both = load([one, two], tmp_path)
+    assert (found.people, both) == (whole.people, counts)
+    assert found.variants.equals(whole.variants)
+    np.testing.assert_array_equal(found.calls, whole.calls)
+    with pytest.raises(DataError, match=r"chromosome 1 is both in .*one\.vcf and in .*again\.vcf"):
+        load([one, again], tmp_path)
+    two.write_text(vcf_text(own, people="eve ann joe"))
+    with pytest.raises(DataError, match=r"not of the same people: 2 are in one only \(bob, joe\)"):
+        load([one, two], tmp_path)
+    two.write_text(vcf_text("2 5 A G DS 0.5 1 2"))
+    with pytest.raises(DataError, match=r"two\.vcf has dosages \(DS\) only and .*one\.vcf calls"):
+        load([one, two], tmp_path)
+
+
 def test_another_build_is_noticed(toy: ToyGenome, tmp_path: Path) -> None:
     wrong = Reference(tmp_path, {"chr1": 20_000, "chr2": 20_000}, np.zeros(40_000, np.uint8))
     with pytest.raises(DataError, match="wrong build"):

@@ -102,3 +102,48 @@ def test_what_did_not_pass_is_kept_and_counted(tmp_path: Path) -> None:
     table.write_text("\n".join(lines) + "\n")
     counts = load(source, tmp_path / "part")[1]
     assert (counts.n_read, counts.n_kept, counts.n_not_passed) == (4, 4, 1)
+
+
+BED = bytes([0x6C, 0x1B, 0x01, 0b00101110, 0b00000001, 0b00000011])
+"""Of three people, two bits each from the lowest on: 00 two A1, 10 one, 11 none, 01 missing."""
+BIM = "1\trs5\t0\t5\tG\tA\n23 rs7 0 7 T C\n\n23\trs9\t0\t9\t0\tC\n"
+
+
+def write_bed(place: Path, bim: str = BIM, calls: bytes = BED) -> Path:
+    (place / "old.bed").write_bytes(calls)
+    (place / "old.bim").write_text(bim)
+    (place / "old.fam").write_text("f ann 0 0 1 -9\nf\tbob\t0\t0\t2\t-9\ng eve 0 0 0 -9\n")
+    return place / "old.bed"
+
+
+def test_a_fileset_of_plink_1(tmp_path: Path) -> None:
+    """A1 is counted; the alleles of the last variant are not both known."""
+    pytest.importorskip("pgenlib")
+    found, counts = load(write_bed(tmp_path), tmp_path, people=["eve", "ann", "bob"])
+    assert found.variants.select("chrom", "start", "ref", "alt").rows() == [
+        ("1", 4, "A", "G"),
+        ("23", 6, "C", "T"),
+    ]
+    assert (counts.n_read, counts.n_no_alternate) == (3, 1)
+    expected = [[1, 2], [1, np.nan], [0, 2]]
+    np.testing.assert_array_equal(found.dosages(slice(0, 2)), expected)
+    part, _ = load(tmp_path / "old.bed", tmp_path / "x", region=Interval("chrX", 0, 9))
+    assert part.variants["id"].to_list() == ["rs7"]
+
+
+@pytest.mark.parametrize(
+    ("bim", "calls", "message"),
+    [
+        (BIM.replace("rs7 0 7", "rs7 0"), BED, "variant 2 of .*old.bim lacks one of contig, ID"),
+        (BIM.replace("0 7", "0 here"), BED, "variant 2 of .*old.bim lacks one of contig, ID"),
+        (BIM + "1\trs1\t0\t1\tG\tA\n", BED, r"old.bim is not sorted: 1:1 \(variant 4\)"),
+        (BIM, BED[:4], r"old.bed cannot be read with its .bim and .fam"),
+        (BIM, b"chr1\t5\t9\n", r"old.bed cannot be read with its .bim and .fam"),
+    ],
+)
+def test_filesets_of_plink_1_that_do_not_fit(
+    bim: str, calls: bytes, message: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("pgenlib")
+    with pytest.raises(DataError, match=message):
+        import_genotypes(write_bed(tmp_path, bim, calls), tmp_path / "store")

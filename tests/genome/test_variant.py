@@ -300,7 +300,8 @@ def test_check_reference_names_the_worst_chromosome() -> None:
     reference = genome(chr1="A" * 50, chr2="C" * 50)
     good = [("1", n, "A", "G") for n in range(50)]
     wrong = [("2", n, "T", "G") for n in range(30)]
-    message = r"30 of 80 variants do not fit toy.fa, on chromosome 2 30 of 30; wrong build\?"
+    message = r"30 of 80 variants do not fit toy.fa, on chromosome 2 30 of 30 \(2:1 T>G, "
+    message += r"where it has C\); wrong build\?"
     with pytest.raises(DataError, match=message):
         check_reference(table(good + wrong), reference)
     assert check_reference(table(good + wrong), reference, max_mismatch=0.4).n_mismatch == 30

@@ -107,10 +107,21 @@ def test_the_card_says_what_no_member_learnt_from(two: list[str], tmp_path: Path
     assert isinstance(model, Ensemble)
     assert card["held_out"] == {"valid": ["c1"], "test": ["c0"]}
     assert card["licence"] == "CC0"
-    assert [member["steps"] for member in card["members"]] == [None, 7]
+    assert [member.get("steps") for member in card["members"]] == [None, 7]
     assert len({member["weights"] for member in card["members"]}) == 2
     scales = [member.outputs.scale.power for member in model.config.members]
     assert scales == [0.5, 1.0]
+
+
+def test_what_a_member_started_from_learnt_is_not_held_out(tmp_path: Path) -> None:
+    start = {"held_out": {"test": ["c9"]}}
+    held_out = {"test": {"genome": "toy", "contigs": ["c0", "c9"]}}
+    for number, more in enumerate([{}, {"start": start}]):
+        save_model(tmp_path / str(number), make(number), card=CARD | {"held_out": held_out} | more)
+    join_models([str(tmp_path / "0"), str(tmp_path / "1")], tmp_path / "both")
+    card = load_model(tmp_path / "both")[1]
+    assert card["held_out"] == {"test": {"genome": "toy", "contigs": ["c9"]}}
+    assert card["members"][1]["start"] == start
 
 
 def test_models_that_cannot_be_averaged_are_no_members(two: list[str], tmp_path: Path) -> None:
@@ -127,6 +138,8 @@ def test_models_that_cannot_be_averaged_are_no_members(two: list[str], tmp_path:
     save_model(tmp_path / "human", make(0), card={**CARD, "genome": "hg38"})
     with pytest.raises(ConfigError, match=r"human and .*member0 differ in their genome; members"):
         join_models([two[0], str(tmp_path / "human")], tmp_path / "again")
+    with pytest.raises(ConfigError, match=r"member1 has the weights of .*member1, so that their"):
+        join_models([*two, two[1]], tmp_path / "again")
     with pytest.raises(ConfigError, match=r"an ensemble has two members or more; got 1"):
         join_models([two[0]], tmp_path / "again")
     assert not (tmp_path / "again").exists()

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pytest
@@ -7,14 +6,7 @@ import torch
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.models.hub import describe, load_model, save_model, species_number
 from models.tiny import random_windows, tiny_lm, tiny_tracks
-
-
-def spoil(path: Path, **changes: object) -> None:
-    """Change what the manifest of a model says."""
-    manifest = path / "manifest.json"
-    plain = json.loads(manifest.read_text())
-    plain["metadata"] |= changes
-    manifest.write_text(json.dumps(plain))
+from resealing import reseal
 
 
 def test_half_the_bytes_change_little(tmp_path: Path) -> None:
@@ -53,20 +45,17 @@ def test_weights_of_another_size_are_refused(tmp_path: Path) -> None:
     model = tiny_lm()
     save_model(tmp_path / "m", model, card={})
     sizes = {**vars(model.config), "stem_channels": 9}
-    spoil(tmp_path / "m", config=sizes)
+    reseal(tmp_path / "m", config=sizes)
     with pytest.raises(DataError, match="weights of another architecture"):
         load_model(tmp_path / "m")
 
 
 def test_a_damaged_manifest_is_one_sentence(tmp_path: Path) -> None:
     save_model(tmp_path / "m", tiny_lm(), card={})
-    spoil(tmp_path / "m", outputs={"row": "base"})
+    reseal(tmp_path / "m", outputs={"row": "base"})
     with pytest.raises(ConfigError, match=r"/m lacks the field 'names'; add it\."):
         load_model(tmp_path / "m")
-    manifest = tmp_path / "m" / "manifest.json"
-    plain = json.loads(manifest.read_text())
-    del plain["metadata"]["outputs"]
-    manifest.write_text(json.dumps(plain))
+    reseal(tmp_path / "m", "outputs")
     with pytest.raises(DataError, match=r"/m cannot be read \('outputs'\); make it again\."):
         load_model(tmp_path / "m")
 

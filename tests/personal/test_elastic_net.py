@@ -121,3 +121,14 @@ def test_one_fold_and_a_ridge_ratio_are_refused(rng):
         elastic_net_cv(snps, target, folds * 0, config=EXACT)
     with pytest.raises(ConfigError, match=r"l1_ratio must be between 0.001 and 1; got 0\."):
         ElasticNetConfig(l1_ratio=0)
+
+
+def test_expected_sizes_scale_the_penalties(rng):
+    """The absolute penalty is divided by a SNP's size, the squared one by its square."""
+    snps, target, folds = make_gene(rng)
+    sizes = np.where(np.arange(len(snps)) % 5 == 0, 0, rng.uniform(0.3, 3, len(snps)))
+    ours = elastic_net_cv(snps, target, folds, config=EXACT, sizes=sizes)
+    theirs = sklearn_model(ours.strengths[ours.best], 0.5).fit(standardize(snps) * sizes, target)
+    fitted = (ours.coefficients * snps.std(1)) @ standardize(snps).T
+    np.testing.assert_allclose(fitted, (standardize(snps) * sizes) @ theirs.coef_, atol=2e-3)
+    assert not ours.coefficients[sizes == 0].any()

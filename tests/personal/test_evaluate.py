@@ -10,6 +10,7 @@ from scipy import stats
 from cisgram.core.checks import DataError
 from cisgram.personal.evaluate import evaluate_across, evaluate_fits, population_pearson
 from cisgram.personal.fit import Fit, FitConfig, fit_cohort
+from resealing import reseal
 
 RIDGE = FitConfig(model="ridge")
 
@@ -96,7 +97,6 @@ def test_across_populations_refuses_another_cohort_in_its_place(fits, cohort, tm
     fit = fit_cohort(
         path, FitConfig(model="top-snp"), tmp_path / "fit", genes=genes, executor="serial"
     )
-    manifest = path / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"sha256": "', '"sha256": "0'))
+    reseal(path, again=True)
     with pytest.raises(DataError, match="is no longer the cohort that"):
         evaluate_across([fit], train=["CEU"], test=["FIN"], executor="serial")

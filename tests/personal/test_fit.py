@@ -17,6 +17,7 @@ from cisgram.core.checks import ConfigError, DataError
 from cisgram.genome.genes import read_gene_list
 from cisgram.personal.fit import Fit, FitConfig, fit_cohort, fit_models
 from cisgram.personal.gene_fit import GeneFitter
+from resealing import reseal
 
 QUICK = FitConfig(model="top-snp")
 
@@ -198,6 +199,7 @@ def test_expression_pcs_of_held_out_people_reach_nothing(cohort, tmp_path, norma
     values = np.load(tmp_path / "other" / "expression.npy")
     values[:, split.test] = values[:, split.test][::-1] * 50
     np.save(tmp_path / "other" / "expression.npy", values)
+    reseal(tmp_path / "other")
     other = GeneFitter(tmp_path / "other", config).splits[0]
     before = split.target.target(np.array(cohort.expression[4]))[split.train]
     after = other.target.target(values[4])[split.train]
@@ -213,7 +215,7 @@ def test_populations_are_one_setting_however_they_are_written():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": "forest"}, "model must be one of elastic-net, lasso, ridge, top-snp; got 'for"),
+        ({"model": "forest"}, "model must be one of elastic-net, lasso, ridge, top-snp,"),
         ({"min_maf": 0.7}, "min_maf must be between 0 and 0.5; got 0.7"),
         ({"train_populations": ("GBR",)}, "go together; name both"),
         (

@@ -144,6 +144,7 @@ def test_variants_left_out_unread_could_not_have_been_used(rare, min_maf, max_mi
         split.target.target(np.asarray(rare.expression[0])),
         train=split.train,
         folds=split.folds,
+        prior=fitter._prior(rare, 0, np.arange(window.start, window.stop)),
         min_maf=min_maf,
         max_missing=max_missing,
     )

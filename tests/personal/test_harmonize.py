@@ -98,6 +98,23 @@ def test_alleles_choose_the_row_of_a_multi_allelic_site() -> None:
     assert found.total["n_duplicate"] == 1
 
 
+def test_indels_with_other_padding_are_the_same() -> None:
+    """One T deleted from CATTG, and GA put after base 40, whichever bases stand around them."""
+    weights = make_weights(
+        [snp(11, "AT", "A"), snp(11, "AT", "A"), snp(11, "A", "AT"), snp(40, "C", "CGA"),
+         snp(40, "C", "CGA", rsid="rs1"), snp(70, "AT", "A"), snp(90, "CG", "CT")]
+    )  # fmt: skip
+    rows = [
+        (None, "1", 10, "CATTG", "CATG"), (None, "1", 39, "tc", "tcga"),
+        ("rs1", "1", 40, "CA", "CGAA"), (None, "1", 70, "ATT", "A"), (None, "1", 91, "G", "T"),
+    ]  # fmt: skip
+    found = harmonize(weights, target(*rows), what="x")
+    assert outcomes(found) == ["used", "used", "swapped", "used", "used", "mismatch", "used"]
+    assert found.snps["row"].to_list() == [0, 0, 0, 1, 1, None, 4]
+    assert found.snps["found_ref"].to_list()[:2] == ["CATTG", "CATTG"]
+    assert found.notes == ()
+
+
 def test_a_usable_row_at_the_position_beats_the_same_id_elsewhere() -> None:
     weights = make_weights([snp(99, "A", "G", rsid="rs1")])
     here, there = ("rs1", "1", 99, "G", "A"), ("rs1", "1", 5000, "A", "G")

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cisgram.personal.linear import MODELS, train_gene
+from cisgram.personal.snp_prior import SnpPrior
 
-OPTIONS = {"min_maf": 0.05, "max_missing": 0.1}
+PRIOR = SnpPrior(np.arange(60) * 500.0, np.ones(60))
+OPTIONS = {"min_maf": 0.05, "max_missing": 0.1, "prior": PRIOR}
 
 
 def make(seed, n_people=80, n_snps=60):
@@ -42,7 +44,7 @@ def test_frequency_and_missingness_are_those_of_training_people():
     model = train_gene("ridge", dosages, target, train=train, folds=folds, **OPTIONS)
     assert {0, 1, 2}.isdisjoint(model.used.tolist())
     assert model.n_window == dosages.shape[1] - 3
-    whole = {"min_maf": 0.01, "max_missing": 0.2}
+    whole = OPTIONS | {"min_maf": 0.01, "max_missing": 0.2}
     assert train_gene("ridge", dosages, target, train=train, folds=folds, **whole).n_window == 59
 
 
@@ -59,6 +61,9 @@ def test_a_missing_dosage_is_worth_the_training_mean():
 def test_genes_that_cannot_be_fitted_give_none():
     _, dosages, target, train, folds = make(3)
     same = {"train": train, "folds": folds, **OPTIONS}
-    assert train_gene("lasso", dosages[:, :1], target, **same) is None
+    assert (
+        train_gene("lasso", dosages[:, :1], target, **same | {"prior": PRIOR.at(np.arange(1))})
+        is None
+    )
     assert train_gene("lasso", dosages, np.ones_like(target), **same) is None
     assert train_gene("lasso", np.ones_like(dosages) * 0, target, **same) is None

@@ -14,6 +14,7 @@ import torch
 
 from cisgram.cli.app import main
 from cisgram.core.checks import DataError
+from cisgram.core.verify import verify
 from cisgram.genome.alphabet import decode
 from cisgram.models.base import SplitModel
 from cisgram.prediction import feature_cache
@@ -57,7 +58,7 @@ def file_of(place: Path) -> Path:
 
 def n_kept(place: Path) -> int:
     with closing(sqlite3.connect(file_of(place))) as database:
-        return database.execute("SELECT count(*) FROM tiles").fetchone()[0]
+        return database.execute("SELECT count(*) FROM parts").fetchone()[0]
 
 
 @pytest.mark.parametrize("make", [tiny_tracks, tiny_lm, tiny_enformer])
@@ -161,6 +162,17 @@ def check_kept(cache: FeatureCache, model: SplitModel, numbers: range) -> None:
         torch.testing.assert_close(level, expected.contiguous(), rtol=0, atol=0)
 
 
+def test_a_tile_that_is_edited_is_noticed(model: SplitModel, place: Path) -> None:
+    cache = FeatureCache(place)
+    keep(cache, model, [1, 2])
+    assert verify(place)[0].endswith("2 entries are as they were written.")
+    with closing(sqlite3.connect(file_of(place))) as database, database:
+        database.execute("UPDATE parts SET features = zeroblob(length(features))")
+    for read in (lambda: check_kept(cache, model, range(1, 3)), lambda: verify(place)):
+        with pytest.raises(DataError, match=r"features.sqlite has changed since it was written"):
+            read()
+
+
 def test_writers_that_take_turns_see_each_other_and_keep_nothing_twice(
     model: SplitModel, place: Path
 ) -> None:
@@ -201,7 +213,7 @@ def die_while_writing(place: Path) -> None:
     database.execute("BEGIN")
     for number in range(100):
         database.execute(
-            "INSERT INTO tiles VALUES (?, '', ?, '')", (bytes([number]), bytes(10_000))
+            "INSERT INTO parts VALUES (?, '', ?, '')", (bytes([number]), bytes(10_000))
         )
     os._exit(0)
 

@@ -137,11 +137,14 @@ def test_regions_without_a_genome_ask_for_one() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("c0\t100\n", "is no table of contig, start and end"),
-        ("c0\tx\t3\n", "is no table of contig, start and end"),
+        ("c0\t100\n", "line 1 of BED .*r.bed has no contig, start and end"),
+        ("c0\tx\t3\n", "line 1 of BED .*r.bed has no contig, start and end"),
         ("c9\t1\t3\n", "c9"),
         ("c0\t7\t3\n", "c0"),
         ("", "is empty"),
+        ("track name=a\n\n", "has no region"),
+        ("c0\t1\t3\n\nc0 1 3\n", "line 3 of BED .*r.bed has no contig, start and end between"),
+        ("c0\t1\t3\tx\t0\t?\n", "line 1 of BED .*strand must be one of"),
     ],
 )
 def test_a_bed_that_cannot_be_is_one_sentence(
@@ -150,6 +153,27 @@ def test_a_bed_that_cannot_be_is_one_sentence(
     (tmp_path / "r.bed").write_text(text)
     with pytest.raises((ConfigError, DataError), match=message):
         as_sequences(tmp_path / "r.bed", reference)
+
+
+def test_a_bed_may_have_lines_of_browsers_blank_ones_and_ragged_columns(
+    tmp_path: Path, reference: Reference
+) -> None:
+    lines = [
+        "browser position c0:1-100",
+        'track name=peaks description="x"',
+        "# made by hand",
+        "c0\t100\t140\ta\t0\t-",
+        "",
+        "  \t",
+        "c1\t7\t9",
+        "c0\t5\t6\tb",
+    ]
+    for end in ("\n", "\r\n"):
+        names = ["c0:101-140(-)", "c1:8-9(+)", "c0:6-6(+)"]
+        (tmp_path / "r.bed").write_bytes("\ufeff".encode() + end.join(lines).encode())
+        found = as_sequences(tmp_path / "r.bed", reference)
+        assert found.names == ("a", "c1:8-9(+)", "b")
+        assert [str(place) for place in found.places] == names
 
 
 @pytest.mark.parametrize("strand", ["+", "-"])

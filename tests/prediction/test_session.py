@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from cisgram.core.checks import ConfigError, DataError
+from cisgram.core.checks import CisgramWarning, ConfigError, DataError
 from cisgram.prediction.session import Session, as_session
 from prediction.toy_session import GENES, gene_model, language_model, write_genome, write_model
 
@@ -26,6 +26,17 @@ def test_the_genome_that_is_named_goes_before_the_cards(tmp_path: Path) -> None:
     fasta.write_text(">a\nACGT\n")
     assert of_card(YEAST, genome=fasta).reference.contigs == {"a": 4}
     assert len(of_card({}, genome="yeast-r64").reference.contigs) == 16
+
+
+def test_dna_of_no_genome_that_was_learnt_is_warned_of(tmp_path: Path) -> None:
+    card = {"contigs": {"toy": write_genome(tmp_path).facts({"c0": "train"})}}
+    assert of_card(card, genome=tmp_path / "toy.fa").reference.contigs["c2"] == 100
+    (tmp_path / "moon.fa").write_text(">c0\nACGT\n")
+    said = (
+        r"No contig of .*moon.fa has the bases of one that lm is known .* \(toy\); its .* of toy\."
+    )
+    with pytest.warns(CisgramWarning, match=said):
+        of_card(card, genome=tmp_path / "moon.fa").reference  # noqa: B018
 
 
 def test_another_genome_comes_with_its_own_genes(tmp_path: Path) -> None:

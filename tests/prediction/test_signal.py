@@ -97,11 +97,16 @@ def test_bigwigs_share_rows_evenly_by_their_bases(toy: Session, tmp_path: Path) 
     np.testing.assert_allclose(last[8:], signals[1].values[2, 1] / 4, rtol=1e-3)
 
 
-def test_bigwigs_are_of_the_forward_strand(toy: Session, tmp_path: Path) -> None:
-    signals = predict_signal(toy, [Interval("c0", 200, 240, "-")], toy.reference)
-    with pytest.raises(ConfigError, match="signal is written on the forward strand"):
-        write_bigwigs(signals, toy.reference, tmp_path / "bw")
-    assert not (tmp_path / "bw").exists()
+def test_bigwigs_of_a_region_on_the_reverse_strand(toy: Session, tmp_path: Path) -> None:
+    """Its first row has its last bases, and its own strand is the genome's other."""
+    region = Interval("c0", 200, 390, "-")
+    signals = predict_signal(toy, [region], toy.reference)
+    write_bigwigs(signals, toy.reference, tmp_path / "bw")
+    expected = np.repeat(signals[0].values / 4, 4, axis=0)[:190][::-1]
+    for name, column in (("word+", 1), ("word-", 0), ("both", 2)):
+        with BigWig(tmp_path / "bw" / f"{name}.bw") as file:
+            found = file.values(Interval("c0", 200, 390))
+        np.testing.assert_allclose(found, expected[:, column], rtol=1e-3)
 
 
 def test_language_models_predict_bases_along_a_region(place: Path) -> None:

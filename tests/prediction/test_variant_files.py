@@ -207,7 +207,8 @@ def test_what_does_not_fit_is_found_before_anything_is_scored(
     monkeypatch.setattr(variant_files, "score_variants", None)
     *lines, last = vcf.read_text().splitlines()
     fields = last.split("\t")
-    vcf.write_text("\n".join([*lines, "\t".join([*fields[:3], other(fields[3]), *fields[4:]])]))
+    wrong = next(base for base in "ACGT" if base not in fields[3:5])
+    vcf.write_text("\n".join([*lines, "\t".join([*fields[:3], wrong, *fields[4:]])]))
     with pytest.raises(DataError, match="1 of 1 variants"):
         score(toy, vcf, tmp_path / "a.tsv")
     assert list(tmp_path.iterdir()) == [vcf]

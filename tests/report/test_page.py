@@ -255,6 +255,15 @@ def test_says_what_was_leaked_or_permuted(make_fits: Callable[..., list[Fit]]) -
         assert claim in render(gather([fit]))
 
 
+def test_one_gene_claims_no_interval(make_fits: Callable[..., list[Fit]]) -> None:
+    two = [replace(fit, genes=fit.genes[:1]) for fit in make_fits(n_genes=12, n_people=60)[:2]]
+    one = [replace(f, predictions=f.predictions[:1], measured=f.measured[:1]) for f in two]
+    page = render(gather(one))
+    assert "one gene has no interval over genes" in page
+    assert "one gene does not tell the two apart" in page
+    assert "people apart by their genotypes" not in page
+
+
 def test_says_how_each_model_chooses(make_fits: Callable[..., list[Fit]]) -> None:
     fits = make_fits(n_genes=12, n_people=60)
     page = render(gather(fits))

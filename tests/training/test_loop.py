@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from cisgram.core.checks import ConfigError, DataError
+from cisgram.core.verify import verify
 from cisgram.data.corpus import Corpus
 from cisgram.data.outputs import Outputs
 from cisgram.models.hub import load_model
@@ -182,6 +183,18 @@ def test_other_errors_of_memory_are_no_advice(corpus, tmp_path):
     task.task.how = "bug"
     with pytest.raises(RuntimeError, match="illegal memory access"):
         run(task, tmp_path)
+
+
+def test_a_checkpoint_that_is_edited_is_noticed(task, tmp_path):
+    run(task, tmp_path)
+    place = tmp_path / "checkpoint.safetensors"
+    assert f"{place}: as it was written." in verify(tmp_path)
+    content = bytearray(place.read_bytes())
+    content[-5] ^= 1
+    place.write_bytes(content)
+    for read in (lambda: run(task, tmp_path), lambda: verify(tmp_path)):
+        with pytest.raises(DataError, match=r"checkpoint\.safetensors has changed since it was"):
+            read()
 
 
 def test_checkpoint_of_another_model_is_refused(task, tmp_path):

@@ -17,6 +17,7 @@ from cisgram.prediction.predict import predict
 from cisgram.training.recipe import Recipe
 from cisgram.training.run import train
 from models.tiny import tiny
+from resealing import reseal
 from training.small_corpus import write_genome
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -123,10 +124,7 @@ def test_plugins_are_a_list_of_files(recipe: Path, listed: str) -> None:
 
 def test_a_model_of_an_unknown_architecture_asks_for_its_module(tmp_path: Path) -> None:
     save_model(tmp_path / "model", tiny("gated-cnn"), card={})
-    manifest = tmp_path / "model" / "manifest.json"
-    plain = json.loads(manifest.read_text())
-    plain["metadata"]["model"] = "my-own"
-    manifest.write_text(json.dumps(plain))
+    reseal(tmp_path / "model", model="my-own")
     sentence = (
         r"/model is of kind my-own, which no module .* defines; import the one that does first"
     )

@@ -17,6 +17,7 @@ from cisgram.data.outputs import Outputs
 from cisgram.data.targets import Targets
 from cisgram.data.tokenizer import save_tokenizer, train_bpe
 from cisgram.genome.alphabet import encode
+from cisgram.genome.reference import open_reference
 from cisgram.models.hub import load_model, save_model
 from cisgram.models.registry import build_model, model_config
 from cisgram.training.recipe import Recipe
@@ -75,14 +76,16 @@ def recipe(tmp_path: Path) -> Path:
 
 
 def test_a_run_says_what_it_was_made_from(recipe: Path, tmp_path: Path) -> None:
-    state = train(recipe, tmp_path / "run")
-    assert state.step == 4
+    assert train(recipe, tmp_path / "run").step == 4
     began = json.loads((tmp_path / "run" / "run.json").read_text())
     assert set(began["genomes"]) == {"toy"}
     assert began["recipe"]["train"]["steps"] == 4
     model, card = load_model(tmp_path / "run")
     assert model.window == WINDOW
     assert card["genomes"] == began["genomes"]
+    splits = dict(zip(("c0", "c1", "c2", "c3"), ("train", "train", "valid", "test"), strict=True))
+    facts = open_reference(tmp_path / "toy.fa").facts(splits)
+    assert card["contigs"]["toy"] == {name: list(own) for name, own in facts.items()}
     assert card["steps"] in (2, 4)
 
 
@@ -130,6 +133,7 @@ def test_a_run_can_start_from_the_weights_of_another(recipe: Path, tmp_path: Pat
         torch.equal(*pair) for pair in zip(first.parameters(), second.parameters(), strict=True)
     )
     assert card["start"]["steps"] == facts["steps"]
+    assert card["start"]["contigs"] == facts["contigs"]
     assert card["start"]["weights"] == sha256(tmp_path / "first" / "model" / "weights.safetensors")
     # A resumed run goes on from its checkpoint, not from the start again.
     recipe.write_text(further.replace("steps = 4", "steps = 6") + "lr = 0.0\nweight_decay = 0.0\n")

@@ -1,7 +1,8 @@
 """What an evaluation is: a task by name, the models that it is run on, and the rows it returns."""
 
+import math
 import pkgutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -13,7 +14,7 @@ from cisgram.core.checks import ConfigError, DataError, check_choice, few
 from cisgram.core.metrics import Estimate
 from cisgram.data.targets import Targets
 from cisgram.genome.reference import Reference, open_reference
-from cisgram.models.hub import Card
+from cisgram.models.ancestry import evaluation_notes, held_out_contigs
 from cisgram.prediction.session import Session
 
 Needs = Literal["language", "tracks", "any"]
@@ -69,6 +70,7 @@ class Rows:
         low, high = None, None
         if isinstance(value, Estimate):
             value, low, high = value
+            low, high = (None if math.isnan(end) else end for end in (low, high))
         self.rows.append(
             Row(
                 task=self.task,
@@ -166,23 +168,6 @@ class Predictor:
         return cls(name, tuple(parts))
 
 
-def held_out_contigs(card: Card, split: str = "test") -> tuple[str, ...]:
-    """Return the contigs that neither a model nor the models it started from were trained on.
-
-    >>> held_out_contigs({"held_out": {"test": ["b", "c"]}, "start": {"held_out": {"test": ["c"]}}})
-    ('c',)
-    """
-    own = _contigs(card.get("held_out", {}).get(split, ()))
-    if "start" not in card:
-        return own
-    before = held_out_contigs(card["start"], split)
-    return tuple(contig for contig in own if contig in before)
-
-
-def _contigs(part: Mapping[str, Any] | Sequence[str]) -> tuple[str, ...]:
-    return tuple(part["contigs"]) if isinstance(part, Mapping) else tuple(part)
-
-
 @dataclass(frozen=True, eq=False)
 class Context:
     """What a task is run on."""
@@ -226,6 +211,22 @@ class Context:
         """Sequence of the first predictor's genome."""
         session = self.predictors[0].session
         return session.reference if session.known_reference else open_reference("yeast-r64")
+
+    @property
+    def notes(self) -> list[str]:
+        """Which of the contigs a model learnt, or may have, a sentence each."""
+        measured = None if self.targets_path is None else self.targets.reference
+        return [
+            note
+            for own in self.predictors
+            for session, contigs in own.parts
+            for note in evaluation_notes(
+                session.card,
+                session.known_reference or measured or self.reference,
+                contigs,
+                name=session.name,
+            )
+        ]
 
 
 class Evaluation(NamedTuple):

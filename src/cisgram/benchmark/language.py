@@ -15,14 +15,15 @@ import polars as pl
 import torch
 from jaxtyping import Bool, Float32, Float64, UInt8
 
-from cisgram.benchmark.base import Context, held_out_contigs
+from cisgram.benchmark.base import Context
 from cisgram.benchmark.markov import FlankModel, MarkovModel
-from cisgram.core.artifact import atomic_file
+from cisgram.core.artifact import atomic_file, damage_errors
 from cisgram.core.checks import ConfigError
 from cisgram.explain.backgrounds import dinucleotide_shuffle
 from cisgram.genome.alphabet import N, reverse_complement
 from cisgram.genome.chromosomes import canonical
 from cisgram.genome.genes import Annotation, read_genes
+from cisgram.models.ancestry import held_out_contigs
 from cisgram.models.base import Model
 from cisgram.models.registry import build_model, is_registered
 from cisgram.prediction.masked import masked_probabilities
@@ -246,13 +247,14 @@ class HeldOut:
         """Return what a file holds, or make it and keep it."""
         if self.context.work is None:
             return make()
-        path = self.context.work / f"{name.replace(' ', '-')}.npy"
+        path = self.context.work / f"{name.replace(' ', '-')}.npz"
         if not path.exists():
             made = make()
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_file(path) as building, building.open("wb") as stream:
-                np.save(stream, made)
-        return np.load(path)
+                np.savez(stream, values=made)
+        with damage_errors(path), np.load(path) as kept:  # its entries have checksums
+            return kept["values"]
 
 
 def untrained(model: Model) -> Model:

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ from cisgram.benchmark.base import (
     machine,
     refuse_none,
 )
-from cisgram.core.artifact import damage_errors, read_json, sha256, write_json
-from cisgram.core.checks import ConfigError, DataError
+from cisgram.core.artifact import damage_errors, read_sealed, sealed, sha256, write_json
+from cisgram.core.checks import CisgramWarning, ConfigError, DataError
 from cisgram.genome.reference import Reference
 from cisgram.models.hub import WEIGHTS, model_directory
 
@@ -56,7 +57,8 @@ def run_evaluations(
         genome: one to evaluate on in place of the models' own, by the tasks of any genome.
 
     Returns:
-        `rows`, and beside them what ran: models, tasks, machine.
+        `rows`, and beside them what ran: models, tasks, machine; and `notes`, which contigs a model
+        or one it started from learnt, or may have.
 
     Raises:
         ConfigError: there is no such task, or none has a meaning for a model or the genome.
@@ -77,6 +79,9 @@ def run_evaluations(
         work /= identity["genome"]["sha256"][:12]
     result = _begun(out, identity)
     result["held_out"] = {own.name: list(own.contigs) for own in predictors}
+    result["notes"] = Context(tuple(predictors), data, targets, work).notes
+    for note in result["notes"]:
+        warnings.warn(note, CisgramWarning, stacklevel=2)
     for task in chosen:
         asked = tuple(own for own in predictors if task.accepts(own))
         if len(chosen) > 1 and not asked:
@@ -91,7 +96,7 @@ def run_evaluations(
             "seconds": round(time.perf_counter() - started, 1),
         }
         result["rows"] += [row.plain() for row in rows.rows]
-        write_json(out, result)
+        write_json(out, sealed(result))
     if not result["rows"]:
         raise ConfigError("none of the tasks has a meaning for these models; see bench list.")
     return result
@@ -117,7 +122,7 @@ def _begun(out: Path, identity: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
     if not out.exists():
         return empty
-    found = read_json(out)
+    found = read_sealed(out)
     if {key: found.get(key) for key in identity} != identity:
         raise DataError(
             f"{out} holds results of other models or of another genome; choose another file."
@@ -127,7 +132,7 @@ def _begun(out: Path, identity: dict[str, Any]) -> dict[str, Any]:
 
 def read_result(path: Path) -> dict[str, Any]:
     """Return what an evaluation wrote; raise DataError where it is none."""
-    result = read_json(path)
+    result = read_sealed(path)
     with damage_errors(path):
         table_of(result)
         len(result["models"])

@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +20,8 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 from cisgram import __doc__ as description
 from cisgram import __version__
 from cisgram.cli.claims import claimed
-from cisgram.core.checks import CisgramError
+from cisgram.cli.options import say
+from cisgram.core.checks import CisgramError, CisgramWarning
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -64,6 +66,7 @@ _COMMANDS = (
     ("explain:app", "explain", "Show which bases a model's predictions depend on."),
     ("models:app", "models", "List and show models; convert published weights; join models."),
     ("bench:app", "bench", "Evaluate models on frozen tasks, beside baselines."),
+    ("verify:verify", "verify", "Check that an artifact is still as it was written."),
     ("report:report", "report", "Write one self-contained HTML page about fitted models."),
 )
 for _number, (_place, _name, _help) in enumerate(_COMMANDS):
@@ -87,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _stopped_by_signals():
             command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
-            with claimed(bound):
+            with _said_warnings(), claimed(bound):
                 command(*bound.args, **bound.kwargs)
             _flush()
     except CycloptsError as error:
@@ -140,6 +143,23 @@ def _stopped_by_signals() -> Generator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _said_warnings() -> Generator[None]:
+    """Print our own warnings as sentences, without the line of code that they come from."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", CisgramWarning)
+        shown = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+            if issubclass(category, CisgramWarning):
+                say(str(message))
+            else:
+                shown(message, category, *place)
+
+        warnings.showwarning = show
+        yield
 
 
 def _flush() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from cisgram.cli.claims import Directory, Overwrite
-from cisgram.cli.options import save_json
+from cisgram.cli.options import GenotypeFiles, save_json
 from cisgram.personal.cohort_options import DEFAULTS, ImportOptions
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ app = App(
 @app.command(name="import")
 def import_(
     *,
-    genotypes: Path,
+    genotypes: GenotypeFiles,
     expression: Path,
     out: Directory,
     covariates: Path | None = None,
@@ -34,7 +34,8 @@ def import_(
     """Read, match and check the files of a cohort.
 
     Args:
-        genotypes: VCF, BCF (.gz allowed) or PLINK 2 PGEN.
+        genotypes: VCF, BCF (.gz allowed), or .pgen or .bed of PLINK; or several, one for each
+            chromosome, of the same people.
         expression: BED of phenotypes, GCT, TSV or parquet; a row a gene.
         out: Directory to make.
         covariates: Table of covariates by people, either way round.

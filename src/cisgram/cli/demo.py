@@ -45,7 +45,7 @@ def demo(
     from cisgram.personal.cohort import import_cohort
     from cisgram.personal.evaluate import evaluate_fits
     from cisgram.personal.fit import fit_models
-    from cisgram.personal.fit_config import MODELS, FitConfig
+    from cisgram.personal.fit_config import FitConfig, ModelName
     from cisgram.report.html import build_report, write_gene_page
 
     source = _source()
@@ -63,7 +63,8 @@ def demo(
                 populations=packaged / "populations.tsv",
                 out=cohort,
             )
-    runs = {out / model: FitConfig(model=model) for model in MODELS}
+    models: tuple[ModelName, ...] = ("elastic-net", "prior-mixture", "lasso", "ridge", "top-snp")
+    runs = {out / model: FitConfig(model=model) for model in models}
     fits = fit_models(cohort, runs, workers=workers)
     evaluation = evaluate_fits(fits)
     show_evaluation(evaluation)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cisgram.prediction.session import Session
 
 Plugins = Annotated[tuple[Path, ...], Parameter(negative=())]
+GenotypeFiles = Annotated[tuple[Path, ...], Parameter(consume_multiple=True, negative=())]
 ALL, _FEW_GENES = "all", 20
 _FIGURES = (".png", ".pdf", ".svg")
 

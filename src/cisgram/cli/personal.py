@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from cisgram.cli.claims import Directory, Overwrite
-from cisgram.cli.options import save_json, say
+from cisgram.cli.options import GenotypeFiles, save_json, say
 from cisgram.core.places import check_new
 from cisgram.personal.fit_config import CROSS_POPULATION, FitConfig
 from cisgram.personal.gwas_columns import GwasOptions
@@ -109,7 +109,7 @@ def predict(
     models: Path,
     /,
     *,
-    genotypes: Path,
+    genotypes: GenotypeFiles,
     out: Path,
     all_genes: Annotated[bool, Parameter(negative="")] = False,
     dosages: Annotated[bool, Parameter(negative="")] = False,
@@ -121,7 +121,8 @@ def predict(
 
     Args:
         models: A directory made by `cisgram personal fit`, or a PredictDB file.
-        genotypes: VCF, BCF or PGEN file.
+        genotypes: VCF, BCF, or .pgen or .bed of PLINK; or several, one for each chromosome, of the
+            same people.
         out: Table to write, genes by people: .tsv or .parquet; accounts of genes and SNPs go
             beside it.
         all_genes: Of a fit, also use models that failed the acceptance rule.
@@ -302,7 +303,7 @@ def show_evaluation(evaluation: "Evaluation") -> None:
         table.add_row(
             row.model,
             f"{row.mean_pearson:.3f}",
-            f"{row.ci95[0]:.3f} to {row.ci95[1]:.3f}",
+            _interval(row.ci95, ".3f"),
             f"{row.median_pearson:.3f}",
             f"{row.mean_r2:.3f}",
             f"{row.share_negative:.0%}",
@@ -317,9 +318,15 @@ def show_evaluation(evaluation: "Evaluation") -> None:
     for difference in evaluation.differences:
         say(
             f"{difference.model} - {difference.baseline}: {difference.mean_difference:+.3f} "
-            f"({difference.ci95[0]:+.3f} to {difference.ci95[1]:+.3f}), "
+            f"({_interval(difference.ci95, '+.3f')}), "
             f"better in {difference.share_better:.0%} of genes"
         )
+
+
+def _interval(ends: tuple[float, float], digits: str) -> str:
+    """Write an interval over genes; one gene has none."""
+    low, high = ends
+    return "no interval" if low != low else f"{low:{digits}} to {high:{digits}}"
 
 
 def _show_fit(result: "Fit") -> None:
@@ -336,7 +343,7 @@ def _show_fit(result: "Fit") -> None:
     summary = summarize(result)
     say(
         f"{summary.model}, {summary.task}: mean r {summary.mean_pearson:.3f} "
-        f"({summary.ci95[0]:.3f} to {summary.ci95[1]:.3f}) over {summary.n_genes:,} genes in "
+        f"({_interval(summary.ci95, '.3f')}) over {summary.n_genes:,} genes in "
         f"{summary.n_people:,} people held out; {summary.n_accepted:,} models accepted, "
         f"{summary.n_unscored:,} genes not scored.",
         f"Models, held-out predictions and accuracy are in {result.path}",

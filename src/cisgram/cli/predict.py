@@ -8,11 +8,13 @@ from cyclopts import Parameter
 
 from cisgram.cli.claims import Directory, Overwrite
 from cisgram.cli.options import NO_CACHE, CacheOptions, ModelOptions, read_genes, say
-from cisgram.core.checks import ConfigError
+from cisgram.core.checks import ConfigError, few
 from cisgram.core.places import check_new
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import polars as pl
 
     from cisgram.prediction.sequences import Sequences
     from cisgram.prediction.session import Session
@@ -107,9 +109,24 @@ def predict(
             write_bigwigs(found.signals, sequences.reference, out_bigwig)
         found.write(out)
     what = "genes" if genes else "sequences" if given.fasta else "regions"
-    say(f"{len(found):,} {what} are in {out}.")
+    text = f"{len(found):,} {what} are in {out}"
+    if genes is not None:
+        text += _remarks(found.rows, session)
+    say(f"{text}.")
     if config.cache is not None:
         say(config.cache.account)
+
+
+def _remarks(genes: "pl.DataFrame", session: "Session") -> str:
+    """Say which genes could not be predicted, and how many have no strand."""
+    sizes = genes["chrom"].replace_strict(dict(session.reference.contigs))
+    beyond = genes["gene"].filter(genes["end"] > sizes)
+    n_strandless = int((genes["strand"] == ".").sum())
+    text = f"; {n_strandless:,} without a strand are read as on +" if n_strandless else ""
+    if beyond.len():
+        text += f"; {len(beyond):,} reach past the end of their contig and have no values "
+        text += f"({few(beyond.to_list())})"
+    return text
 
 
 def embed(

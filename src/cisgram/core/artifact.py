@@ -1,10 +1,10 @@
 """Directories and files that are either whole or absent.
 
 An artifact is a directory with a `manifest.json`: its kind, format version,
-the program that wrote it, free metadata, and the size and SHA-256 of every
-file. It is written in a hidden directory beside its destination and renamed
-into place at the end, so an interrupted write leaves nothing behind that looks
-finished.
+the program that wrote it, free metadata, the size and SHA-256 of every file, and
+a digest of all that. It is written in a hidden directory beside its destination
+and renamed into place at the end, so an interrupted write leaves nothing behind
+that looks finished.
 """
 
 import errno
@@ -26,7 +26,11 @@ from cisgram import __version__
 from cisgram.core.checks import CisgramError, DataError, check_directory
 from cisgram.core.places import OLD, disk_errors, hold, real_place
 
-MANIFEST = "manifest.json"
+MANIFEST, SEAL = "manifest.json", "seal"
+SMALL = 2**25
+"""Bytes of the largest files that are read whole whenever an artifact is opened."""
+_SPOTS, _SPOT = 16, 2**16
+"""Blocks of larger files that are read then, and bytes of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,22 +44,15 @@ class Manifest:
     metadata: dict[str, Any]
     """Settings, sources and counts, as the writer gave them."""
     files: dict[str, dict[str, Any]]
-    """Relative path -> `bytes` and `sha256`."""
+    """Relative path -> `bytes` and `sha256`; of large files `spots` too, the digest of some."""
+    seal: str = ""
+    """Digest of the rest; empty in those of before there were seals."""
 
 
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def row_digest(*values: object) -> bytes:
-    """Return 128 bits of the values of a row."""
-    digest = hashlib.blake2b(digest_size=16)
-    for value in values:
-        part = value if isinstance(value, bytes) else repr(value).encode()
-        digest.update(b"%d " % len(part) + part)
-    return digest.digest()
 
 
 @contextmanager
@@ -90,16 +87,15 @@ def create_artifact(
 def open_artifact(path: Path | str, *, kind: str, version: int) -> Manifest:
     """Read the manifest of a finished artifact and check it against the files.
 
-    Sizes are checked, contents are not: `verify_artifact` reads every byte.
+    Small files are read whole, large ones in spots: `verify_artifact` reads every byte.
 
     Raises:
-        DataError: not an artifact of this kind and version, or incomplete.
+        DataError: not an artifact of this kind and version, incomplete, or changed since.
     """
     path = Path(path)
     if not (path / MANIFEST).is_file():
         raise DataError(f"{path} is no cisgram {kind} (it has no {MANIFEST}); check the path.")
-    with damage_errors(path / MANIFEST):
-        manifest = Manifest(**json.loads((path / MANIFEST).read_text()))
+    manifest = read_manifest(path)
     if manifest.kind != kind:
         raise DataError(f"{path} is a {manifest.kind}, not a {kind}; check the path.")
     if manifest.version != version:
@@ -108,11 +104,64 @@ def open_artifact(path: Path | str, *, kind: str, version: int) -> Manifest:
             f"{version}; make it again."
         )
     with damage_errors(path / MANIFEST):
+        check_seal(vars(manifest), path / MANIFEST)
         for name, facts in manifest.files.items():
             file = path / name
             if not file.is_file() or file.stat().st_size != facts["bytes"]:
                 raise DataError(f"{file} is missing or cut short; make {path} again.")
+            if facts["bytes"] <= SMALL:
+                _check_content(file, facts)
+            elif facts.get("spots", found := _spots(file)) != found:
+                raise changed(file)
     return manifest
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Return what an artifact says about itself; nothing is checked."""
+    with damage_errors(path / MANIFEST):
+        return Manifest(**json.loads((path / MANIFEST).read_text()))
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what JSON holds of facts, with a digest of them as `seal`."""
+    plain = {key: value for key, value in _plain(dict(content)).items() if key != SEAL}
+    return plain | {SEAL: digest_of(json.dumps(plain, sort_keys=True))}
+
+
+def check_seal(content: Mapping[str, Any], path: Path) -> None:
+    """Raise DataError where facts are not those that were sealed; facts without seal pass."""
+    if content.get(SEAL) and sealed(content)[SEAL] != content[SEAL]:
+        raise changed(path)
+
+
+def digest_of(*values: str | bytes | float) -> str:
+    """Return 128 bits, in hexadecimal, that tell values from others."""
+    digest = hashlib.blake2b(digest_size=16)
+    for value in values:
+        content = value if isinstance(value, bytes) else str(value).encode()
+        digest.update(f"{len(content)} ".encode() + content)
+    return digest.hexdigest()
+
+
+def changed(path: Path) -> DataError:
+    """Return the error of a file that is not as it was written."""
+    return DataError(f"{path} has changed since it was written; make it again.")
+
+
+def _check_content(file: Path, facts: Mapping[str, Any]) -> None:
+    if not file.is_file() or sha256(file) != facts["sha256"]:
+        raise changed(file)
+
+
+def _spots(file: Path) -> str:
+    """Return a digest of blocks that lie evenly in a file, from its first byte to its last."""
+    last = file.stat().st_size - _SPOT
+    digest = hashlib.blake2b(digest_size=16)
+    with file.open("rb") as stream:
+        for number in range(_SPOTS):
+            stream.seek(last * number // (_SPOTS - 1))
+            digest.update(stream.read(_SPOT))
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -129,10 +178,9 @@ def damage_errors(path: Path, remedy: str = "make it again") -> Generator[None]:
 
 def verify_artifact(path: Path | str, manifest: Manifest) -> None:
     """Compare every file with its SHA-256; raise DataError where one has changed."""
+    check_seal(vars(manifest), Path(path) / MANIFEST)
     for name, facts in manifest.files.items():
-        file = Path(path) / name
-        if not file.is_file() or sha256(file) != facts["sha256"]:
-            raise DataError(f"{file} has changed since it was written; make it again.")
+        _check_content(Path(path) / name, facts)
 
 
 def is_artifact(path: Path, kind: str) -> bool:
@@ -207,20 +255,33 @@ def read_json(path: Path | str) -> Any:
         return json.loads(Path(path).read_text())
 
 
+def read_sealed(path: Path | str) -> Any:
+    """Return what `write_json` wrote of `sealed` facts; raise DataError where they have changed."""
+    content = read_json(path)
+    with damage_errors(Path(path)):
+        check_seal(content, Path(path))
+    return content
+
+
 def _write_manifest(building: Path, *, kind: str, version: int, metadata: dict[str, Any]) -> None:
     files: dict[str, dict[str, Any]] = {}
     for file in sorted(building.rglob("*")):
         if file.is_file():
             _settle(file)
-            facts = {"bytes": file.stat().st_size, "sha256": sha256(file)}
+            size = file.stat().st_size
+            facts: dict[str, Any] = {"bytes": size, "sha256": sha256(file)}
+            if size > SMALL:
+                facts["spots"] = _spots(file)
             files[str(file.relative_to(building))] = facts
-    manifest = {
-        "kind": kind,
-        "version": version,
-        "cisgram": __version__,
-        "metadata": _plain(metadata),
-        "files": files,
-    }
+    manifest = sealed(
+        {
+            "kind": kind,
+            "version": version,
+            "cisgram": __version__,
+            "metadata": metadata,
+            "files": files,
+        }
+    )
     (building / MANIFEST).write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n")
     _settle(building / MANIFEST)
 

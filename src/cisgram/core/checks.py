@@ -25,6 +25,10 @@ class DataError(CisgramError):
     """A file or table does not hold what it must."""
 
 
+class CisgramWarning(UserWarning):
+    """What must be known of a result, a sentence; the command line prints it."""
+
+
 def check_file(path: Path | str, what: str) -> Path:
     """Return `path` when it is a readable, non-empty file.
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from cisgram.core.artifact import row_digest
+from cisgram.core.artifact import digest_of
 from cisgram.core.checks import DataError
 from cisgram.core.places import disk_errors
 
-_FILE = "journal.sqlite"
-_LONG = ("cohort", "genes", "genome", "model", "vcf")
-"""Settings too long for a sentence."""
+JOURNAL = "journal.sqlite"
+_LONG = 31
+"""Characters of a setting that are too many for a sentence, as those of digests are."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Journal:
         wanted = json.dumps(identity, sort_keys=True, default=str)
         with disk_errors(directory):
             directory.mkdir(parents=True, exist_ok=True)
-        fresh = not (directory / _FILE).exists()
+        fresh = not (directory / JOURNAL).exists()
         if fresh and any(directory.iterdir()):
             raise self._foreign()
-        self._database = sqlite3.connect(directory / _FILE, timeout=0)
+        self._database = sqlite3.connect(directory / JOURNAL, timeout=0)
         try:
             # Without the shared memory that network disks lack.
             self._database.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -54,7 +54,7 @@ class Journal:
             self._database.execute("CREATE TABLE IF NOT EXISTS run (identity TEXT)")
             self._database.execute(
                 "CREATE TABLE IF NOT EXISTS parts "
-                "(part INTEGER PRIMARY KEY, row TEXT, arrays BLOB, digest BLOB)"
+                "(part INTEGER PRIMARY KEY, row TEXT, arrays BLOB, seal TEXT)"
             )
             found = self._database.execute("SELECT identity FROM run").fetchone()
             if found is None:
@@ -79,11 +79,11 @@ class Journal:
 
     def keep(self, part: int, work: Callable[[], Record]) -> Record:
         """Return what was recorded of a part; where nothing was, do the work and record it."""
-        query = "SELECT part, row, arrays, digest FROM parts WHERE part = ?"
+        query = "SELECT * FROM parts WHERE part = ?"
         with self._errors():
             found = self._database.execute(query, (part,)).fetchone()
         if found is not None:
-            return self._record(*found)
+            return self._record(found)
         record = work()
         self.add(part, record)
         return record
@@ -93,18 +93,16 @@ class Journal:
         blob = io.BytesIO()
         arrays: dict[str, Any] = dict(record.arrays)
         np.savez(blob, **arrays)
-        values = (part, json.dumps(record.row), blob.getvalue())
+        row = (part, json.dumps(record.row), blob.getvalue())
+        values = (*row, digest_of(*row))
         with self._errors(), self._database:
-            self._database.execute(
-                "INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?)", (*values, row_digest(*values))
-            )
+            self._database.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?)", values)
 
     def records(self) -> Iterator[tuple[int, Record]]:
         """Yield the recorded parts in order, one in memory at a time."""
-        query = "SELECT part, row, arrays, digest FROM parts ORDER BY part"
         with self._errors():
-            for found in self._database.execute(query):
-                yield found[0], self._record(*found)
+            for row in self._database.execute("SELECT * FROM parts ORDER BY part"):
+                yield row[0], self._record(row)
 
     def close(self) -> None:
         """Close the file; remove a journal without any part."""
@@ -118,15 +116,18 @@ class Journal:
     def remove(self) -> None:
         """Remove the closed file, and its directory where nothing else is in it."""
         for suffix in ("", "-wal", "-shm"):
-            (self._directory / f"{_FILE}{suffix}").unlink(missing_ok=True)
+            (self._directory / f"{JOURNAL}{suffix}").unlink(missing_ok=True)
         with suppress(OSError):
             self._directory.rmdir()
 
-    def _record(self, part: int, row: str, blob: bytes, digest: bytes) -> Record:
-        if digest != row_digest(part, row, blob):
-            raise self._unusable(f"part {part:,} has changed since it was recorded")
-        with np.load(io.BytesIO(blob)) as arrays:
-            return Record(json.loads(row), dict(arrays))
+    def _record(self, row: tuple[Any, ...]) -> Record:
+        if digest_of(*row[:-1]) != row[-1]:
+            raise DataError(
+                f"part {row[0]} of the unfinished run {self._directory} has changed since it was "
+                "written; remove that, and run again."
+            )
+        with np.load(io.BytesIO(row[2])) as arrays:
+            return Record(json.loads(row[1]), dict(arrays))
 
     def _foreign(self) -> DataError:
         return DataError(
@@ -187,7 +188,9 @@ def _difference(found: str, wanted: str) -> str:
         return "its settings are damaged"
     keys = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
     return "; ".join(
-        f"{key} differs" if key in _LONG else f"{key} was {old.get(key)}, is {new.get(key)}"
+        f"{key} differs"
+        if max(len(str(each.get(key))) for each in (old, new)) >= _LONG
+        else f"{key} was {old.get(key)}, is {new.get(key)}"
         for key in keys
     )
 

@@ -121,7 +121,8 @@ def bootstrap_ci(
 ) -> Estimate:
     """Return a mean or median and its percentile bootstrap interval (Efron 1979).
 
-    NaN are left out of the `n` resamples. `level` is the probability that the interval covers.
+    NaN are left out of the `n` resamples, and one value has no interval (NaN). `level` is the
+    probability that the interval covers.
 
     Raises:
         DataError: no value is left.
@@ -249,7 +250,8 @@ def _bootstrap(
     rng = np.random.default_rng(seed)
     block = max(1, _BLOCK // size)
     counts = [min(block, n - done) for done in range(0, n, block)]
-    return np.concatenate([statistic(rng.integers(size, size=(k, size))) for k in counts])
+    draws = np.concatenate([statistic(rng.integers(size, size=(k, size))) for k in counts])
+    return draws if size > 1 else np.full(n, np.nan)
 
 
 def _percentiles(value: float, draws: Float64[np.ndarray, "draws"], level: float) -> Estimate:

@@ -2,7 +2,7 @@
 
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
@@ -14,6 +14,7 @@ from jaxtyping import Int, Int64
 import cisgram.data
 from cisgram.core.checks import ConfigError, check_choice
 from cisgram.data.outputs import Geometry, Outputs
+from cisgram.genome.reference import Reference
 
 SPLITS, WINDOWS = ("train", "valid", "test"), "windows.parquet"
 
@@ -55,6 +56,10 @@ class DataSet(ABC):
     def valid_batches(self, size: int) -> Iterator[tuple[int, Any]]:
         """Yield the validation examples in order: how many, and the batch."""
 
+    def contigs(self) -> dict[str, dict[str, tuple[str, int, str]]]:
+        """Return split, length and digest of the contigs it uses, by genome; none if not known."""
+        return {}
+
     @abstractmethod
     def describe(self, examples: Int[np.ndarray, "batch"]) -> str:
         """Name training examples for a message."""
@@ -70,6 +75,22 @@ class WindowSet(DataSet):
     def __reduce__(self) -> tuple[object, tuple[Path]]:
         """Travel to other processes as a path."""
         return type(self).open, (self.path,)
+
+    @property
+    @abstractmethod
+    def named_references(self) -> Sequence[tuple[str, Reference]]:
+        """Name and sequence of each genome; `genome` of the windows, if there, is its number."""
+
+    def contigs(self) -> dict[str, dict[str, tuple[str, int, str]]]:
+        """Return split, length and digest of the contigs that have windows, by genome."""
+        numbers = pl.col("genome") if "genome" in self.windows.columns else pl.lit(0)
+        used = self.windows.select(numbers.alias("genome"), "chrom", "split").unique(
+            maintain_order=True
+        )
+        return {
+            name: reference.facts(dict(used.filter(genome=number)["chrom", "split"].iter_rows()))
+            for number, (name, reference) in enumerate(self.named_references)
+        }
 
     @classmethod
     @abstractmethod

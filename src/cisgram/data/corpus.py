@@ -68,6 +68,11 @@ class Corpus(WindowSet):
         self._valid = _spread(self.split("valid"), config.max_validation)
         self.n_train = len(self._train)
 
+    @property
+    def named_references(self) -> list[tuple[str, Reference]]:
+        """Name and sequence of each genome, in the order of species numbers."""
+        return list(zip(self.genomes, self.references, strict=True))
+
     @classmethod
     def open(cls, path: Path | str) -> Self:
         """Open a corpus made by `build_corpus`."""

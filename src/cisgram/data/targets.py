@@ -76,6 +76,11 @@ class Targets(WindowSet):
         self._train, self._valid = self.split("train"), self.split("valid")
         self.n_train = len(self._train)
 
+    @property
+    def named_references(self) -> list[tuple[str, Reference]]:
+        """The genome, by the name of its file."""
+        return [(self.config.fasta.name, self.reference)]
+
     @classmethod
     def open(cls, path: Path | str) -> Self:
         """Open targets."""

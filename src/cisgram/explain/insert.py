@@ -112,9 +112,6 @@ def _estimates(
     own: Float32[np.ndarray, "subjects"], null: Float32[np.ndarray, "subjects"], *, seed: int
 ) -> tuple[Estimate, Estimate]:
     """Return the mean effect, and how far it is beyond the null; one subject has no interval."""
-    if len(own) < 2:
-        beyond = float(own.mean() - null.mean())
-        return Estimate(float(own.mean()), np.nan, np.nan), Estimate(beyond, np.nan, np.nan)
     if np.isnan(null).all():
         return bootstrap_ci(own, seed=seed), Estimate(np.nan, np.nan, np.nan)
     return bootstrap_ci(own, seed=seed), bootstrap_difference(own, null, seed=seed)

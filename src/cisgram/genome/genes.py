@@ -11,6 +11,7 @@ import polars as pl
 
 from cisgram.core import checks
 from cisgram.core.checks import ConfigError, DataError, check_unique, few
+from cisgram.genome.attributes import gff3_says, gtf_says, plain_quotes
 from cisgram.genome.interval import Interval
 from cisgram.genome.packaged_genomes import check_path_or_name, packaged_genome
 from cisgram.genome.reference import Reference
@@ -57,7 +58,7 @@ def read_genes(path: Path | str) -> Annotation:
             f"annotation {path} has no gene lines; give a GTF or GFF3 whose third column says gene."
         )
     table = _positions(lines, path)
-    annotation = _read_gff3(table) if is_gff3 else _read_gtf(table)
+    annotation = _read_gff3(table) if is_gff3 else _read_gtf(plain_quotes(table))
     genes = annotation.genes
     if (unnamed := genes.filter(pl.col("gene").is_null())).height:
         chrom, start = unnamed.select("chrom", "start").row(0)
@@ -101,11 +102,12 @@ def read_features(path: Path | str) -> pl.DataFrame:
     )
     table = _positions(lines, path)
     if _is_gff3(lines):
-        id, parents = _gff3_says("ID"), _gff3_says("Parent")
-        biotype = _gff3_says("biotype", "gene_biotype", "gene_type")
+        id, parents = gff3_says("ID"), gff3_says("Parent")
+        biotype = gff3_says("biotype", "gene_biotype", "gene_type")
     else:
-        id, parents = pl.lit(None, dtype=pl.String), _gtf_says("transcript_id", "gene_id")
-        biotype = _gtf_says("gene_biotype", "gene_type", "transcript_biotype", "transcript_type")
+        table = plain_quotes(table)
+        id, parents = pl.lit(None, dtype=pl.String), gtf_says("transcript_id", "gene_id")
+        biotype = gtf_says("gene_biotype", "gene_type", "transcript_biotype", "transcript_type")
     return table.select(
         "chrom", "feature", "start", "end", "strand",
         id=id, parents=parents.str.split(","), biotype=biotype,
@@ -303,15 +305,6 @@ def _is_gff3(lines: pl.DataFrame) -> bool:
     return bool(lines.height) and re.match(r"\s*[^\s;=]+=", lines["attributes"][0]) is not None
 
 
-def _gtf_says(*names: str, pattern: str = r'(?:^|;)\s*{}\s+"?([^";]+)') -> pl.Expr:
-    """Return the first attribute of these that a line has."""
-    return pl.coalesce(pl.col("attributes").str.extract(pattern.format(name)) for name in names)
-
-
-def _gff3_says(*names: str) -> pl.Expr:
-    return _gtf_says(*names, pattern=r"(?:^|;)\s*{}=([^;]+)")
-
-
 def _annotation(genes: pl.DataFrame, transcripts: pl.DataFrame, exons: pl.DataFrame) -> Annotation:
     place = ("chrom", "start", "end", "strand")
     return Annotation(
@@ -323,15 +316,15 @@ def _annotation(genes: pl.DataFrame, transcripts: pl.DataFrame, exons: pl.DataFr
 
 def _read_gtf(lines: pl.DataFrame) -> Annotation:
     table = lines.with_columns(
-        gene=_with_version(_gtf_says("gene_id"), _gtf_says("gene_version")),
-        transcript=_with_version(_gtf_says("transcript_id"), _gtf_says("transcript_version")),
+        gene=_with_version(gtf_says("gene_id"), gtf_says("gene_version")),
+        transcript=_with_version(gtf_says("transcript_id"), gtf_says("transcript_version")),
     )
     feature = pl.col("feature")
     genes = table.filter(feature.str.contains(_GTF_GENE)).with_columns(
-        name=_gtf_says("gene_name", "gene_id"), biotype=_gtf_says("gene_biotype", "gene_type")
+        name=gtf_says("gene_name", "gene_id"), biotype=gtf_says("gene_biotype", "gene_type")
     )
     transcripts = table.filter(feature.is_in(["transcript", "mRNA"])).with_columns(
-        biotype=_gtf_says("transcript_biotype", "transcript_type")
+        biotype=gtf_says("transcript_biotype", "transcript_type")
     )
     exons = table.filter(feature == "exon")
     return _annotation(genes, transcripts, exons)
@@ -341,16 +334,16 @@ def _read_gff3(lines: pl.DataFrame) -> Annotation:
     """Follow `Parent` from exons to transcripts to genes."""
     # An ID of digits is the file's own bookkeeping; the name is what people know.
     label = (
-        pl.when(_gff3_says("ID").str.contains(r"^\d+$"))
-        .then(_gff3_says("Name"))
-        .otherwise(_gff3_says("ID"))
+        pl.when(gff3_says("ID").str.contains(r"^\d+$"))
+        .then(gff3_says("Name"))
+        .otherwise(gff3_says("ID"))
     ).str.replace(_PREFIX, "")
     table = lines.with_columns(
-        id=_gff3_says("ID"),
-        parent=_gff3_says("Parent").str.split(","),
-        label=_with_version(label, _gff3_says("version")),
-        biotype=_gff3_says("biotype", "gene_biotype", "gene_type"),
-        name=pl.coalesce(_gff3_says("gene_name", "gene", "Name"), label),
+        id=gff3_says("ID"),
+        parent=gff3_says("Parent").str.split(","),
+        label=_with_version(label, gff3_says("version")),
+        biotype=gff3_says("biotype", "gene_biotype", "gene_type"),
+        name=pl.coalesce(gff3_says("gene_name", "gene", "Name"), label),
     )
     feature = pl.col("feature")
     genes = _whole(table.filter(feature.str.contains(_GFF3_GENE))).rename({"label": "gene"})
@@ -361,7 +354,7 @@ def _read_gff3(lines: pl.DataFrame) -> Annotation:
         return lines.join(of.select(*names, parent="id"), on="parent", maintain_order="left")
 
     transcripts = children(_TRANSCRIPT, "gene", of=genes).rename({"label": "transcript"})
-    biotype = pl.coalesce(_gff3_says("transcript_type"), "biotype")
+    biotype = pl.coalesce(gff3_says("transcript_type"), "biotype")
     transcripts = transcripts.with_columns(_decoded("transcript"), biotype=biotype)
     exons = children(_EXON, "transcript", "gene", of=transcripts)
     return _annotation(genes, transcripts, exons)

@@ -8,7 +8,7 @@ imported, alternate-allele dosages in units of 1 / 16,384 (65,535 missing);
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Self
@@ -20,7 +20,7 @@ from jaxtyping import Float32, Float64, Int, Int8, Int64, UInt8
 from cisgram.core.checks import DataError, check_unique, few
 from cisgram.core.places import disk_errors
 from cisgram.core.progress import progress
-from cisgram.genome.calls import ALLELES, DOSAGE_MISSING, DOSAGE_UNIT, DOSAGES
+from cisgram.genome.calls import ALLELES, DOSAGE_MISSING, DOSAGE_UNIT, DOSAGES, VariantBlock
 from cisgram.genome.chromosomes import ChromosomeNames
 from cisgram.genome.interval import Interval
 from cisgram.genome.pgen import pgen_people, read_pgen
@@ -36,7 +36,7 @@ from cisgram.genome.store import (
 from cisgram.genome.vcf import read_vcf, vcf_people
 
 _VCF_SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
-_PGEN_SUFFIX = ".pgen"
+_PLINK_SUFFIXES = (".pgen", ".bed")
 
 
 class Genotypes:
@@ -141,16 +141,37 @@ class Genotypes:
         return np.memmap(path, dtype=dtype, mode="r", shape=shape).view(np.ndarray)
 
 
-def genotype_people(source: Path | str) -> tuple[str, ...]:
-    """Return the people of a VCF, BCF or PGEN, in its order."""
-    source = Path(source)
-    people = pgen_people(source) if _is_pgen(source) else vcf_people(source)
-    check_unique(people, "person", str(source))
+Sources = Path | str | Sequence[Path | str]
+"""One file of genotypes, or several of the same people, each with chromosomes of its own."""
+
+
+def genotype_people(source: Sources) -> tuple[str, ...]:
+    """Return the people of VCF, BCF or PLINK files, in the order of the first.
+
+    Raises:
+        DataError: they are not the same in all files, or one is named twice.
+    """
+    first, *others = genotype_files(source)
+    people = _people(first)
+    for other in others:
+        if differing := set(people) ^ set(_people(other)):
+            raise DataError(
+                f"{first} and {other} are not of the same people: {len(differing):,} are in one "
+                f"only ({few(sorted(differing))}); give files of the same people."
+            )
     return people
 
 
+def genotype_files(source: Sources) -> list[Path]:
+    """Return the files of genotypes, at least one."""
+    files = [Path(source)] if isinstance(source, Path | str) else [Path(path) for path in source]
+    if not files:
+        raise DataError("no genotype file is given; name at least one.")
+    return files
+
+
 def import_genotypes(
-    source: Path | str,
+    source: Sources,
     directory: Path | str,
     *,
     people: Sequence[str] | None = None,
@@ -158,14 +179,16 @@ def import_genotypes(
     dosage_field: bool = False,
     region: Interval | None = None,
 ) -> tuple[tuple[str, ...], ImportCounts]:
-    """Write the genotypes of a VCF, BCF or PGEN into `directory`, a block at a time.
+    """Write the genotypes of VCF, BCF or PLINK files into `directory`, a block at a time.
 
     Alleles of multi-allelic records become rows of their own. With a reference,
     REF is checked and variants are trimmed and left-aligned, those that would
     move more than 4,096 bases excepted.
 
     Args:
-        source: `.vcf`, `.vcf.gz`, `.bcf` or `.pgen` (with `.pvar` and `.psam` beside it).
+        source: `.vcf`, `.vcf.gz`, `.bcf`, `.pgen` (with `.pvar` and `.psam` beside it) or `.bed`
+            (with `.bim` and `.fam`); or several, of the same people in whatever order, each with
+            chromosomes of its own.
         directory: where the files go; made when there is none.
         people: whom to keep, in this order; everyone in the order of the file by default.
         reference: genome the variants were called on.
@@ -178,15 +201,16 @@ def import_genotypes(
     Returns:
         The people stored, and the account.
     """
-    source, directory = Path(source), Path(directory)
-    available = genotype_people(source)
+    files, directory = genotype_files(source), Path(directory)
+    available = genotype_people(files)
     chosen = available if people is None else tuple(people)
-    _check_people(chosen, available, source)
-    read = read_pgen if _is_pgen(source) else read_vcf
-    blocks = read(source, chosen, dosages=dosage_field, region=region)
-    with disk_errors(directory), progress(f"importing {source.name} (records)") as ticker:
+    named = ", ".join(map(str, files))
+    _check_people(chosen, available, named)
+    blocks = _blocks(files, chosen, dosages=dosage_field, region=region)
+    what = f"importing {files[0].name if len(files) == 1 else f'{len(files):,} files'} (records)"
+    with disk_errors(directory), progress(what) as ticker:
         directory.mkdir(parents=True, exist_ok=True)
-        writer = StoreWriter(directory, source=source, reference=reference, region=region)
+        writer = StoreWriter(directory, source=named, reference=reference, region=region)
         try:
             with closing(blocks):
                 for block in blocks:
@@ -197,6 +221,36 @@ def import_genotypes(
             writer.discard()
             raise
     return chosen, counts
+
+
+def _blocks(
+    files: Sequence[Path], people: Sequence[str], *, dosages: bool, region: Interval | None
+) -> Generator[VariantBlock]:
+    """Yield the blocks of files one after the other.
+
+    Raises:
+        DataError: a chromosome is in two files, or some have calls and others dosages only.
+    """
+    file_of: dict[str, Path] = {}
+    keeps: tuple[bool, Path] | None = None
+    for source in files:
+        read = read_pgen if is_plink(source) else read_vcf
+        with closing(read(source, people, dosages=dosages, region=region)) as blocks:
+            for block in blocks:
+                has, first = keeps = keeps or (block.dosages is not None, source)
+                if has != (block.dosages is not None):
+                    both = (first, source) if has else (source, first)
+                    raise DataError(
+                        f"{both[0]} has dosages (DS) only and {both[1]} calls (GT); give files of "
+                        "one kind, or all with DS and the option for dosages."
+                    )
+                for chrom in block.variants["chrom"].unique(maintain_order=True):
+                    if (other := file_of.setdefault(chrom, source)) is not source:
+                        raise DataError(
+                            f"chromosome {chrom} is both in {other} and in {source}; join them "
+                            "with bcftools concat."
+                        )
+                yield block
 
 
 def allele_frequency(dosages: Float32[np.ndarray, "people snps"]) -> Float64[np.ndarray, "snps"]:
@@ -216,7 +270,13 @@ def missing_rate(dosages: Float32[np.ndarray, "people snps"]) -> Float64[np.ndar
     return np.isnan(dosages).mean(axis=0, dtype=np.float64)
 
 
-def _check_people(chosen: Sequence[str], available: Sequence[str], source: Path) -> None:
+def _people(source: Path) -> tuple[str, ...]:
+    people = pgen_people(source) if is_plink(source) else vcf_people(source)
+    check_unique(people, "person", str(source))
+    return people
+
+
+def _check_people(chosen: Sequence[str], available: Sequence[str], source: str) -> None:
     check_unique(chosen, "person", "the list of people to keep")
     absent = sorted(set(chosen) - set(available))
     if absent:
@@ -228,12 +288,12 @@ def _check_people(chosen: Sequence[str], available: Sequence[str], source: Path)
         raise DataError(f"the list of people to keep of {source} is empty; name at least one.")
 
 
-def _is_pgen(source: Path) -> bool:
-    """Say whether it is a PGEN, or else a VCF, by the name."""
+def is_plink(source: Path) -> bool:
+    """Say whether it is of PLINK, or else a VCF, by the name."""
     name = source.name.lower()
-    if not name.endswith((*_VCF_SUFFIXES, _PGEN_SUFFIX)):
+    if not name.endswith((*_VCF_SUFFIXES, *_PLINK_SUFFIXES)):
         raise DataError(
-            f"genotype file {source} must end in {', '.join((*_VCF_SUFFIXES, _PGEN_SUFFIX))}; "
+            f"genotype file {source} must end in {', '.join((*_VCF_SUFFIXES, *_PLINK_SUFFIXES))}; "
             "convert it with bcftools or plink2."
         )
-    return name.endswith(_PGEN_SUFFIX)
+    return name.endswith(_PLINK_SUFFIXES)

@@ -35,7 +35,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Int, Int64, Shaped, UInt8
 
-from cisgram.core.checks import ConfigError, check_choice
+from cisgram.core.checks import CisgramWarning, ConfigError, check_choice
 from cisgram.genome.alphabet import decode, one_hot, reverse_complement
 from cisgram.genome.genotypes import Genotypes
 from cisgram.genome.haplotype_variants import (
@@ -317,6 +317,7 @@ class HaplotypeWindows:
             warnings.warn(
                 f"{self.genotypes.directory} has unphased heterozygotes; their alleles are taken "
                 "in the order they are written, so haplotypes mix the two parents.",
+                CisgramWarning,
                 stacklevel=4,
             )
         self.tally.n_windows += tallies.shape[0]

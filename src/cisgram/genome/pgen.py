@@ -1,4 +1,7 @@
-"""Reading PLINK 2 filesets (.pgen with .pvar and .psam), in blocks of bounded size."""
+"""Reading PLINK filesets in blocks of bounded size.
+
+PLINK 2 has .pgen with .pvar and .psam, PLINK 1 .bed with .bim and .fam.
+"""
 
 from collections.abc import Generator, Sequence
 from functools import partial
@@ -24,11 +27,23 @@ from cisgram.genome.interval import Interval
 
 _MISSING = -9
 _PVAR_SUFFIXES = (".pvar", ".pvar.zst", ".pvar.gz")
+_PLINK1 = ".bed"
+_BIM = ("chrom", "id", "morgans", "position", "alt", "ref")
+_NO_ALLELE = ("0", ".")
+
+
+def plink_tables(source: Path) -> tuple[Path, Path]:
+    """Return where the tables of variants and of people lie, beside the calls."""
+    if source.suffix.lower() == _PLINK1:
+        return source.with_suffix(".bim"), source.with_suffix(".fam")
+    candidates = [source.with_suffix(suffix) for suffix in _PVAR_SUFFIXES]
+    variants = next((path for path in candidates if path.exists()), candidates[0])
+    return variants, source.with_suffix(".psam")
 
 
 def pgen_people(source: Path) -> tuple[str, ...]:
-    """Return the people of a fileset, from the .psam beside the .pgen."""
-    table = source.with_suffix(".psam")
+    """Return the people of a fileset, from the table beside the calls."""
+    _, table = plink_tables(source)
     # Between tabs a cell may be empty.
     rows = [
         line.split("\t" if "\t" in line else None)
@@ -40,7 +55,7 @@ def pgen_people(source: Path) -> tuple[str, ...]:
     column = named.index("IID") if "IID" in named else len(named)
     people = tuple(row[column].strip() if column < len(row) else "" for row in rows)
     if not people or not all(people):
-        raise DataError(f"{table} names no people in a column IID; make it again with plink2.")
+        raise DataError(f"{table} names no people in a column IID; make it again with PLINK.")
     return people
 
 
@@ -49,14 +64,14 @@ def read_pgen(
 ) -> Generator[VariantBlock]:
     """Yield the biallelic rows of a fileset for `people`, all of whom it must have.
 
-    PLINK keeps no ploidy: haploid calls come as homozygotes. With a region,
-    only variants that start in it.
+    PLINK keeps no ploidy: haploid calls come as homozygotes; of PLINK 1, A2 is REF and A1 is ALT,
+    and no call is phased. With a region, only variants that start in it.
     """
     everyone = pgen_people(source)
     position_of = {person: i for i, person in enumerate(everyone)}
     wanted = np.array([position_of[person] for person in people], dtype=np.uint32)
     included, order = np.unique(wanted, return_inverse=True)
-    pvar = _read_pvar(source)
+    pvar = _read_bim(source) if source.suffix.lower() == _PLINK1 else _read_pvar(source)
     n_alleles = pvar["alt"].str.count_matches(",", literal=True).to_numpy().astype(np.int64) + 2
     reader = _open(source, len(everyone), n_alleles, included)
     first, last = _bounds(pvar, region)
@@ -83,9 +98,7 @@ def read_pgen(
 
 def _read_pvar(source: Path) -> pl.DataFrame:
     """Return columns chrom, position (1-based), id, ref, alt and passed of the .pvar, sorted."""
-    candidates = [source.with_suffix(suffix) for suffix in _PVAR_SUFFIXES]
-    path = next((path for path in candidates if path.exists()), candidates[0])
-    check_file(path, "variant table")
+    path = check_file(plink_tables(source)[0], "variant table")
     names = {"#CHROM": "chrom", "POS": "position", "ID": "id", "REF": "ref", "ALT": "alt"}
     try:
         read = partial(
@@ -113,6 +126,30 @@ def _read_pvar(source: Path) -> pl.DataFrame:
     return pvar
 
 
+def _read_bim(source: Path) -> pl.DataFrame:
+    """Return the same columns of the .bim; where an allele is not known there is no ALT."""
+    path = check_file(plink_tables(source)[0], "variant table")
+    lines = pl.read_csv(
+        path, glob=False, separator="\1", has_header=False, infer_schema=False, quote_char=None,
+        encoding="utf8-lossy", new_columns=["line"],
+    ).filter(pl.col("line").str.contains(r"\S"))  # fmt: skip
+    cells = lines["line"].str.extract_all(r"\S+").list.to_struct(fields=_BIM).struct.unnest()
+    bim = cells.with_columns(pl.col("position").cast(pl.Int64, strict=False), passed=True)
+    if (wrong := bim["ref"].is_null() | bim["position"].is_null()).any():
+        raise DataError(
+            f"variant {(wrong.arg_max() or 0) + 1:,} of {path} lacks one of contig, ID, morgans, "
+            "position and two "
+            "alleles; make it again with PLINK."
+        )
+    known = pl.col("ref").is_in(_NO_ALLELE)
+    bim = bim.with_columns(
+        ref=pl.when(known).then("alt").otherwise("ref"),
+        alt=pl.when(known | pl.col("alt").is_in(_NO_ALLELE)).then(pl.lit(".")).otherwise("alt"),
+    )
+    _check_order(bim, path)
+    return bim.select("chrom", "position", "id", "ref", "alt", "passed")
+
+
 def _check_order(pvar: pl.DataFrame, path: Path) -> None:
     same = pl.col("chrom") == pl.col("chrom").shift()
     falls = same & (pl.col("position") < pl.col("position").shift())
@@ -123,7 +160,7 @@ def _check_order(pvar: pl.DataFrame, path: Path) -> None:
         raise DataError(
             f"{path} is not sorted: {chrom}:{position:,} (variant {index + 1:,}) comes after "
             f"{pvar['chrom'][index - 1]}:{pvar['position'][index - 1]:,}; sort it with plink2 "
-            "--sort-vars."
+            "--sort-vars, or plink --make-bed."
         )
 
 
@@ -191,7 +228,9 @@ def _dosages(
 
 def _damaged(source: Path, error: RuntimeError) -> DataError:
     reason = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+    variants, people = (table.suffix for table in plink_tables(source))
     return DataError(
-        f"{source} cannot be read with its .pvar and .psam ({reason.strip().rstrip('.')}); "
+        f"{source} cannot be read with its {variants} and {people} "
+        f"({reason.strip().rstrip('.')}); "
         "make the three again together."
     )

@@ -1,7 +1,9 @@
 """A reference genome as a memory-mapped file of tokens."""
 
+import hashlib
 import os
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -95,10 +97,27 @@ class Reference:
         start, end = self._bounds[self.names.require(chrom, f"reference {self.name}")]
         return self._tokens[start:end]
 
+    def digest(self, chrom: str) -> str:
+        """Return 128 bits, in hexadecimal, that tell a contig's bases from others.
+
+        Compression, line width, case and name of the contig make no difference.
+        """
+        return hashlib.blake2b(self.contig(chrom).data, digest_size=16).hexdigest()
+
+    def facts(self, splits: Mapping[str, str]) -> dict[str, tuple[str, int, str]]:
+        """Return split, length and digest of contigs by name, as a model's card has them."""
+        return {
+            name: (split, self.contigs[name], self.digest(name)) for name, split in splits.items()
+        }
+
+    def holds(self, interval: Interval) -> bool:
+        """Say whether an interval lies within its contig, which the reference must have."""
+        return 0 <= interval.start < interval.end <= self.contig(interval.chrom).size
+
     def check_inside(self, interval: Interval) -> None:
         """Refuse an interval that reaches past the ends of its contig."""
-        size = self.contig(interval.chrom).size
-        if not 0 <= interval.start < interval.end <= size:
+        if not self.holds(interval):
+            size = self.contig(interval.chrom).size
             raise ConfigError(
                 f"{interval} reaches past the {size:,} bases of {interval.chrom}; "
                 "name a region within them."

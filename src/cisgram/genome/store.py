@@ -109,7 +109,7 @@ class StoreWriter:
         self,
         directory: Path,
         *,
-        source: Path,
+        source: str,
         reference: Reference | None,
         region: Interval | None = None,
     ) -> None:

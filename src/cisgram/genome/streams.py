@@ -2,7 +2,8 @@
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -16,8 +17,10 @@ _BGZF_SUBFIELD = b"BC\x02\x00"
 _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 
-def read_lines(path: Path | str, what: str) -> Iterator[bytes]:
+def read_lines(path: Path | str, what: str, *, shown: bool = True) -> Generator[bytes]:
     """Yield the text of a file in pieces of about 4 MiB, each cut after a whole line.
+
+    `shown` is for the progress, where nothing else shows it.
 
     Raises:
         DataError: the file is missing, empty, damaged or cut short.
@@ -25,12 +28,14 @@ def read_lines(path: Path | str, what: str) -> Iterator[bytes]:
     path = check_file(path, what)
     size = path.stat().st_size
     rest: list[bytes] = []
-    with path.open("rb") as raw, progress(f"reading {path.name} (MiB)", size // _MIB) as ticker:
+    bar = progress(f"reading {path.name} (MiB)", size // _MIB) if shown else nullcontext()
+    with path.open("rb") as raw, bar as ticker:
         stream = _decompressed(raw, path, what)
         done = 0
         while chunk := _read(stream, path, what):
             now = raw.tell() // _MIB
-            ticker.advance(now - done)
+            if ticker is not None:
+                ticker.advance(now - done)
             done = now
             cut = chunk.rfind(b"\n") + 1
             if cut:

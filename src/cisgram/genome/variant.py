@@ -21,6 +21,7 @@ _TEXT = re.compile(
     r"(\S+)[:_-](\d[\d,]*)[:_-]([A-Za-z]+)[:_>/-]([A-Za-z]+)(?:[_:](?:b|hg|GRCh)\d+)?"
 )
 _FIRST_REACH = 64
+_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,24 @@ class Variant:
         return self.start + len(self.ref)
 
 
+def trimmed(ref: str, alt: str) -> tuple[int, str, str]:
+    """Return alleles without the bases that both end, then begin with; and how many these begin.
+
+    >>> trimmed("CATT", "CAT"), trimmed("AT", "A")
+    ((2, 'T', ''), (1, 'T', ''))
+    """
+    right = n_shared(ref[::-1], alt[::-1])
+    ref, alt = ref[: len(ref) - right], alt[: len(alt) - right]
+    left = n_shared(ref, alt)
+    return left, ref[left:], alt[left:]
+
+
+def n_shared(one: str, other: str) -> int:
+    """Return how many bases two alleles begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
 def normalize(variant: Variant, reference: Reference) -> Variant:
     """Trim shared bases and move the variant as far left as it goes.
 
@@ -85,7 +104,7 @@ def normalize(variant: Variant, reference: Reference) -> Variant:
         DataError: `ref` is not what the reference holds there.
     """
     contig = reference.contig(variant.chrom)
-    inside, match = _compare(contig, np.array([variant.start]), pl.Series([variant.ref]))
+    inside, match, _ = _compare(contig, np.array([variant.start]), pl.Series([variant.ref]))
     if not (inside & match).all():
         raise DataError(
             f"variant {variant} does not have the reference's bases; "
@@ -141,37 +160,57 @@ class ReferenceCheck:
 
 
 def check_reference(
-    variants: pl.DataFrame, reference: Reference, *, max_mismatch: float = 0.01
+    variants: pl.DataFrame, reference: Reference, *, max_mismatch: float = 0.01, remedy: str = ""
 ) -> ReferenceCheck:
     """Compare the alleles of a table with columns chrom, start, ref and alt with a reference.
 
     `max_mismatch` is the largest bearable fraction, 0 to 1, of variants that do
-    not fit.
+    not fit; `remedy` is what else a message may advise, from a comma on.
 
     Raises:
         DataError: more than that do not fit, or have REF and ALT exchanged.
     """
     check_range(max_mismatch, "max_mismatch", low=0, high=1)
-    counts = pl.DataFrame(
-        [(chrom, *_count(rows, contig)) for chrom, contig, rows in _by_contig(variants, reference)],
-        schema={"chrom": pl.String} | dict.fromkeys(_COUNTS, pl.Int64),
-        orient="row",
-    )
-    totals = (int(counts[name].sum()) for name in _COUNTS)
-    check = ReferenceCheck(**dict(zip(_COUNTS, totals, strict=True)), n_checked=variants.height)
+    fits = reference_fit(variants, reference)
+    own = {name: fits == code for code, name in enumerate(_COUNTS)}
+    own["n_match"] |= fits == UNKNOWN
+    counts = pl.DataFrame({"chrom": variants["chrom"], **own}).group_by("chrom").sum()
+    totals = {name: int(found.sum()) for name, found in own.items()}
+    check = ReferenceCheck(**totals, n_checked=variants.height)
     limit = max_mismatch * check.n_checked
     if check.n_mismatch + check.n_outside > limit:
-        raise _wrong_build(check, counts, reference)
+        wrong = own["n_mismatch"] | own["n_outside"]
+        first = _first(variants, wrong, reference)
+        raise _wrong_build(check, counts, reference, first, remedy)
     if check.n_swapped > limit:
         raise DataError(
             f"{check.n_swapped:,} of {check.n_checked:,} variants have REF and ALT exchanged "
-            f"against {reference.name}; set REF from the reference first (bcftools +fixref or "
-            "plink2 --ref-from-fa)."
+            f"against {reference.name} ({_first(variants, own['n_swapped'], reference)}); set REF "
+            f"from the reference first (bcftools +fixref or plink2 --ref-from-fa){remedy}."
         )
     return check
 
 
+MATCH, SWAPPED, MISMATCH, OUTSIDE, UNKNOWN = range(5)
+"""How a REF fits: the four that `ReferenceCheck` counts, and one where the reference has N only."""
 _COUNTS = ("n_match", "n_swapped", "n_mismatch", "n_outside")
+
+
+def reference_fit(variants: pl.DataFrame, reference: Reference) -> UInt8[np.ndarray, "variants"]:
+    """Return how each REF of a table with columns chrom, start, ref and alt fits a reference."""
+    fits = np.full(variants.height, OUTSIDE, dtype=np.uint8)
+    place = "place among variants"
+    for _, contig, rows in _by_contig(variants.with_row_index(place), reference):
+        if contig is None:
+            continue
+        starts = rows["start"].to_numpy()
+        inside, match, known = _compare(contig, starts, rows["ref"])
+        _, swapped, _ = _compare(contig, starts, rows["alt"])
+        fit = np.select(
+            [~inside, match & known, match, swapped], [OUTSIDE, MATCH, UNKNOWN, SWAPPED], MISMATCH
+        )
+        fits[rows[place].to_numpy()] = fit
+    return fits
 
 
 def _by_contig(
@@ -183,21 +222,9 @@ def _by_contig(
         yield str(chrom), reference.contig(str(chrom)) if known else None, rows
 
 
-def _count(rows: pl.DataFrame, contig: Contig | None) -> tuple[int, int, int, int]:
-    """Count match, swapped, mismatch and outside among variants of one chromosome."""
-    if contig is None:
-        return 0, 0, 0, rows.height
-    starts = rows["start"].to_numpy()
-    inside, match = _compare(contig, starts, rows["ref"])
-    _, swapped = _compare(contig, starts, rows["alt"])
-    n_inside, n_match = int(inside.sum()), int((inside & match).sum())
-    n_swapped = int((inside & swapped & ~match).sum())
-    return n_match, n_swapped, n_inside - n_match - n_swapped, rows.height - n_inside
-
-
 def _normal_rows(rows: pl.DataFrame, contig: Contig) -> pl.DataFrame:
     """Return start, ref and alt of the rows of one chromosome, normal where they fit it."""
-    inside, match = _compare(contig, rows["start"].to_numpy(), rows["ref"])
+    inside, match, _ = _compare(contig, rows["start"].to_numpy(), rows["ref"])
     spelled = rows.select(pl.concat_str("ref", "alt").str.contains(f"^(?:{_ALLELE.pattern})$"))
     usable = inside & match & spelled.to_series().to_numpy()
     normal = [
@@ -211,8 +238,8 @@ def _normal_rows(rows: pl.DataFrame, contig: Contig) -> pl.DataFrame:
 
 def _compare(
     contig: Contig, starts: Int64[np.ndarray, "variants"], alleles: pl.Series
-) -> tuple[Bool[np.ndarray, "variants"], Bool[np.ndarray, "variants"]]:
-    """Say which alleles lie within the contig, and which are equal to it from their start on."""
+) -> tuple[Bool[np.ndarray, "variants"], ...]:
+    """Say which alleles lie within the contig, are equal to it, and have a base that it knows."""
     lengths = alleles.str.len_bytes().to_numpy().astype(np.int64)
     inside = (starts >= 0) & (starts + lengths <= contig.size)
     tokens = encode("".join(alleles.to_list()))
@@ -221,10 +248,33 @@ def _compare(
     places = np.repeat(starts - firsts, lengths) + np.arange(tokens.size)
     held = contig[np.clip(places, 0, contig.size - 1)]
     equal = (held == tokens) | (held == N) | (tokens == N)
-    return inside, np.logical_and.reduceat(equal, firsts)
+    return (
+        inside,
+        np.logical_and.reduceat(equal, firsts),
+        np.logical_or.reduceat(held != N, firsts),
+    )
 
 
-def _wrong_build(check: ReferenceCheck, counts: pl.DataFrame, reference: Reference) -> DataError:
+def _first(
+    variants: pl.DataFrame, chosen: Bool[np.ndarray, "variants"], reference: Reference
+) -> str:
+    """Name the first of some variants, and what the reference has there."""
+    row = int(np.flatnonzero(chosen)[0])
+    chrom, start, ref, alt = variants.select("chrom", "start", "ref", "alt").row(row)
+    held = "nothing"
+    if reference.names.resolve(chrom) is not None:
+        held = decode(reference.contig(chrom)[max(start, 0) : start + len(ref)]) or held
+    named = f"{chrom}:{start + 1:,} {_short(ref)}>{_short(alt)}"
+    return f"{named}, where it has {_short(held)}"
+
+
+def _short(allele: str) -> str:
+    return allele if len(allele) <= _SHOWN else f"{allele[:_SHOWN]}..."
+
+
+def _wrong_build(
+    check: ReferenceCheck, counts: pl.DataFrame, reference: Reference, first: str, remedy: str
+) -> DataError:
     """Word the error by the chromosome with most misfits."""
     misfits = counts.select(
         "chrom",
@@ -232,17 +282,18 @@ def _wrong_build(check: ReferenceCheck, counts: pl.DataFrame, reference: Referen
         pl.sum_horizontal(_COUNTS).alias("total"),
         pl.col("n_outside"),
     )
-    chrom, wrong, total, outside = misfits.sort("wrong", descending=True).row(0)
+    chrom, wrong, total, outside = misfits.sort("wrong", "total", descending=True).row(0)
     some = f"{check.n_mismatch + check.n_outside:,} of {check.n_checked:,} variants do not fit"
     if reference.names.resolve(chrom) is None:
         return DataError(
             f"{some} {reference.name}, which has no chromosome {chrom} ({wrong:,} variants); "
-            "give the reference these variants were called on."
+            f"give the reference these variants were called on{remedy}."
         )
     beyond = "; most lie past its end: wrong build, or a part of it" if 2 * outside > wrong else ""
     return DataError(
-        f"{some} {reference.name}, on chromosome {chrom} {wrong:,} of {total:,}"
-        f"{beyond or '; wrong build'}? Give the whole reference these variants were called on."
+        f"{some} {reference.name}, on chromosome {chrom} {wrong:,} of {total:,} ({first})"
+        f"{beyond or '; wrong build'}? Give the whole reference these variants were called on"
+        f"{remedy}."
     )
 
 
@@ -252,13 +303,8 @@ def _normal_form(contig: Contig, start: int, alleles: tuple[str, str]) -> tuple[
     shorter = min(len(ref), len(alt))
     if ref[-1] != alt[-1] and (shorter == 1 or ref[0] != alt[0]):
         return start, ref, alt
-    right = 0
-    while right < shorter and ref[-1 - right] == alt[-1 - right]:
-        right += 1
-    left = 0
-    while left < shorter - right and ref[left] == alt[left]:
-        left += 1
-    start, ref, alt = start + left, ref[left : len(ref) - right], alt[left : len(alt) - right]
+    left, ref, alt = trimmed(ref, alt)
+    start += left
     return (start, ref, alt) if ref and alt else _left_aligned(contig, start, (ref, alt))
 
 

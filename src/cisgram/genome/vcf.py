@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -25,6 +26,7 @@ from cisgram.genome.calls import (
 from cisgram.genome.chromosomes import ChromosomeNames, same_chromosome
 from cisgram.genome.interval import Interval
 from cisgram.genome.streams import lacks_end
+from cisgram.genome.vcf_text import VcfText
 
 with np.errstate():  # cyvcf2 silences numpy's warnings for everybody when imported
     from cyvcf2 import VCF, Writer
@@ -32,6 +34,7 @@ with np.errstate():  # cyvcf2 silences numpy's warnings for everybody when impor
 
 _HTSLIB_SILENT, _HTSLIB_DEFAULT = 0, 3
 _DIPLOID = 2
+_TYPES = ("Float", "Integer", "String")
 _ABSENT = -2
 _MOST_ALTERNATES = 127
 _NO_PHASE_SET = (-(1 << 31), ".")
@@ -62,7 +65,14 @@ class Htslib(Protocol):
 def vcf_people(source: Path) -> tuple[str, ...]:
     """Return the people of a VCF or BCF, in its order."""
     with quiet_htslib():
-        people = tuple(cast("list[str]", open_vcf(source).samples))
+        vcf = open_vcf(source)
+        try:
+            people = tuple(cast("list[str]", vcf.samples))
+        except UnicodeDecodeError:
+            raise DataError(
+                f"{source} names a person with bytes that are no UTF-8; rename them with "
+                "bcftools reheader."
+            ) from None
     if not people:
         raise DataError(f"{source} has no genotypes (no sample columns); give a file of people.")
     for person in people:
@@ -92,7 +102,7 @@ def read_vcf(
     """
     with quiet_htslib():
         vcf = open_vcf(source)
-        fields = _genotype_fields(vcf)
+        fields = _genotype_fields(vcf, source)
         if not fields & {"GT", "DS"}:
             raise DataError(f"{source} declares neither GT nor DS; give a file with genotypes.")
         if dosages and "DS" not in fields:
@@ -265,8 +275,11 @@ def sorted_records(vcf: Any, source: Path, region: Interval | None) -> Iterator[
         number += 1
         try:
             record = next(records)
+            _record(record)  # which decodes its text
         except StopIteration:
             return
+        except DataError:
+            raise
         except Exception as error:  # cyvcf2 raises nothing more particular
             raise DataError(
                 f"record {number:,} of {source} cannot be read: the file is damaged or cut short; "
@@ -292,11 +305,36 @@ def _records(vcf: Any, source: Path, region: Interval | None) -> Iterator[Htslib
     indexed = any(Path(f"{source}{suffix}").exists() for suffix in (".tbi", ".csi"))
     # A header may name some of the chromosomes only.
     if region is None or not indexed or region.chrom not in vcf.seqnames:
-        yield from vcf
+        yield from _checked(vcf, source)
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # cyvcf2 warns of a chromosome without records
         yield from vcf(f"{region.chrom}:{max(region.start, 0) + 1}-{region.end}")
+
+
+def _checked(vcf: Any, source: Path) -> Iterator[Htslib]:
+    """Yield all records, and read the first of a contig that the header does not name once more.
+
+    Where htslib could not read such a record, cyvcf2 takes it for a good one, and the process ends
+    when it is used. Once htslib has met the contig, it says what it cannot read.
+    """
+    named = {entry.info().get("ID") for entry in vcf.header_iter() if entry.type == "CONTIG"}
+    with VcfText(source) as text:
+        for number, record in enumerate(vcf, 1):
+            if record.CHROM not in named:
+                named.add(record.CHROM)
+                _read_again(text.record(number), text.header, record.CHROM)
+            yield record
+
+
+def _read_again(line: bytes, header: bytes, contig: str) -> None:
+    """Read a record under a header that names its contig; cyvcf2 raises where that fails."""
+    with TemporaryDirectory(prefix="cisgram-") as directory:
+        path = Path(directory) / "record.vcf"
+        path.write_bytes(header + line)
+        vcf = VCF(str(path))
+        vcf.add_to_header(f"##contig=<ID={contig}>")
+        next(vcf)
 
 
 def _starts_in(region: Interval, chrom: str, start: int) -> bool:
@@ -311,10 +349,17 @@ def _calls(record: Htslib) -> Int16[np.ndarray, "people ploidy_and_phase"] | Non
     return None if genotype is None else cast("np.ndarray", genotype.array())
 
 
-def _genotype_fields(vcf: Any) -> set[str]:
+def _genotype_fields(vcf: Any, source: Path) -> set[str]:
     """Return which of GT, DS and PS the header declares."""
     entries = [entry.info() for entry in vcf.header_iter() if entry["HeaderType"] == "FORMAT"]
-    return {entry["ID"] for entry in entries} & {"GT", "DS", "PS"}
+    types = {entry["ID"]: entry.get("Type") for entry in entries}
+    found = types.keys() & {"GT", "DS", "PS"}
+    if wrong := [name for name in sorted(found) if types[name] not in _TYPES]:
+        raise DataError(
+            f"the header of {source} gives FORMAT/{wrong[0]} no Type of {', '.join(_TYPES)}; "
+            "correct it."
+        )
+    return found
 
 
 def open_vcf(source: Path) -> Any:
@@ -323,7 +368,8 @@ def open_vcf(source: Path) -> Any:
         if lacks_end(stream):
             raise DataError(f"genotype file {source} is cut short; copy or download it again.")
     try:
-        return VCF(str(source))
+        # Lazily, because calls that could not be read must not be looked at.
+        return VCF(str(source), lazy=True)
     except Exception as error:  # cyvcf2 raises nothing more particular
         raise DataError(
             f"the header of {source} cannot be read: it is no VCF or BCF, is cut short, lacks "

@@ -4,7 +4,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cisgram.core.checks import DataError
 from cisgram.core.places import CUT_SHORT, DiskError
@@ -35,7 +35,7 @@ def annotate_vcf(
     here: tuple[tuple[str, int], Entries] | None = None
     ahead = next(given, None)
     with quiet_htslib():
-        vcf = open_vcf(source)
+        vcf = _with_whole_header(source)
         vcf.add_info_to_header({"ID": key, "Number": ".", "Type": "String", "Description": what})
         writer = open_writer(out, vcf, mode)
         try:
@@ -49,12 +49,33 @@ def annotate_vcf(
                 entries = [text for alt in alleles for text in known.get((ref, alt), ())]
                 if entries:
                     record.INFO[key] = ",".join(entries)
-                if writer.write_record(record) < 0:
+                if _write(writer, record, last[0] + 1, source) < 0:
                     raise DiskError(out, CUT_SHORT)
         finally:
             writer.close()
         if _last_record(out, key) != _facts(last, key) or (mode == "w" and not _ends_a_line(out)):
             raise DiskError(out, CUT_SHORT)
+
+
+def _with_whole_header(source: Path) -> Any:
+    """Open a VCF whose header names what its records use, as htslib writes nothing else."""
+    whole, vcf = open_vcf(source), open_vcf(source)
+    deque(sorted_records(whole, source, None), 0)
+    named = set(vcf.raw_header.splitlines())
+    for line in whole.raw_header.splitlines():
+        if line not in named and line.startswith("##"):
+            vcf.add_to_header(line)
+    return vcf
+
+
+def _write(writer: Any, record: Htslib, number: int, source: Path) -> int:
+    try:
+        return writer.write_record(record)
+    except Exception:  # cyvcf2 raises nothing more particular
+        raise DataError(
+            f"record {number:,} of {source} cannot be written again: it is not as the header says; "
+            "mend it, or write .tsv or .parquet."
+        ) from None
 
 
 def _ends_a_line(path: Path) -> bool:

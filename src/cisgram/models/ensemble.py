@@ -14,12 +14,15 @@ from cisgram.core.artifact import sha256
 from cisgram.core.checks import ConfigError
 from cisgram.core.config import to_plain
 from cisgram.data.outputs import Geometry, Outputs
+from cisgram.models.ancestry import held_out_contigs
 from cisgram.models.base import Bases, Model, SplitModel
 from cisgram.models.hub import WEIGHTS, Card, load_model, model_directory, save_model, summary
 from cisgram.models.registry import architecture, build_model, model_config
 
 _SAME = ("genome", "genomes")
 """What the cards of members must agree in."""
+_OF_MEMBER = (*_SAME, "held_out", "contigs", "start", "steps", "seconds")
+"""What the card of an ensemble keeps of those of its members."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,31 +186,44 @@ def join_models(names: Sequence[str], out: Path) -> Ensemble:
         Member(kind=model.kind, config=to_plain(model.config), outputs=model.outputs)
         for model in models
     )
+    card = _card(names, cards)
+    whose: dict[str, str] = {}
+    for name, member in zip(names, card["members"], strict=True):
+        if other := whose.get(member["weights"]):
+            raise ConfigError(
+                f"{name} has the weights of {other}, so that their mean is no other model; name "
+                "members that were trained apart."
+            )
+        whose[member["weights"]] = name
     config = EnsembleConfig(members=members)
     joined = Ensemble(config, config.default_outputs)
     for own, model in zip(joined.members, models, strict=True):
         own.load_state_dict(model.state_dict())
-    save_model(out, joined, card=_card(names, cards))
+    save_model(out, joined, card=card)
     return joined
 
 
 def _card(names: Sequence[str], cards: Sequence[Card]) -> Card:
     first = cards[0]
-    held_out = [card.get("held_out", {}) for card in cards]
     return {
         "description": f"mean of {len(cards)} models",
         **{key: first[key] for key in (*_SAME, "licence") if key in first},
         "held_out": {
-            split: [chrom for chrom in part if all(chrom in own.get(split, ()) for own in held_out)]
-            if isinstance(part, list)
-            else part
-            for split, part in held_out[0].items()
+            split: _held_out_by_all(split, part, cards)
+            for split, part in (first.get("held_out") or {}).items()
         },
         "members": [
             {
                 "weights": sha256(model_directory(name) / WEIGHTS),
-                **{key: card.get(key) for key in ("held_out", "start", "steps", "seconds")},
+                **{key: card[key] for key in _OF_MEMBER if key in card},
             }
             for name, card in zip(names, cards, strict=True)
         ],
     }
+
+
+def _held_out_by_all(split: str, part: Any, cards: Sequence[Card]) -> Any:
+    """Return the contigs that no member learnt, nor what it started from, as `part` has them."""
+    first, *others = (held_out_contigs(card, split) for card in cards)
+    common = [contig for contig in first if all(contig in own for own in others)]
+    return {**part, "contigs": common} if isinstance(part, Mapping) else common

@@ -11,6 +11,7 @@ from cisgram.core.checks import ConfigError, DataError, check_choice
 from cisgram.core.config import from_plain, to_plain
 from cisgram.core.device import shapes_only
 from cisgram.data.outputs import Outputs
+from cisgram.models.ancestry import summarised
 from cisgram.models.base import Model
 from cisgram.models.registry import architectures, build_model, is_registered, model_config
 
@@ -165,7 +166,7 @@ def describe(name: str) -> dict[str, Any]:
     with damage_errors(path), shapes_only():
         model = _built(metadata, str(path))
     own = _facts(name, model, trained=True)
-    return own | metadata["card"] | {"bytes": (path / WEIGHTS).stat().st_size}
+    return own | summarised(metadata["card"]) | {"bytes": (path / WEIGHTS).stat().st_size}
 
 
 def _facts(name: str, model: Model, *, trained: bool) -> dict[str, Any]:

@@ -21,7 +21,15 @@ from cisgram.data.covariates import Covariates, read_covariates, read_population
 from cisgram.data.expression import ExpressionTable, read_expression
 from cisgram.data.splits import Relatives, families, find_relatives
 from cisgram.genome.genes import read_genes
-from cisgram.genome.genotypes import Genotypes, genotype_people, import_genotypes
+from cisgram.genome.genotypes import (
+    Genotypes,
+    Sources,
+    genotype_files,
+    genotype_people,
+    import_genotypes,
+    is_plink,
+)
+from cisgram.genome.pgen import plink_tables
 from cisgram.genome.reference import open_reference
 from cisgram.personal.cohort_checks import check_families, check_windows, match_people, place_genes
 from cisgram.personal.cohort_options import DEFAULTS, ImportOptions
@@ -93,7 +101,7 @@ class Cohort:
 
 
 def import_cohort(
-    genotypes: Path | str,
+    genotypes: Sources,
     expression: Path | str,
     *,
     out: Path | str,
@@ -105,6 +113,7 @@ def import_cohort(
 ) -> Cohort:
     """Read, match and check everything known of a cohort, and write it to `out`.
 
+    Genotypes may be several files, of the same people and each with chromosomes of its own.
     Only people with genotypes, expression and (where given) all covariates are
     kept, and only genes that can be modelled; the manifest says how many were
     dropped and why. Values are stored as measured, or as transcripts per million
@@ -116,8 +125,10 @@ def import_cohort(
         ConfigError: read counts without an annotation that has the exons of all genes.
     """
     out = Path(out)
+    files = genotype_files(genotypes)
     given = {
-        "genotypes": genotypes,
+        "genotypes": files[0],
+        **{f"genotypes {number}": path for number, path in enumerate(files[1:], 2)},
         "expression": expression,
         "covariates": covariates,
         "populations": populations,
@@ -138,7 +149,8 @@ def import_cohort(
 
 def _fill(building: Path, sources: dict[str, Path], options: ImportOptions) -> dict[str, Any]:
     """Write the tables of a cohort and return the account of what was kept."""
-    genotyped = genotype_people(sources["genotypes"])
+    files = [path for what, path in sources.items() if what.startswith("genotypes")]
+    genotyped = genotype_people(files)
     table = _read_table(sources, options)
     covariates, labels, reference = None, dict[str, str](), None
     if "covariates" in sources:
@@ -150,7 +162,7 @@ def _fill(building: Path, sources: dict[str, Path], options: ImportOptions) -> d
     if "reference" in sources:
         reference = open_reference(sources["reference"])
     people, counts = import_genotypes(
-        sources["genotypes"],
+        files,
         building / "genotypes",
         people=wanted,
         reference=reference,
@@ -234,9 +246,9 @@ def _relatives_account(relatives: Relatives | None, people: tuple[str, ...]) -> 
 def _describe_sources(sources: dict[str, Path]) -> dict[str, Any]:
     """Name every file so that it can be found and recognised again."""
     files = dict(sources)
-    if sources["genotypes"].suffix == ".pgen":
-        beside = (sources["genotypes"].with_suffix(end) for end in (".pvar", ".pvar.zst", ".psam"))
-        files |= {f"genotypes {path.suffix}": path for path in beside if path.exists()}
+    for what, path in sources.items():
+        if what.startswith("genotypes") and is_plink(path):
+            files |= {f"{what} {file.suffix}": file for file in plink_tables(path)}
     return {
         what: {
             "path": path.resolve(),

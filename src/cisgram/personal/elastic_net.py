@@ -18,7 +18,7 @@ Tibshirani 2010). What makes it quick here:
   stop when it has clearly turned up.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -82,17 +82,24 @@ def elastic_net_cv(
     folds: Int64[np.ndarray, "people"],
     *,
     config: ElasticNetConfig,
+    sizes: Float64[np.ndarray, "snps"] | None = None,
 ) -> ElasticNetFit:
     """Choose a penalty by cross-validation and fit everybody with it.
 
     SNPs are finite, on any scale; they are standardised over all people given and centred within
-    each fold, and a constant one gets weight 0. Held-out folds count from 0.
+    each fold, and a constant one gets weight 0. Held-out folds count from 0. A SNP of expected size
+    s is penalised 1 / s times in absolute value and 1 / s^2 times in square; 0 leaves it out.
     """
     n_folds = int(folds.max(initial=-1)) + 1
     if n_folds < 2:
         raise ConfigError(f"cross-validation needs at least 2 folds; got {n_folds}.")
     mean, scale = snps.mean(axis=1), snps.std(axis=1)
     varying = scale > 1e-6
+    if sizes is not None:
+        varying &= sizes > 0
+        # A standardised SNP times its size, so that one penalty holds for all.
+        scale = (scale / np.where(varying, sizes, 1)).astype(np.float32)
+        config = replace(config, collapse=False)  # copies have sizes of their own
     standardized = (snps[varying] - mean[varying, None]) / scale[varying, None]
     strengths, cv_mse, weights = _walk(standardized, target, folds, config)
     best = int(cv_mse.argmin())

@@ -121,13 +121,14 @@ def evaluate_fits(fits: Sequence[Fit]) -> Evaluation:
 def _check_settings(fit: Fit, first: Fit) -> None:
     """Refuse to compare models that had different targets or windows."""
     ours, theirs = (
-        asdict(each.config) | {"cohort": each.manifest.metadata["run"]["cohort"], "model": ""}
+        asdict(each.config)
+        | {"cohort": each.manifest.metadata["run"]["cohort"], "model": "", "prior": ""}
         for each in (fit, first)
     )
     if differing := [name for name, value in ours.items() if value != theirs[name]]:
         raise DataError(
             f"{fit.path} and {first.path} were fitted with different {few(differing)}; "
-            "compare fits that differ in the model only."
+            "compare fits that differ in the model or its prior only."
         )
 
 
@@ -177,7 +178,7 @@ def summarize(fit: Fit) -> ModelAccuracy:
     cv_r2 = scored["cv_r2"].drop_nulls()
     held_out = fit.folds >= 0
     return ModelAccuracy(
-        model=fit.config.model,
+        model=fit.config.label,
         task=fit.task,
         n_genes=len(scored),
         n_unscored=len(fit.genes) - len(scored),
@@ -214,8 +215,10 @@ def population_pearson(fit: Fit, population: str) -> Float64[np.ndarray, "genes"
 def _smallest_training(fit: Fit) -> int:
     """Count the people learnt from in the fold that has fewest."""
     if fit.config.train_populations:
-        return int(np.isin(fit.populations, fit.config.train_populations).sum())
-    return int(len(fit.folds) - np.bincount(fit.folds).max())
+        n_train = int(np.isin(fit.populations, fit.config.train_populations).sum())
+        return min(fit.config.max_people or n_train, n_train)
+    most = fit.config.max_people or len(fit.folds)
+    return min(most, int(len(fit.folds) - np.bincount(fit.folds).max()))
 
 
 def _per_person(fit: Fit) -> float:
@@ -246,8 +249,8 @@ def _difference(fit: Fit, baseline: Fit) -> ModelDifference:
     ours, theirs = joined["pearson"].to_numpy(), joined["pearson_baseline"].to_numpy()
     difference = bootstrap_difference(ours, theirs, seed=_SEED)
     return ModelDifference(
-        model=fit.config.model,
-        baseline=baseline.config.model,
+        model=fit.config.label,
+        baseline=baseline.config.label,
         n_genes=len(joined),
         mean_difference=difference.value,
         ci95=(difference.low, difference.high),

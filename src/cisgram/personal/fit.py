@@ -267,6 +267,7 @@ def _identity(cohort: Cohort, config: FitConfig, indices: Sequence[int]) -> dict
         "config": asdict(config),
         "cohort": _fingerprint(cohort),
         "genes": cohort.genes["gene"][list(indices)].to_list(),
+        "prior": sha256(Path(config.prior)) if config.prior else None,
     }
     return json.loads(json.dumps(identity))
 

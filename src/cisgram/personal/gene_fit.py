@@ -18,6 +18,7 @@ from cisgram.personal.accuracy import Accuracy, held_out_accuracy
 from cisgram.personal.cohort import Cohort
 from cisgram.personal.fit_config import FitConfig
 from cisgram.personal.linear import TrainedGene, train_gene
+from cisgram.personal.snp_prior import SnpPrior, read_weights
 
 _FEWEST_TESTED = 4  # people; Fisher's z needs more than three
 _READ_CALLS = 1 << 20
@@ -61,6 +62,14 @@ class GeneFitter:
         return Cohort.open(self.cohort)
 
     @cached_property
+    def _weights(self) -> Float64[np.ndarray, "variants"]:
+        """Weight of every variant of the cohort, beside its distance to a TSS."""
+        genotypes = self._opened.genotypes
+        if not self.config.prior:
+            return np.ones(genotypes.variants.height)
+        return read_weights(self.config.prior, genotypes.variants, genotypes.names)
+
+    @cached_property
     def outer_folds(self) -> Int8[np.ndarray, "people"]:
         """Held-out fold of each person, -1 for those never held out."""
         cohort, config = self._opened, self.config
@@ -96,6 +105,7 @@ class GeneFitter:
     ) -> Split:
         """Prepare what all genes share; `number` tells the seeds of splits apart."""
         cohort, config = self._opened, self.config
+        train = self._at_most(train, number)
         inner = np.zeros(len(train), np.int64)
         inner[train] = person_folds(
             [person for person, learnt in zip(cohort.people, train, strict=True) if learnt],
@@ -112,6 +122,18 @@ class GeneFitter:
             train, test, inner, TargetFit(covariates, fitted_on, transform=config.transform)
         )
 
+    def _at_most(
+        self, train: Bool[np.ndarray, "people"], number: int
+    ) -> Bool[np.ndarray, "people"]:
+        """Draw as many of the training people as may be learnt from."""
+        most, people = self.config.max_people, np.flatnonzero(train)
+        if most is None or len(people) <= most:
+            return train
+        drawn = np.random.default_rng([self.config.seed, number]).choice(
+            people, most, replace=False
+        )
+        return np.isin(np.arange(len(train)), drawn)
+
     def __call__(self, gene: int) -> Record:
         """Fit one gene of the cohort, by its row.
 
@@ -126,6 +148,7 @@ class GeneFitter:
         cohort = self._opened
         expression = np.asarray(cohort.expression[gene], np.float64)
         rows, dosages = self._window(cohort, gene, ~np.isnan(expression))
+        prior = self._prior(cohort, gene, rows)
         n_people = len(cohort.people)
         predicted, measured = np.full(n_people, np.nan), np.full(n_people, np.nan)
         final: TrainedGene | None = None
@@ -137,6 +160,7 @@ class GeneFitter:
                 target,
                 train=split.train,
                 folds=split.folds,
+                prior=prior,
                 min_maf=self.config.min_maf,
                 max_missing=self.config.max_missing,
             )
@@ -199,6 +223,11 @@ class GeneFitter:
             rng = np.random.default_rng([config.permutation, zlib.crc32(name.encode())])
             found = found[rng.permutation(n_people)]
         return np.concatenate(rows), found
+
+    def _prior(self, cohort: Cohort, gene: int, rows: Int64[np.ndarray, "snps"]) -> SnpPrior:
+        starts = cohort.genotypes.variants["start"].gather(rows).to_numpy()
+        distance = np.abs(starts - cohort.genes["tss"][gene]).astype(np.float64)
+        return SnpPrior(distance, self._weights[rows])
 
     def _accuracy(
         self,

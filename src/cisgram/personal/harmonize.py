@@ -1,6 +1,7 @@
 """Finds a model's SNPs among other variants and settles which allele is counted.
 
-SNPs are matched by position and alleles, or by ID and alleles. Every SNP of every gene gets
+SNPs are matched by position and alleles, or by ID and alleles, whatever bases around an insertion
+or a deletion are written with it. Every SNP of every gene gets
 one outcome, so that used and lost SNPs always add up to the model.
 """
 
@@ -11,6 +12,7 @@ import polars as pl
 
 from cisgram.core.checks import ConfigError, DataError, check_choice, few
 from cisgram.genome.chromosomes import ChromosomeNames
+from cisgram.genome.variant import trimmed
 from cisgram.personal.predictdb import WeightSet
 from cisgram.personal.predictdb_reader import assembly
 
@@ -126,11 +128,13 @@ def _candidates(
     model: pl.DataFrame, target: pl.DataFrame, build: str, *, weights: WeightSet, what: str
 ) -> tuple[pl.DataFrame, list[str]]:
     """Pair every SNP with the rows at its position and the rows of its ID."""
-    rows = target.lazy().with_row_index("row").select(
-        "row", "id", "chrom", "start", pl.col("ref").alias("their_ref"),
-        pl.col("alt").alias("their_alt"),
+    theirs = target.with_row_index("row").select(
+        "row", "id", "chrom", "start", pl.col("ref").str.to_uppercase().alias("their_ref"),
+        pl.col("alt").str.to_uppercase().alias("their_alt"),
     )  # fmt: skip
-    snps = model.lazy().select("snp", "rsid", "var_id", "chrom", "start", "ref", "eff")
+    rows = _without_padding(theirs, "their_ref", "their_alt").lazy()
+    ours = model.select("snp", "rsid", "var_id", "chrom", "start", "ref", "eff")
+    snps = _without_padding(ours, "ref", "eff").lazy()
     by_position = snps.join(rows, on=["chrom", "start"], how="inner")
     elsewhere = (pl.col("start") != pl.col("start_right")) | (
         pl.col("chrom") != pl.col("chrom_right")
@@ -150,8 +154,19 @@ def _candidates(
     if notes:
         found = found.filter(pl.col("way") == 1)
     found = found.sort("snp", "row", "way")
-    found = found.unique(["snp", "row"], keep="first", maintain_order=True)
-    return found.with_columns(pl.col("their_ref", "their_alt").str.to_uppercase()), notes
+    return found.unique(["snp", "row"], keep="first", maintain_order=True), notes
+
+
+def _without_padding(table: pl.DataFrame, ref: str, alt: str) -> pl.DataFrame:
+    """Take off the bases that both alleles share at their ends, of which programs write some."""
+    is_longer = (pl.col(ref).str.len_bytes() > 1) | (pl.col(alt).str.len_bytes() > 1)
+    known = pl.col(ref).is_not_null() & pl.col(alt).is_not_null()
+    longer = table.filter(is_longer & known)
+    found = [trimmed(*alleles) for alleles in longer.select(ref, alt).iter_rows()]
+    schema = {"left": pl.Int64, ref: pl.String, alt: pl.String}
+    changed = pl.DataFrame(found, schema=schema, orient="row")
+    longer = longer.with_columns(pl.col("start") + changed["left"], changed[ref], changed[alt])
+    return pl.concat([table.filter(~(is_longer & known)), longer])
 
 
 def _other_build(found: pl.DataFrame, build: str, *, weights: WeightSet, what: str) -> list[str]:

@@ -10,11 +10,18 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
 from cisgram.core.checks import check_choice
-from cisgram.core.ridge import fit_ridge
+from cisgram.core.ridge import fit_averaged_ridge, fit_ridge
 from cisgram.personal.elastic_net import ElasticNetConfig, elastic_net_cv
 from cisgram.personal.fit_config import MODELS
+from cisgram.personal.single_effects import single_effects
+from cisgram.personal.snp_prior import REACH, SnpPrior
 
-_L1_RATIO = {"elastic-net": 0.5, "lasso": 1.0}
+_L1_RATIO = {"elastic-net": 0.5, "lasso": 1.0, "prior-elastic-net": 0.5}
+_REACHES = (200_000, 20_000, 2_000)
+"""Of the polygenic parts of the mixture, in bases."""
+_TEMPERATURE = 2.0
+"""Evidence for a reach is flattened, as models of one gene are all wrong in some way."""
+_CONSTANT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,8 @@ class LinearFit:
     intercept: float
     """Value for a person with no copy of any counted allele."""
     strength: float
-    """The penalty of elastic net and lasso, the REML heritability of ridge; NaN for the top SNP."""
+    """The penalty of elastic net and lasso, the REML heritability of ridge, averaged over reaches
+    for the mixture; NaN for the top SNP."""
     cv_r2: float
     """Cross-validated R2 at the penalty chosen, on the data it was chosen with: optimistic, never
     the accuracy to report; NaN where nothing is cross-validated."""
@@ -38,6 +46,7 @@ def fit_linear(
     target: Float64[np.ndarray, "people"],
     *,
     folds: Int64[np.ndarray, "people"],
+    prior: SnpPrior,
 ) -> LinearFit:
     """Fit one model on training people.
 
@@ -46,16 +55,49 @@ def fit_linear(
         snps: dosages, no missing value.
         target: finite numbers.
         folds: for the penalty of elastic net and lasso, 0 to n_folds - 1.
+        prior: of the same SNPs, for the models that start from one.
     """
     check_choice(model, MODELS, "model")
     if model == "top-snp":
         return _fit_top_snp(snps, target)
-    if model == "ridge":
-        ridge = fit_ridge(snps, target)
+    if model == "prior-mixture":
+        return _fit_mixture(snps, target, prior)
+    if model in ("ridge", "prior-ridge"):
+        if model == "ridge":
+            ridge = fit_ridge(snps, target)
+        else:
+            ridge = fit_averaged_ridge(snps, target, prior.scaled())
         return LinearFit(ridge.coefficients, ridge.intercept, ridge.heritability, np.nan)
     config = ElasticNetConfig(l1_ratio=_L1_RATIO[model])
-    fit = elastic_net_cv(snps, target, folds, config=config)
+    sizes = prior.scaled() if model == "prior-elastic-net" else None
+    fit = elastic_net_cv(snps, target, folds, config=config, sizes=sizes)
     return LinearFit(fit.coefficients, fit.intercept, float(fit.strengths[fit.best]), fit.cv_r2)
+
+
+def _fit_mixture(
+    snps: Float32[np.ndarray, "snps people"],
+    target: Float64[np.ndarray, "people"],
+    prior: SnpPrior,
+) -> LinearFit:
+    """Average many small effects, whose reach the target chooses, with a sum of single effects.
+
+    The reaches share weight by their evidence. A polygenic part misses large effects,
+    and a sparse one many small effects: their mean predicts better than either.
+    """
+    fits = [fit_averaged_ridge(snps, target, prior.scaled(reach)) for reach in _REACHES]
+    evidence = np.array([fit.log_evidence for fit in fits]) / _TEMPERATURE
+    shares = np.exp(evidence - evidence.max())
+    shares /= shares.sum()
+    polygenic = shares @ np.array([fit.coefficients for fit in fits])
+    sizes = prior.scaled(REACH)
+    mean, spread = snps.mean(axis=1), snps.std(axis=1)
+    near = np.flatnonzero((sizes > 0) & (spread > _CONSTANT))
+    standardized = (snps[near] - mean[near, None]) / spread[near, None]
+    sparse = np.zeros(len(snps))
+    sparse[near] = single_effects(standardized, target - target.mean(), sizes[near]) / spread[near]
+    coefficients = (polygenic + sparse) / 2
+    heritability = float(shares @ [fit.heritability for fit in fits])
+    return LinearFit(coefficients, float(target.mean() - mean @ coefficients), heritability, np.nan)
 
 
 def _fit_top_snp(
@@ -102,6 +144,7 @@ def train_gene(
     *,
     train: Bool[np.ndarray, "people"],
     folds: Int64[np.ndarray, "people"],
+    prior: SnpPrior,
     min_maf: float,
     max_missing: float,
 ) -> TrainedGene | None:
@@ -113,6 +156,7 @@ def train_gene(
         target: normalised expression of everybody, NaN missing.
         train: the people to learn from.
         folds: cross-validation fold of every training person; others are ignored.
+        prior: of the same SNPs.
         min_maf: lowest minor allele frequency among the training people.
         max_missing: largest share of the training people without a dosage.
 
@@ -125,7 +169,9 @@ def train_gene(
     if len(kept) < 2 or not np.ptp(target[learn]) > 0:
         return None
     _, compact = np.unique(folds[learn], return_inverse=True)
-    fit = fit_linear(model, snps, target[learn], folds=compact.astype(np.int64))
+    fit = fit_linear(
+        model, snps, target[learn], folds=compact.astype(np.int64), prior=prior.at(kept)
+    )
     used = np.flatnonzero(fit.coefficients)
     weights = fit.coefficients[used]
     return TrainedGene(

@@ -18,7 +18,13 @@ from cisgram.core.artifact import atomic_file
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.core.progress import progress
 from cisgram.core.results import write_tsv
-from cisgram.genome.genotypes import Genotypes, import_genotypes, missing_rate
+from cisgram.genome.genotypes import (
+    Genotypes,
+    Sources,
+    genotype_files,
+    import_genotypes,
+    missing_rate,
+)
 from cisgram.genome.interval import Interval
 from cisgram.personal.harmonize import Ambiguous, comparable_build, harmonize
 from cisgram.personal.predictdb import WeightSet, people_rows
@@ -116,26 +122,27 @@ def predict_people(
 
 def predict_file(
     weights: WeightSet,
-    source: Path | str,
+    source: Sources,
     *,
     people: Sequence[str] | None = None,
     dosage_field: bool = False,
     ambiguous: Ambiguous = "keep",
     build: str = "",
 ) -> PersonalPrediction:
-    """Predict people of a VCF, BCF or PGEN file, as `predict_people` does, or from its DS field.
+    """Predict people of VCF, BCF or PLINK files, as `predict_people` does, or from their DS field.
 
-    The genotypes go through a temporary store. Where all models lie on one chromosome, only the
-    region they span is stored, with a margin so that SNPs of another assembly are found by ID.
+    Several files are of the same people and have a chromosome or more each. The genotypes go
+    through a temporary store. Where all models lie on one chromosome, only the region they span is
+    stored, with a margin so that SNPs of another assembly are found by ID.
     """
-    source, build = Path(source), comparable_build(weights, build)
+    files, build = genotype_files(source), comparable_build(weights, build)
     with TemporaryDirectory(prefix="cisgram-") as directory:
         store = Path(directory)
         names, counts = import_genotypes(
-            source, store, people=people, dosage_field=dosage_field, region=_span(weights)
+            files, store, people=people, dosage_field=dosage_field, region=_span(weights)
         )
         genotypes = Genotypes.open(store, names)
-        what = f"genotypes {source}"
+        what = f"genotypes {', '.join(map(str, files))}"
         done = _predict(weights, genotypes, None, what=what, ambiguous=ambiguous, build=build)
     if n := counts.n_dosages_from_calls:
         note = f"GT stands in for {n:,} dosages without DS in the {counts.n_kept:,} variants read."

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cisgram import __version__
-from cisgram.core.artifact import row_digest
+from cisgram.core.artifact import digest_of
 from cisgram.core.checks import DataError, check_range
 from cisgram.core.config import to_plain
 from cisgram.core.places import disk_errors
@@ -25,9 +25,10 @@ from cisgram.models.base import Model, SplitModel
 from cisgram.prediction.tiles import Tile
 
 _MIB = 2**20
-_TABLE = """CREATE TABLE IF NOT EXISTS tiles (
-    key BLOB PRIMARY KEY, layout TEXT, features BLOB, digest BLOB
-)"""
+CACHE = "features.sqlite"
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS parts (key BLOB PRIMARY KEY, layout TEXT, features BLOB, seal TEXT)"
+)
 _SIZE = "SELECT page_count * page_size, page_size FROM pragma_page_count, pragma_page_size"
 _LOCKED_SECONDS = 600
 """How long a writer waits for others."""
@@ -59,7 +60,7 @@ class FeatureCache:
         """Tiles of them that were there."""
         self.n_refused = 0
         """Tiles that there was no room for."""
-        self._file = self.directory / "features.sqlite"
+        self._file = self.directory / CACHE
         self._hashed: tuple[weakref.ref[Model], list[tuple[int, int, int]], str] | None = None
 
     @property
@@ -99,13 +100,19 @@ class FeatureCache:
         rows: list[bytes] = []
         layout = ""
         with self._open() as database:
-            query = "SELECT layout, features, digest FROM tiles WHERE key = ?"
+            database.execute(_TABLE)
             for tile in distinct:
-                key = prefix + tile.digest
-                if row := database.execute(query, (key,)).fetchone():
-                    layout, features, digest = row
-                    if digest != row_digest(key, layout, features):
-                        raise sqlite3.DatabaseError("a row has changed since it was kept")
+                query = database.execute(
+                    "SELECT * FROM parts WHERE key = ?", (prefix + tile.digest,)
+                )
+                if row := query.fetchone():
+                    *content, seal = row
+                    if digest_of(*content) != seal:
+                        raise DataError(
+                            f"a tile kept in {self._file} has changed since it was written; "
+                            "delete that file."
+                        )
+                    _, layout, features = content
                     there.append(tile)
                     rows.append(features)
         self.n_found += len(there)
@@ -133,16 +140,16 @@ class FeatureCache:
             database.execute("BEGIN IMMEDIATE")  # others write before this or after it
             for number, tile in enumerate(tiles):
                 key = prefix + tile.digest
-                if database.execute("SELECT 1 FROM tiles WHERE key = ?", (key,)).fetchone():
+                if database.execute("SELECT 1 FROM parts WHERE key = ?", (key,)).fetchone():
                     continue
                 row = b"".join(_bytes(level[number]) for level in host)
                 taken, page = database.execute(_SIZE).fetchone()
                 if taken + len(row) + 2 * page > self.most_mib * _MIB:
                     self.n_refused += 1
                 else:
-                    layout = _layout(levels)
-                    values = (key, layout, row, row_digest(key, layout, row))
-                    database.execute("INSERT INTO tiles VALUES (?, ?, ?, ?)", values)
+                    values = (key, _layout(levels), row)
+                    seal = digest_of(*values)
+                    database.execute("INSERT INTO parts VALUES (?, ?, ?, ?)", (*values, seal))
 
     def _prefix(self, model: SplitModel, size: int, species: int) -> bytes:
         """Return what the keys of a model's tiles of one size begin with."""
@@ -217,6 +224,6 @@ def _unpacked(
     sizes = [bins * channels * dtype.itemsize for bins, channels, dtype in known]
     joined = torch.frombuffer(bytearray().join(rows), dtype=torch.uint8).view(len(rows), -1)
     return tuple(
-        part.contiguous().view(dtype).view(len(rows), bins, channels)
+        part.flatten().clone().view(dtype).view(len(rows), bins, channels)
         for part, (bins, channels, dtype) in zip(joined.split(sizes, 1), known, strict=True)
     )

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32
 
-from cisgram.core.checks import ConfigError, DataError
+from cisgram.core.checks import ConfigError, DataError, few
 from cisgram.core.journal import Record, resumable
 from cisgram.core.progress import progress
 from cisgram.core.results import Result, to_anndata
@@ -116,28 +116,56 @@ def predict_genes(
     """Predict genes in the middle of windows, or as near as their contigs' ends allow.
 
     `genes` are bodies by name, on their strands; of one longer than what a window predicts the
-    middle counts.
+    middle counts. One that reaches past the ends of its contig, as over the origin of a circular
+    one, has no values (NaN).
 
     Raises:
-        DataError: a gene lies on no contig.
+        DataError: a gene lies on no contig, or none within its contig.
     """
-    chosen = choose_readout(session, readout)
+    found = _predict_bodies(session, _held(session, genes), readout, config)
+    return _of_all(session, genes, found)
+
+
+def _held(session: Session, genes: dict[str, Interval]) -> dict[str, Interval]:
+    """Return the genes that lie within their contigs, at least one."""
     if not genes:
         raise ConfigError("give at least one gene to predict; got none.")
+    held = {gene: body for gene, body in genes.items() if session.reference.holds(body)}
+    if not held:
+        raise DataError(
+            f"every gene reaches past the end of its contig, such as {few(list(genes))}; give the "
+            "annotation of this genome."
+        )
+    return held
+
+
+def _of_all(session: Session, genes: dict[str, Interval], found: Predictions) -> Predictions:
+    """Return predictions of all genes, NaN for those that `_held` leaves out."""
+    held = [session.reference.holds(body) for body in genes.values()]
+    values = np.full((len(genes), len(found.outputs)), np.nan, dtype=np.float32)
+    values[held] = found.values
     bodies = Sequences(tuple(genes), tuple(genes.values()), session.reference)
+    return replace(found, rows=_rows(session, bodies), values=values)
+
+
+def _predict_bodies(
+    session: Session,
+    genes: dict[str, Interval],
+    readout: Readout | str | None,
+    config: ReuseConfig | None,
+) -> Predictions:
+    """Predict genes within their contigs."""
+    bodies = Sequences(tuple(genes), tuple(genes.values()), session.reference)
+    chosen = choose_readout(session, readout)
     if not isinstance(chosen, OutputReadout):
         if readout is None:
-            found = _predict_regions(session, bodies, config=config)
-        else:
-            found = _predict_windows(session, bodies, chosen, config=config)
-        return replace(found, rows=_rows(session, bodies))
+            return _predict_regions(session, bodies, config=config)
+        return _predict_windows(session, bodies, chosen, config=config)
     kept: list[Float32[np.ndarray, "genes kept"]] = []
     for part in in_batches(bodies.places, _AT_ONCE, "reading genes"):
         windows = windows_of_places(part, session.model, session.reference, inside=True)
         kept.append(chosen.read(session.model, windows, species=session.species, config=config))
-    return Predictions(
-        rows=_rows(session, bodies), outputs=chosen.outputs, values=np.concatenate(kept)
-    )
+    return Predictions(rows=bodies.table, outputs=chosen.outputs, values=np.concatenate(kept))
 
 
 @contextmanager
@@ -153,7 +181,8 @@ def predict_genes_resumably(
 
     Interrupted, it leaves finished genes in `<out>.partial`, and the same call goes on from there.
     """
-    names = list(genes)
+    held = _held(session, genes)
+    names = list(held)
     chosen = choose_readout(session, readout)
     identity = (
         session_identity(session)
@@ -165,7 +194,7 @@ def predict_genes_resumably(
     )
 
     def predicted(part: list[str]) -> Record:
-        found = predict_genes(session, {name: genes[name] for name in part}, readout, config=config)
+        found = predict_genes(session, {name: held[name] for name in part}, readout, config=config)
         return Record({"outputs": found.outputs}, {"values": found.values})
 
     with resumable(out, identity) as journal:
@@ -177,12 +206,11 @@ def predict_genes_resumably(
             for number, part in enumerate(parts):
                 kept.append(journal.keep(number, partial(predicted, part)))
                 ticker.advance(0 if number in finished else len(part))
-        bodies = Sequences(tuple(genes), tuple(genes.values()), session.reference)
-        yield Predictions(
-            rows=_rows(session, bodies),
-            outputs=tuple(kept[0].row["outputs"]),
-            values=np.concatenate([record.arrays["values"] for record in kept]),
+        values = np.concatenate([record.arrays["values"] for record in kept])
+        found = Predictions(
+            rows=pl.DataFrame(), outputs=tuple(kept[0].row["outputs"]), values=values
         )
+        yield _of_all(session, genes, found)
 
 
 def _predict_windows(

@@ -1,5 +1,6 @@
 """A model ready for predictions: weights, card, outputs, genome, genes, each file read once."""
 
+import warnings
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -7,12 +8,13 @@ from typing import Any, Self
 
 from torch import nn
 
-from cisgram.core.checks import ConfigError
+from cisgram.core.checks import CisgramWarning, ConfigError
 from cisgram.core.device import best_device
 from cisgram.data.outputs import Outputs
 from cisgram.genome.genes import Genes
 from cisgram.genome.packaged_genomes import packaged_genome, packaged_genome_names
 from cisgram.genome.reference import Reference, open_reference
+from cisgram.models.ancestry import held_out_contigs, species_note
 from cisgram.models.base import Model
 from cisgram.models.hub import Card, load_model, species_number
 
@@ -96,8 +98,16 @@ class Session:
 
     @cached_property
     def reference(self) -> Reference:
-        """Sequence of the genome; a ConfigError where none is known."""
-        return open_reference(self._named_genome)
+        """Sequence of the genome; a ConfigError where none is known.
+
+        Warns where a genome was named and the model learnt no contig of it.
+        """
+        found = open_reference(self._named_genome)
+        if self._genome is not None and (
+            said := species_note(self.card, found, name=self.name, species=self.species)
+        ):
+            warnings.warn(said, CisgramWarning, stacklevel=2)
+        return found
 
     @property
     def known_reference(self) -> Reference | None:
@@ -177,8 +187,7 @@ def held_out_sentence(card: Mapping[str, Any]) -> str:
     >>> held_out_sentence({})
     'Its card does not say which DNA was held out, so it may have been trained on this region.'
     """
-    parts = card.get("held_out") or {}
-    test, valid = (_contigs(parts.get(split)) for split in ("test", "valid"))
+    test, valid = (_contigs(card, split) for split in ("test", "valid"))
     if not (test or valid):
         return (
             "Its card does not say which DNA was held out, so it may have been trained on this "
@@ -189,11 +198,9 @@ def held_out_sentence(card: Mapping[str, Any]) -> str:
     return f"By its card {'; '.join(said)}."
 
 
-def _contigs(part: Any) -> str:
-    """Name the contigs of a split: a list of them, or a genome with its own."""
-    if not part:
-        return ""
-    if isinstance(part, Mapping):
-        names = ", ".join(part.get("contigs", ()))
-        return f"{names} of {part['genome']}" if names and "genome" in part else names
-    return ", ".join(part)
+def _contigs(card: Mapping[str, Any], split: str) -> str:
+    """Name the contigs that a model and those it started from held out, and their genome."""
+    names = ", ".join(held_out_contigs(card, split))
+    part = (card.get("held_out") or {}).get(split)
+    genome = part.get("genome") if isinstance(part, Mapping) else None
+    return f"{names} of {genome}" if names and genome else names

@@ -14,6 +14,7 @@ from torch import Tensor
 from cisgram.core.artifact import atomic_directory, write_arrays
 from cisgram.core.checks import ConfigError
 from cisgram.core.results import Result, encoded
+from cisgram.data.outputs import BASES, Outputs
 from cisgram.genome.alphabet import reverse_complement
 from cisgram.genome.bigwig import write_bigwig
 from cisgram.genome.interval import Interval
@@ -172,23 +173,25 @@ def _windows_over(
 def write_bigwigs(signals: Sequence[Signal], reference: Reference, directory: Path) -> None:
     """Write a bigWig of each output on the forward strand; where regions overlap, the last counts.
 
-    The value of a row is shared evenly by its bases.
+    The value of a row is shared evenly by its bases. Of a region on strand `-`, the outputs of its
+    own strand are those of the genome's other.
 
     Raises:
-        ConfigError: a region lies on strand `-`.
         DataError: a file cannot be written.
     """
-    if any(signal.region.strand == "-" for signal in signals):
-        raise ConfigError("signal is written on the forward strand; leave strand - out of the BED.")
+    names = signals[0].names
+    outputs = Outputs.of_bases() if names == BASES else Outputs(row="bin", names=names)
     with atomic_directory(directory) as building:
-        for number, name in enumerate(signals[0].names):
+        for number, (name, partner) in enumerate(zip(names, outputs.partner, strict=True)):
             along: dict[str, Float32[np.ndarray, "_"]] = {}
             for signal in signals:
                 place, size = signal.region, signal.resolution
                 contig = along.setdefault(
                     place.chrom, np.zeros(reference.contigs[place.chrom], np.float32)
                 )
-                spread = np.repeat(signal.values[:, number] / size, size)
-                contig[place.start : place.end] = spread[: place.length]
+                is_minus = place.strand == "-"
+                column = signal.values[:, partner if is_minus else number]
+                spread = np.repeat(column / size, size)[: place.length]
+                contig[place.start : place.end] = spread[::-1] if is_minus else spread
             file = building / f"{encoded(name, '/')}.bw"
             write_bigwig(file, along, contigs=dict(reference.contigs))

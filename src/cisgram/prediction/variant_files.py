@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -12,13 +12,13 @@ import polars as pl
 from cisgram.core.artifact import sha256
 from cisgram.core.journal import Journal, Record, resumable
 from cisgram.core.progress import progress
-from cisgram.genome.calls import VariantBlock
 from cisgram.genome.interval import Interval
-from cisgram.genome.variant import check_reference
+from cisgram.genome.reference import Reference
 from cisgram.genome.vcf import read_site_blocks
 from cisgram.prediction.identity import genome_identity, session_identity
 from cisgram.prediction.readouts import Readout
 from cisgram.prediction.session import Session
+from cisgram.prediction.variant_checks import PairRemarks, remarks_on, usable_variants
 from cisgram.prediction.variant_writing import check_target, write_effects
 from cisgram.prediction.variants import VariantConfig, VariantEffects, near_pairs, score_variants
 
@@ -38,7 +38,10 @@ class VariantAccount:
     n_missing: int = 0
     """Variants without any effect, such as indels for a masked log-ratio."""
     n_symbolic: int = 0
-    """Alternate alleles without a sequence, which were left out."""
+    n_unknown: int = 0
+    n_bad: int = 0
+    """Alternate alleles left out, as `VariantEffects` counts them."""
+    remarks: PairRemarks = field(default_factory=PairRemarks)
 
     def add(self, found: VariantEffects) -> None:
         """Count the variants of a block."""
@@ -47,6 +50,9 @@ class VariantAccount:
         self.n_far += found.n_far
         self.n_missing += int(np.isnan(found.effects).all(axis=1).sum())
         self.n_symbolic += found.n_symbolic
+        self.n_unknown += found.n_unknown
+        self.n_bad += found.n_bad
+        self.remarks.add(found.remarks)
 
 
 def score_file(
@@ -74,15 +80,12 @@ def score_file(
         bodies = session.genes.places if genes is None else session.genes.find(genes)
     listed = hashlib.sha256(str(list(bodies.items())).encode()).hexdigest()
 
-    def n_pairs(block: VariantBlock) -> int:
+    def n_pairs(variants: pl.DataFrame) -> int:
         if not readout.of_genes:
-            return block.variants.height
-        return len(near_pairs(session.reference, block.variants, bodies, reach=config.reach))
+            return variants.height
+        return len(near_pairs(session.reference, variants, bodies, reach=config.reach))
 
-    sizes: list[int] = []
-    for block in read_site_blocks(vcf, _RECORDS):
-        check_reference(block.variants, session.reference, max_mismatch=0)
-        sizes.append(n_pairs(block))
+    sizes = [n_pairs(variants) for variants, _ in _usable_blocks(vcf, session.reference, config)]
     identity = session_identity(session) | genome_identity(session) | {
         "vcf": sha256(vcf), "readout": readout.name, "genes": listed, "reach": config.reach
     }  # fmt: skip
@@ -96,6 +99,14 @@ def score_file(
         account = VariantAccount()
         write_effects(scorer.tables(account.add), out, source=vcf)
     return account
+
+
+def _usable_blocks(
+    vcf: Path, reference: Reference, config: VariantConfig
+) -> Iterator[tuple[pl.DataFrame, dict[str, int]]]:
+    """Yield the variants of each block that can be scored, and how many others there are."""
+    for block in read_site_blocks(vcf, _RECORDS):
+        yield usable_variants(block, reference, skip_bad=config.skip_bad)
 
 
 @dataclass(frozen=True)
@@ -116,23 +127,27 @@ class _Scorer:
 
     def blocks(self) -> Iterator[VariantEffects]:
         """Yield the effects of each block, computed or as they were kept."""
-        for number, block in enumerate(read_site_blocks(self.vcf, _RECORDS)):
-            kept = self.journal.keep(number, lambda block=block: self._score(block)).arrays
+        reference = self.session.reference
+        for number, (variants, counts) in enumerate(
+            _usable_blocks(self.vcf, reference, self.config)
+        ):
+            kept = self.journal.keep(number, lambda part=variants: self._score(part)).arrays
             yield VariantEffects(
-                variants=block.variants,
+                variants=variants,
                 genes=tuple(self.bodies),
                 names=self.names,
                 outputs=self.readout.outputs,
                 pairs=kept["pairs"],
                 effects=kept["effects"],
                 source=self.vcf,
-                n_symbolic=block.counts["n_symbolic_skipped"],
+                remarks=remarks_on(reference, variants, genes=self.bodies, pairs=kept["pairs"]),
+                **counts,
             )
 
-    def _score(self, block: VariantBlock) -> Record:
+    def _score(self, variants: pl.DataFrame) -> Record:
         genes = self.bodies if self.readout.of_genes else None
         found = score_variants(
-            self.session, block.variants, self.readout, genes=genes, config=self.config
+            self.session, variants, self.readout, genes=genes, config=self.config
         )
         return Record({}, {"pairs": found.pairs, "effects": found.effects})
 

@@ -1,7 +1,7 @@
 """Score variants: what is read of a model with each alternate allele against the reference."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float32, Int64
 
-from cisgram.core.checks import DataError, check_range, few
+from cisgram.core.checks import check_range
 from cisgram.core.progress import progress
 from cisgram.core.results import Result
 from cisgram.genome.alleles import allele_window
@@ -26,13 +26,19 @@ from cisgram.prediction.readouts import Readout
 from cisgram.prediction.reuse import ReuseConfig
 from cisgram.prediction.sequences import Windows, window_of
 from cisgram.prediction.session import Session, as_session
+from cisgram.prediction.variant_checks import (
+    PairRemarks,
+    lost_genes,
+    remarks_on,
+    usable_variants,
+    variants_of,
+)
 from cisgram.prediction.variant_writing import write_effects
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _AT_ONCE = 64
-_PLACE = ("chrom", "start", "ref", "alt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +47,8 @@ class VariantConfig:
 
     reach: int = 1_000
     """Largest distance in bases between a variant and the body of a gene."""
+    skip_bad: bool = False
+    """Leave out and count the variants whose REF is not what the genome has; by default refuse."""
     reuse: ReuseConfig | None = None
     """Sizes, memory and cache."""
 
@@ -63,13 +71,20 @@ class VariantEffects(Result):
     """Rows of variant and gene, by variant; the second is -1 where the readout is not of genes."""
     effects: Float32[np.ndarray, "pairs outputs"]
     """Alternate allele against reference allele, as the readout defines it; NaN where it does not
-    apply, as the masked log-ratio to insertions and deletions."""
+    apply, as the masked log-ratio to insertions and deletions, or a gene that is not there."""
     source: Path | None = None
     """The VCF that the variants are from."""
     names: tuple[str, ...] = ()
     """What people call the genes; as `genes` by default."""
     n_symbolic: int = 0
-    """Alternate alleles without a sequence, which were left out."""
+    """Alternate alleles left out that name no other sequence of A C G T: `*`, `<DEL>`, `.`,
+    ambiguous letters, and REF itself."""
+    n_unknown: int = 0
+    """Alternate alleles left out because the genome has N only in their REF."""
+    n_bad: int = 0
+    """Alternate alleles left out because their REF is not what the genome has."""
+    remarks: PairRemarks = field(default_factory=PairRemarks)
+    """Which pairs have no effect, and why."""
 
     @property
     def n_far(self) -> int:
@@ -140,15 +155,9 @@ def score_variants(
     """
     session, config = as_session(model), config or VariantConfig()
     chosen = choose_readout(session, readout)
-    source, n_symbolic = None, 0
-    if not isinstance(variants, pl.DataFrame):
-        source = Path(variants)
-        sites = read_sites(source)
-        variants, n_symbolic = sites.variants, sites.counts["n_symbolic_skipped"]
-    if missing := [name for name in _PLACE if name not in variants.columns]:
-        raise DataError(
-            f"variants must have columns {', '.join(_PLACE)}; {few(missing)} is missing."
-        )
+    source = None if isinstance(variants, pl.DataFrame) else Path(variants)
+    given = variants if isinstance(variants, pl.DataFrame) else read_sites(Path(variants))
+    variants, counts = usable_variants(given, session.reference, skip_bad=config.skip_bad)
     if chosen.of_genes:
         if genes is None:
             genes = session.genes.places
@@ -160,7 +169,6 @@ def score_variants(
         )
     else:
         genes = {}
-        check_reference(variants, session.reference, max_mismatch=0)
         pairs = np.stack([np.arange(variants.height), np.full(variants.height, -1)], axis=1)
         effects = _without_genes(session, variants, chosen, config)
     return VariantEffects(
@@ -171,7 +179,8 @@ def score_variants(
         pairs=pairs,
         effects=effects,
         source=source,
-        n_symbolic=n_symbolic,
+        remarks=remarks_on(session.reference, variants, genes=genes, pairs=pairs),
+        **counts,
     )
 
 
@@ -184,8 +193,9 @@ def score_pairs(
     readout: Readout,
     config: VariantConfig | None = None,
 ) -> Float32[np.ndarray, "pairs outputs"]:
-    """Return effects of alternate alleles on chosen genes.
+    """Return effects of alternate alleles on chosen genes; NaN on a gene that is not there.
 
+    That is one which the variant deletes whole, or which reaches past the ends of its contig.
     `variants` have columns chrom, start (from 0), ref and alt; `genes` are bodies by name, on
     their strands; a pair is a row of a variant and a row of a gene.
 
@@ -195,13 +205,15 @@ def score_pairs(
     config = config or VariantConfig()
     check_reference(variants, session.reference, max_mismatch=0)
     bodies = list(genes.values())
-    effects = np.empty((len(pairs), len(readout.outputs)), dtype=np.float32)
-    with progress("scoring variants", len(pairs)) as ticker:
-        for gene in np.unique(pairs[:, 1]).tolist():
-            rows = np.flatnonzero(pairs[:, 1] == gene)
+    effects = np.full((len(pairs), len(readout.outputs)), np.nan, dtype=np.float32)
+    deleted, beyond = lost_genes(session.reference, variants, genes=genes, pairs=pairs)
+    there = ~(deleted | beyond)
+    with progress("scoring variants", int(there.sum())) as ticker:
+        for gene in np.unique(pairs[there, 1]).tolist():
+            rows = np.flatnonzero(there & (pairs[:, 1] == gene))
             for first in range(0, len(rows), _AT_ONCE):
                 part = rows[first : first + _AT_ONCE]
-                chosen = list(_variants(variants[pairs[part, 0]]))
+                chosen = list(variants_of(variants[pairs[part, 0]]))
                 effects[part] = _on_gene(session, chosen, bodies[gene], readout, config)
                 ticker.advance(len(part))
     return effects
@@ -259,7 +271,7 @@ def _without_genes(
     effects = np.empty((variants.height, len(readout.outputs)), dtype=np.float32)
     read = partial(readout.read, session.model, species=session.species, config=config.reuse)
     for part in in_batches(range(variants.height), _AT_ONCE, "scoring variants"):
-        chosen = list(_variants(variants[part.start : part.stop]))
+        chosen = list(variants_of(variants[part.start : part.stop]))
         before, after = _both_alleles(session, chosen, readout)
         effects[part.start : part.stop] = readout.effect(read(after), read(before))
     return effects
@@ -297,8 +309,3 @@ def _window_around(session: Session, variant: Variant) -> Interval:
     beyond = variant.start + len(variant.alt) - window.end
     start = window.start + min(max(beyond, 0), variant.start - window.start)
     return Interval(window.chrom, start, start + window.length)
-
-
-def _variants(table: pl.DataFrame) -> Iterator[Variant]:
-    for chrom, start, ref, alt in table.select(_PLACE).iter_rows():
-        yield Variant(chrom, start, ref, alt)

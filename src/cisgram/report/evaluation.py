@@ -31,6 +31,7 @@ def write_evaluation_page(result: Mapping[str, Any], out: Path) -> Path:
         "tasks": tasks,
         "models": list(result["models"]),
         "held_out": result["held_out"],
+        "notes": result.get("notes", ()),
         "machine": result["machine"],
     }
     write_page(fill("evaluation_page.html.jinja", values), out)

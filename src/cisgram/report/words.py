@@ -11,6 +11,9 @@ _LABELS = {
     "lasso": "lasso",
     "ridge": "ridge (BLUP)",
     "top-snp": "top SNP",
+    "prior-ridge": "ridge with a prior",
+    "prior-elastic-net": "elastic net with a prior",
+    "prior-mixture": "mixture with a prior",
 }
 
 _CHOICES = {
@@ -18,9 +21,13 @@ _CHOICES = {
     "lasso": "the penalty of {} by cross-validation",
     "ridge": "the penalty of {} by REML",
     "top-snp": "the {} by its correlation with expression",
+    "prior-ridge": "none for {}, which averages over heritabilities",
+    "prior-elastic-net": "the penalty of {} by cross-validation",
+    "prior-mixture": "none for {}, which averages over heritabilities and reaches",
 }
 
 _SETTINGS = {
+    "prior": "Weights of SNPs beside their distance",
     "window": "Cis window, bp each side of the gene",
     "min_maf": "Least minor allele frequency",
     "max_missing": "Largest share of missing dosages",
@@ -33,6 +40,7 @@ _SETTINGS = {
     "train_populations": "Populations trained on",
     "test_populations": "Populations predicted",
     "permutation": "Seed of the permutation",
+    "max_people": "Most people learnt from",
     "seed": "Seed of the folds",
 }
 
@@ -108,11 +116,13 @@ def percent(share: float | None) -> str:
 
 
 def interval(ends: tuple[float, float], digits: int = 3) -> str:
-    """Write an interval in words.
+    """Write an interval in words; a dash where there is none.
 
     >>> interval((-0.1, 0.25), digits=2)
     '−0.10 to 0.25'
     """
+    if ends[0] != ends[0]:
+        return number(ends[0])
     return f"{number(ends[0], digits)} to {number(ends[1], digits)}"
 
 
@@ -181,7 +191,7 @@ def settings(configs: Sequence[FitConfig]) -> Settings:
     rows = (
         (_SETTINGS.get(name, name), tuple(_setting(value[name]) for value in values))
         for name in values[0]
-        if name != "model"
+        if name != "model" and any(value[name] != "" for value in values)
     )
     return Settings(columns, tuple(rows))
 
@@ -199,4 +209,4 @@ def _setting(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, tuple):
         return ", ".join(str(part) for part in value) or "any"
-    return "none" if value is None else str(value)
+    return "none" if value in (None, "") else str(value)

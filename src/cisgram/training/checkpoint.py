@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cisgram.core.artifact import atomic_file, damage_errors
 from cisgram.core.checks import DataError
+from cisgram.core.stamps import BLANK, check_stamp, stamp
 
 _MODEL, _OPTIM, _PROGRESS = "model.", "optim.", "progress"
 
@@ -45,7 +46,8 @@ def save_checkpoint(
         for name, value in moments.items():
             tensors[f"{_OPTIM}{names[number]}.{name}"] = torch.as_tensor(value).contiguous()
     with atomic_file(path) as building:
-        save_file(tensors, building, metadata={_PROGRESS: json.dumps(asdict(state))})
+        save_file(tensors, building, metadata={_PROGRESS: json.dumps(asdict(state)), **BLANK})
+        stamp(building)
 
 
 def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> RunState:
@@ -55,6 +57,8 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
     weights: dict[str, Tensor] = {}
     moments: dict[int, dict[str, Tensor]] = {}
     numbers = {name: number for number, name in enumerate(_names(model, optimizer))}
+    with damage_errors(path):
+        check_stamp(path)
     with damage_errors(path), safe_open(path, framework="pt") as stream:
         state = RunState(**json.loads(stream.metadata()[_PROGRESS]))
         for key in stream.keys():  # noqa: SIM118 - no mapping

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import torch
 
 from cisgram import __version__
-from cisgram.core.artifact import damage_errors, read_json, sha256, write_json
+from cisgram.core.artifact import damage_errors, read_sealed, sealed, sha256, write_json
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.core.config import to_plain
 from cisgram.core.device import hardware
+from cisgram.data.base import DataSet
 from cisgram.models.base import Model
 from cisgram.models.hub import WEIGHTS, load_model, model_directory, packaged_model
 from cisgram.training.checkpoint import checkpoint_step
@@ -24,8 +25,10 @@ _MAY_CHANGE = {
 }
 """Fields that a resumed run may have otherwise; `schedule` keeps what steps and decay were."""
 
-_OF_SOURCES = ("genomes", "files", "plugins", "held_out", "start", "schedule")
-_OF_START = ("steps", "seconds", "genomes", "held_out", "start")
+_OF_SOURCES = ("genomes", "files", "plugins", "held_out", "contigs", "start", "schedule")
+_OF_START = (
+    "steps", "seconds", "genome", "genomes", "held_out", "contigs", "start", "members"
+)  # fmt: skip
 
 Facts = dict[str, Any]
 
@@ -65,7 +68,7 @@ def open_run(recipe: Recipe, out: Path, *, resume: bool) -> Start | None:
     return Start(name, *load_model(name))
 
 
-def record_run(recipe: Recipe, out: Path, *, start: Start | None) -> None:
+def record_run(recipe: Recipe, data: DataSet, out: Path, *, start: Start | None) -> None:
     """Write down what a run is made from, or from which step on it has another schedule.
 
     Raises:
@@ -73,7 +76,7 @@ def record_run(recipe: Recipe, out: Path, *, start: Start | None) -> None:
         DataError: its start has other weights than when it began.
     """
     if (out / RUN).exists():
-        began = read_json(out / RUN)
+        began = read_sealed(out / RUN)
         with damage_errors(out / RUN, "choose another --out"):
             _check_run(recipe, out, began, start=start)
             facts = began | {"schedule": _continued(recipe, out, began["schedule"])}
@@ -82,6 +85,7 @@ def record_run(recipe: Recipe, out: Path, *, start: Start | None) -> None:
         facts = {
             "recipe": recipe.tables(),
             **recipe.data.sources(recipe.directory),
+            **({"contigs": contigs} if (contigs := data.contigs()) else {}),
             **({"plugins": plugins} if plugins else {}),
             **({} if start is None else {"start": start.facts}),
             "schedule": [_schedule(recipe, 0)],
@@ -89,12 +93,12 @@ def record_run(recipe: Recipe, out: Path, *, start: Start | None) -> None:
             "torch": torch.__version__,
             "python": platform.python_version(),
         }
-    write_json(out / RUN, facts)
+    write_json(out / RUN, sealed(facts))
 
 
 def card(recipe: Recipe, out: Path) -> Facts:
     """Return the facts that a run's model carries."""
-    began = read_json(out / RUN)
+    began = read_sealed(out / RUN)
     return {
         **{name: value for name, value in to_plain(recipe.card).items() if value},
         "recipe": recipe.tables(),

@@ -51,7 +51,7 @@ def train(
         model = build_model(recipe.model_kind, recipe.model, data.outputs)
         if start is not None:
             take_weights(model, start)
-        record_run(recipe, out, start=start)
+        record_run(recipe, data, out, start=start)
         return fit(
             model,
             Learning(data, recipe.task),
