@@ -1,6 +1,20 @@
 """Feed every reader spoilt files, kill commands, and fill the disk under every writer.
 
-python benchmarks/faults.py --json benchmarks/results/faults.json [--inputs 3200] [--seed 0]
+    python benchmarks/faults.py --json benchmarks/results/faults.json [--inputs 3200] [--seed 0]
+
+Ctrl-C during the inputs is enough of them; what is counted until then is written.
+
+Keys of the JSON:
+
+- `seed`; `n_inputs`, spoilt inputs of `n_readers` kinds of files.
+- `right` (exit code 0), `refused` (one line, exit code 2), `unclear` (exit code 2, but not one
+  line), `tracebacks`, `deaths` (by a signal), `hangs` (30 s), and `left_behind` (refused, and a
+  temporary file is left) of the inputs.
+- `kills` of commands that were then run again; `lost`, those that ended otherwise than undisturbed
+  or left a temporary file; `foreign_touched`, files that are not ours and changed.
+- `full_disk_writers`; `full_disk_unclear`, endings on a full disk other than one line.
+- `silent_truncations`: cut inputs that changed a result, and incomplete files under a final name.
+- `seconds` of each part, and `defects`, each with what repeats it.
 """
 
 import argparse
