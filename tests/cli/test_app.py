@@ -47,6 +47,14 @@ def test_module_and_script_are_the_same_command() -> None:
     assert "Usage: cisgram COMMAND" in script.stdout
 
 
+def test_memory_that_runs_out_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising(monkeypatch, MemoryError())
+    assert front.main([]) == front.BAD_INPUT
+    assert "memory ran out (no more is to be had); give it more" in one_line(capsys)
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert front.main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == __version__
