@@ -47,12 +47,15 @@ def test_module_and_script_are_the_same_command() -> None:
     assert "Usage: cisgram COMMAND" in script.stdout
 
 
+@pytest.mark.parametrize(
+    "error", [MemoryError(), ImportError("x.so: failed to map segment from shared object")]
+)
 def test_memory_that_runs_out_is_one_line(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    error: Exception, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising(monkeypatch, MemoryError())
+    raising(monkeypatch, error)
     assert front.main([]) == front.BAD_INPUT
-    assert "memory ran out (no more is to be had); give it more" in one_line(capsys)
+    assert "memory ran out; give it more" in one_line(capsys)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
