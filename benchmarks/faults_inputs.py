@@ -164,7 +164,7 @@ def _make(directory: Path) -> None:
     recipe = (directory / "recipe.toml").read_text()
     steps = "steps = 6\ncheckpoint_every = 1\nvalidate_every = 2\nlog_every = 1"
     place.text("long.toml", recipe.replace("steps = 2", steps))
-    shutil.copytree(directory / "signal", directory / "signal2")
+    _write_another_model(directory)
     _write_genotypes(directory)
     _write_tables(place)
     place.run("explain ism --model signal --region c0:100-105 --out ism.npz " + OF_TOY)
@@ -189,6 +189,19 @@ def _journals_kept() -> Any:
         yield
     finally:
         Journal.remove = remove
+
+
+def _write_another_model(directory: Path) -> None:
+    """Write the model of tracks with other weights, for an ensemble."""
+    import torch
+
+    from cisgram.models.hub import load_model, save_model
+
+    model, card = load_model(directory / "signal")
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(1.01)
+    save_model(directory / "signal2", model, card=card)
 
 
 def _write_genotypes(directory: Path) -> None:

@@ -73,11 +73,12 @@ from cisgram.data.splits import find_relatives  # noqa: E402
 from cisgram.genome.genotypes import Genotypes, import_genotypes  # noqa: E402
 from cisgram.personal.cohort import Cohort, import_cohort  # noqa: E402
 from cisgram.personal.cohort_options import ImportOptions  # noqa: E402
+from cisgram.personal.export import export_predictdb  # noqa: E402
 from cisgram.personal.fit import Fit, fit_cohort  # noqa: E402
 from cisgram.personal.fit_config import FitConfig  # noqa: E402
 from cisgram.personal.gene_fit import GeneFitter  # noqa: E402
 from cisgram.personal.predict import predict_people  # noqa: E402
-from cisgram.personal.predictdb import WeightSet, export_predictdb  # noqa: E402
+from cisgram.personal.predictdb import WeightSet  # noqa: E402
 
 PEOPLE = (100, 358, 1_000, 3_000, 10_000)
 LONGER_PEOPLE, LONGER = 1_000, 4

@@ -1,6 +1,11 @@
 """Every command that asks a model takes every kind of model: the matrix of verbs and models."""
 
+import gzip
 import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +90,20 @@ def test_predict_and_embed(place: Path, kind: str) -> None:
         assert np.isfinite(stored["values"]).all()
 
 
+def test_predictions_and_embeddings_as_anndata(place: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    for verb in ("predict", "embed"):
+        run(f"{verb} --model window {GENOME} --bed two.bed --out {verb}.h5ad")
+    run(f"predict --model window {GENOME} --bed two.bed --out plain.tsv")
+    with h5py.File(place / "predict.h5ad") as file, h5py.File(place / "embed.h5ad") as embedded:
+        assert file["obs/name"].asstr()[()].tolist() == ["p1", "p2"]
+        assert embedded["obs/start"][()].tolist() == [100, 200]
+        assert embedded["X"].shape[1] == len(embedded["var/_index"])
+        columns = file["var/_index"].asstr()[()].tolist()
+        table = pl.read_csv(place / "plain.tsv", separator="\t").select(columns)
+        assert file["X"][()] == pytest.approx(table.to_numpy(), abs=1e-5)
+
+
 @pytest.mark.parametrize(
     ("kind", "readout"), [(kind, name) for kind in KINDS for name in READOUTS[kind]]
 )
@@ -94,6 +113,29 @@ def test_variants_by_every_readout(place: Path, kind: str, readout: str) -> None
     table = pl.read_csv(out, separator="\t")
     assert {"chrom", "pos", "ref", "alt"} < set(table.columns)
     assert set(table["pos"]) >= ({100, 120} if readout == "masked" else {100, 120, 141})
+
+
+def test_inputs_may_be_pipes(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = "variants score --model tracks --annotation toy.gff3 --readout tracks"
+    run(f"{line} --vcf three.vcf --genome toy.fa --out plain.tsv")
+    packed = gzip.compress((place / "three.vcf").read_bytes())
+    with piped(place / "v", packed), piped(place / "g", (place / "toy.fa").read_bytes()):
+        run(f"{line} --vcf v --genome g --out piped.tsv")
+    assert (place / "piped.tsv").read_bytes() == (place / "plain.tsv").read_bytes()
+    with piped(place / "v", packed[:-20]):
+        assert main(f"{line} --vcf v --genome toy.fa --out cut.tsv".split()) == 2
+    assert "the header of v cannot be read" in capsys.readouterr().err
+
+
+@contextmanager
+def piped(path: Path, content: bytes) -> Iterator[None]:
+    """Give bytes to whoever reads a pipe."""
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(content,))
+    writer.start()
+    yield
+    writer.join()
+    path.unlink()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -136,3 +178,30 @@ def test_models_list_show_and_convert(place: Path, capsys: pytest.CaptureFixture
     run("models convert k.h5 --out k")
     run("models show k")
     assert "shorkie" in capsys.readouterr().out
+
+
+def test_byte_pairs_are_learnt_embedded_and_give_no_single_bases(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "bpe.json"
+    run(f"data vocabulary toy.fa --out {file} --size 60 --contigs c0")
+    tokenizer = {"kind": "bpe", "file": str(file)}
+    sizes = {"window": 64, "channels": 8, "n_layers": 1, "n_heads": 2, "feed_channels": 8}
+    config = model_config("bert", sizes | {"tokenizer": tokenizer}, "[model]")
+    save_model(tmp_path / "pairs", build_model("bert", config, Outputs.of_bases()), card={})
+    asked = f"--model {tmp_path}/pairs --genome toy.fa"
+    readout = f"--readout embedding-distance --out {tmp_path}/s.tsv"
+    run(f"variants score --vcf three.vcf {asked} {readout}")
+    table = pl.read_csv(tmp_path / "s.tsv", separator="\t").filter(output="euclidean")
+    assert (table["effect"] > 0).all()
+    capsys.readouterr()
+    for command in (
+        f"explain logo {asked} --region c0:101-160 --out {tmp_path}/l.svg",
+        f"variants score --vcf three.vcf {asked} --out {tmp_path}/m.tsv",
+        f"bench run perplexity --model {tmp_path}/pairs --genome toy.fa --contigs c0 "
+        f"--out {tmp_path}/b",
+    ):
+        assert main(command.split()) == 2
+        said = capsys.readouterr().err.strip()
+        assert "byte pairs give no probabilities of single bases" in " ".join(said.split())
+        assert "Traceback" not in said

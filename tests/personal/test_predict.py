@@ -10,8 +10,9 @@ import pytest
 
 from cisgram.core.checks import ConfigError, DataError
 from cisgram.genome.genotypes import Genotypes
+from cisgram.personal.export import export_predictdb
 from cisgram.personal.predict import predict_file, predict_people
-from cisgram.personal.predictdb import WeightSet, export_predictdb
+from cisgram.personal.predictdb import WeightSet
 from linear_models import Site, make_cohort, make_fit, make_store, make_weights, write_vcf
 
 SITES: list[Site] = [

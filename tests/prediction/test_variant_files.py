@@ -1,5 +1,7 @@
 """Effects of variants as files: tables, and the VCF again."""
 
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,40 @@ def test_a_vcf_becomes_a_table_and_the_same_vcf_with_effects(
         np.testing.assert_allclose(effects, found.effects[:2].ravel(), atol=1e-5)
         assert records["snp"].INFO["AF"] == pytest.approx((0.1, 0.2))
         assert records["far"].INFO.get("CISGRAM") is None
+
+
+def bcftools(*words: str | Path) -> str:
+    """Run bcftools, which may not warn either."""
+    done = subprocess.run(["bcftools", *map(str, words)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.mark.skipif(shutil.which("bcftools") is None, reason="needs bcftools")
+def test_bcftools_reads_the_effects_as_the_header_says(
+    toy: Session, vcf: Path, tmp_path: Path
+) -> None:
+    found = score_variants(toy, vcf, config=VariantConfig(reach=40))
+    for name in ("a.vcf.gz", "a.bcf"):
+        found.write(tmp_path / name)
+        bcftools("index", tmp_path / name)
+        header = bcftools("view", "-h", tmp_path / name)
+        start = '##INFO=<ID=CISGRAM,Number=.,Type=String,Description="'
+        (line,) = [line for line in header.splitlines() if line.startswith(start)]
+        assert line.endswith('Format: Allele|Gene|Output|Effect">')
+        fields = line.rpartition("Format: ")[2].removesuffix('">').lower().split("|")
+        text = bcftools("query", "-f", "%POS %INFO/CISGRAM\n", tmp_path / name)
+        rows = [
+            (position, dict(zip(fields, entry.split("|"), strict=True)))
+            for position, entries in (row.split() for row in text.splitlines())
+            for entry in entries.split(",")
+            if entry != "."
+        ]
+        table = found.table.select("pos", "alt", "gene", "output").cast(pl.String)
+        assert [(at, e["allele"], e["gene"], e["output"]) for at, e in rows] == table.rows()
+        effects = [float(entry["effect"]) for _, entry in rows]
+        np.testing.assert_allclose(effects, found.table["effect"].to_numpy(), atol=1e-5)
+        assert bcftools("query", "-r", "c0:590", "-f", "%POS", tmp_path / name) == "590"
 
 
 @pytest.mark.parametrize("name", ["a.vcf", "a.vcf.gz", "a.bcf", "a.tsv", "a.parquet"])

@@ -140,6 +140,35 @@ def test_a_gene_bar_is_drawn_where_more_than_the_tss_is_known(
         assert page.locator("#figure-locus .tss.line").count() == 1
 
 
+def test_genes_have_both_names_and_bars_a_key(visit: Callable[..., Visit]) -> None:
+    page = visit().page
+    first = page.locator("#gene-rows tr").first
+    names = (first.locator("a").inner_text(), first.locator(".identifier").inner_text())
+    assert names[0].startswith("GENE")
+    assert names[1].startswith("ENSG")
+    page.fill("#filter-text", names[1])
+    assert page.locator("#gene-rows a").all_inner_texts() == [names[0]]
+    r, bar = float(first.locator("td").nth(2).inner_text()), "e => e.getBoundingClientRect().width"
+    key = page.locator("#bar-key .meter").first.evaluate(bar)
+    assert first.locator(".meter").evaluate(bar) / key == pytest.approx(r / 0.5, abs=0.05)
+    assert page.locator(".genes").get_attribute("aria-describedby") == "count bar-key"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_printed_it_fits_the_paper_in_dark_ink(visit: Callable[..., Visit], scheme: str) -> None:
+    page = visit((718, 1000), scheme).page  # A4 less margins of 1 cm
+    page.emulate_media(media="print", color_scheme=scheme)
+    off = "() => [...document.querySelectorAll('td, th, p, svg')].filter((e) => "
+    off += "e.getBoundingClientRect().right > 720).map((e) => e.outerHTML.slice(0, 80))"
+    assert page.evaluate(off) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == 718
+    assert page.evaluate(_CUT) == []
+    for selector in ("h1", "#gene-rows td", ".identifier", "figcaption"):
+        assert page.evaluate(_CONTRAST, selector) >= 4.5, selector
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.locator(".switcher").is_visible()
+
+
 def test_turns_pages(visit: Callable[..., Visit]) -> None:
     page = visit().page
     first = page.locator("#gene-rows a").all_inner_texts()

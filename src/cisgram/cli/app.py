@@ -19,7 +19,7 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from cisgram import __doc__ as description
 from cisgram import __version__
-from cisgram.cli.claims import claimed
+from cisgram.cli.claims import claimed, spooled
 from cisgram.cli.options import say
 from cisgram.core.checks import CisgramError, CisgramWarning
 
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _stopped_by_signals():
             command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
-            with _said_warnings(), claimed(bound):
+            with _said_warnings(), claimed(bound), spooled(bound):
                 command(*bound.args, **bound.kwargs)
             _flush()
     except CycloptsError as error:

@@ -2,14 +2,16 @@
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from inspect import BoundArguments
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, get_args
 
 from cyclopts import Parameter
 
-from cisgram.core.checks import ConfigError
+from cisgram.core.checks import CisgramError, ConfigError
+from cisgram.core.pipes import is_pipe, spool
 from cisgram.core.places import check_new, hold, real_place
 
 _OUTPUTS = ("out", "out_bigwig", "json", "figure", "table")
@@ -48,6 +50,42 @@ def claimed(bound: BoundArguments) -> Generator[None]:
             if not is_directory and not path.is_dir():
                 check_new(path, overwrite=overwrite)
         yield
+
+
+@contextmanager
+def spooled(bound: BoundArguments) -> Generator[None]:
+    """Keep every input that is a pipe in a temporary file, which the command reads in its place.
+
+    Errors name the pipe.
+    """
+    with TemporaryDirectory(prefix="cisgram-") as directory:
+        files: dict[str, str] = {}
+        for name, value in bound.arguments.items():
+            if name not in _OUTPUTS:
+                bound.arguments[name] = _without_pipes(value, Path(directory), files)
+        try:
+            yield
+        except CisgramError as error:
+            text = str(error)
+            for file, pipe in files.items():
+                text = text.replace(file, pipe)
+            raise type(error)(text) from error
+
+
+def _without_pipes(value: Any, directory: Path, files: dict[str, str]) -> Any:
+    """Return a value in which files stand for pipes, and note which is which."""
+    if isinstance(value, Path | str) and is_pipe(value):
+        files[str(file := spool(value, directory))] = str(value)
+        return type(value)(file)
+    if isinstance(value, list | tuple):
+        return type(value)(_without_pipes(one, directory, files) for one in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        old = {field.name: getattr(value, field.name) for field in fields(value)}
+        inputs = {name: one for name, one in old.items() if name not in _OUTPUTS}
+        new = {name: _without_pipes(one, directory, files) for name, one in inputs.items()}
+        changed = {name: one for name, one in new.items() if one != old[name]}
+        return replace(value, **changed) if changed else value
+    return value
 
 
 def _outputs(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:

@@ -1,4 +1,4 @@
-"""`cisgram data`: list, fetch and show named public data sets."""
+"""`cisgram data`: named public data sets, and vocabularies learnt from genomes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +11,7 @@ from cisgram.cli.options import save_json, say, show_table
 if TYPE_CHECKING:
     from cisgram.data.registry import Dataset
 
-app = App(name="data", help="List, fetch and show named public data sets.")
+app = App(name="data", help="List, fetch and show public data sets; learn vocabularies of DNA.")
 
 
 @app.command(name="list")
@@ -92,6 +92,46 @@ def fetch(
         note = f"  (no published checksum; held to {recorded} from now on)" if recorded else ""
         say(f"{one['path']}{note}", wrap=False)
     save_json(json, fetched)
+
+
+@app.command
+def vocabulary(
+    genome: str,
+    /,
+    *,
+    out: Path,
+    size: int = 4_096,
+    contigs: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    overwrite: Overwrite = False,
+) -> None:
+    """Learn a vocabulary of byte pairs (BPE) from both strands of a genome.
+
+    A recipe names the file: `tokenizer = { kind = "bpe", file = "bpe.json" }` in `[model]`.
+
+    Args:
+        genome: FASTA, or packaged genome such as yeast-r64.
+        out: Vocabulary to write, .json.
+        size: Number of tokens, single bases and special tokens included.
+        contigs: Contigs to learn from, such as those that no evaluation holds out; all by default.
+            Several --contigs may be given.
+    """
+    from cisgram.core.checks import check_extra, check_suffix
+    from cisgram.data.tokenizer import save_tokenizer, train_bpe
+    from cisgram.genome.alphabet import reverse_complement
+    from cisgram.genome.reference import open_reference
+
+    check_extra("tokenizers", "lm")
+    check_suffix(out, ".json")
+    reference = open_reference(genome)
+    strands = (
+        strand
+        for tokens in [reference.contig(name) for name in contigs or reference.contigs]
+        for strand in (tokens, reverse_complement(tokens))
+    )
+    learned = train_bpe(strands, vocabulary_size=size)
+    save_tokenizer(out, learned)
+    longest = max(len("".join(merge.split(" "))) for merge in learned.config.merges)
+    say(f"{learned.vocabulary_size:,} tokens of up to {longest} bases are in {out}", wrap=False)
 
 
 def _describe(dataset: "Dataset") -> dict[str, Any]:

@@ -152,33 +152,45 @@ def predict(
 
 @app.command
 def export(
-    fit: Path,
+    models: Path,
     /,
     *,
     out: Path,
-    build: str,
+    build: str = "",
+    genotypes: Path | None = None,
+    genome_share: float = 1.0,
     all_genes: Annotated[bool, Parameter(negative="")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write models as a PredictDB file with covariances, for PrediXcan and S-PrediXcan.
+    """Write models as a PredictDB file with covariances and phi, for PrediXcan and S-PrediXcan.
 
     Args:
-        fit: A directory made by `cisgram personal fit`.
+        models: A directory made by `cisgram personal fit`, or a PredictDB file.
         out: SQLite file to write, ending in .db; covariances go beside it.
-        build: Assembly of the positions, such as b37 or b38.
-        all_genes: Also export models that failed the acceptance rule.
+        build: Assembly, such as b37 or b38: of a fit's positions; of the panel for a .db.
+        genotypes: LD panel for covariances and phi: VCF, BCF or PGEN; a fit has its own people.
+        genome_share: Share of a whole genome's heritability that lies on the panel's SNPs.
+        all_genes: Of a fit, also export models that failed the acceptance rule.
     """
+    from cisgram.core.checks import ConfigError
+    from cisgram.personal.export import covariance_path, export_predictdb, recalibrate_predictdb
     from cisgram.personal.fit import Fit
-    from cisgram.personal.predictdb import covariance_path, export_predictdb
 
     check_new(covariance_path(out), overwrite=overwrite)
-    opened = Fit.open(fit)
-    done = export_predictdb(
-        opened, opened.open_cohort(), out, accepted_only=not all_genes, build=build
-    )
+    if models.is_dir():
+        opened = Fit.open(models)
+        done = export_predictdb(
+            opened, opened.open_cohort(), out, accepted_only=not all_genes, build=build,
+            panel=genotypes, share=genome_share,
+        )  # fmt: skip
+    elif genotypes is None:
+        raise ConfigError(f"{models} has no genotypes of people; name a panel with --genotypes.")
+    else:
+        done = recalibrate_predictdb(models, genotypes, out, build=build, share=genome_share)
     say(
+        *done.notes,
         f"{done.n_genes:,} models with {done.n_weights:,} weights are in {done.database}",
-        f"Covariances are in {done.covariances}",
+        f"Covariances of {done.n_covered:,} weights are in {done.covariances}",
         wrap=False,
     )
 

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from cisgram.cli.claims import Directory, Overwrite
 from cisgram.cli.options import NO_CACHE, CacheOptions, ModelOptions, read_genes, say
-from cisgram.core.checks import ConfigError, few
+from cisgram.core.checks import ConfigError, check_extra, few
 from cisgram.core.places import check_new
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def predict(
         readout: What is read of the model, such as gene, tracks, mean or masked; by default the
             usual readout for what is predicted.
         out: Table to write, tab-separated or .parquet, with a row for each gene, region or
-            sequence.
+            sequence; or .h5ad for AnnData.
         out_bigwig: Directory for a bigWig of each track, with --bed or --fasta.
         cache: Cache.
     """
@@ -84,6 +84,7 @@ def predict(
     from cisgram.prediction.signal import write_bigwigs
 
     given.check({"genes": genes})
+    _check_h5ad(out)
     if out_bigwig is not None:
         check_new(out_bigwig, overwrite=overwrite)
     session, config = asked.open(), cache.config()
@@ -146,14 +147,21 @@ def embed(
         layer: Name or number of the layer, counted from 0 or, negative, from the end; by default
             the last one before the head that relates all of a window.
         pool: One row for each region (mean), or one for each position of the layer (none).
-        out: .npz file with values, names, and the span of bases of each row.
+        out: .npz file with values, names, and the span of bases of each row; or .h5ad for AnnData.
     """
     from cisgram.core.checks import check_suffix
     from cisgram.prediction.embed import embed as run
 
-    check_suffix(out, ".npz")
+    check_suffix(out, ".npz", ".h5ad")
+    _check_h5ad(out)
     given.check({})
     session = asked.open()
     found = run(session, given.read(session), layer=layer, pool=pool)
     found.write_arrays(out)
     say(f"{len(found.values):,} rows of {found.values.shape[1]} channels are in {out}.")
+
+
+def _check_h5ad(out: Path) -> None:
+    """Name a missing extra before work."""
+    if out.suffix == ".h5ad":
+        check_extra("h5py", "convert")

@@ -1,16 +1,6 @@
-"""Weight files: linear models of many genes, written and read in the PredictDB format.
+"""Weights: linear models of many genes, from a fit or from a PredictDB file."""
 
-A PredictDB file is an SQLite database: `weights` has a row a gene and SNP, `extra` a row a
-gene, and a gzipped text file beside it the covariances of the SNPs' dosages (Barbeira et
-al. 2018, https://doi.org/10.1038/s41467-018-03621-1). Names with dots are quoted in SQL.
-"""
-
-import gzip
-import itertools
-import re
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,24 +10,15 @@ import polars as pl
 from jaxtyping import Float64, Int64
 from scipy.stats import false_discovery_control
 
-from cisgram.core.artifact import atomic_file
-from cisgram.core.checks import ConfigError, DataError, check_suffix, few
-from cisgram.core.progress import progress
+from cisgram.core.checks import DataError, few
 from cisgram.genome.genotypes import Genotypes
-from cisgram.personal.cohort import Cohort
 from cisgram.personal.fit import Fit
 from cisgram.personal.predictdb_reader import (
     GENE_SCHEMA,
     WEIGHT_SCHEMA,
-    assembly,
     first_id,
     read_tables,
 )
-
-WEIGHT_SCALE = "residual z-score per copy of the effect allele"
-"""What a weight fitted here means; written into the column `weight_scale` of `extra`."""
-
-_MIXING = {"elastic-net": 0.5, "lasso": 1.0, "ridge": 0.0}
 
 
 @dataclass(frozen=True)
@@ -106,55 +87,6 @@ class WeightSet:
         return cls(_with_counts(genes, weights), _shaped(weights), build, str(path))
 
 
-@dataclass(frozen=True)
-class Exported:
-    """What `export_predictdb` wrote."""
-
-    database: Path
-    covariances: Path
-    n_genes: int
-    n_weights: int
-    n_renamed: int
-    """SNPs named by their variant ID because their own ID is missing or names two variants."""
-
-
-def export_predictdb(
-    fit: Fit, cohort: Cohort, out_db: Path | str, *, accepted_only: bool = True, build: str
-) -> Exported:
-    """Write the models of a fit as a PredictDB file and its covariances beside it.
-
-    `OUT.db` gets the tables `weights extra construction sample_info`; `OUT.txt.gz` gets the
-    covariance of the dosages among the training people, upper triangle with the diagonal,
-    missing dosages at their SNP's mean. Weights are per copy of the alternate allele on the
-    residual z-score scale (column `weight_scale` of `extra`). `pred.perf.R2` is the square
-    of the mean correlation over folds, `pred.perf.qval` is Benjamini-Hochberg over all
-    genes tested, and `test_R2_avg` is 1 - RSS / TSS.
-
-    `accepted_only` leaves out genes that failed the acceptance rule; `build` names the assembly of
-    the positions, such as `b37` or `GRCh38`.
-    """
-    out_db = Path(out_db)
-    covariances = covariance_path(out_db)
-    if not re.fullmatch(r"b\d+|[A-Za-z]+\d[\w.-]*", assembly(build)):
-        raise ConfigError(f"{build!r} is no assembly; name one such as b37, hg38 or sacCer3.")
-    models = WeightSet.from_fit(fit, accepted_only=accepted_only)
-    weights, n_renamed = _named(models.weights, cohort.genotypes, assembly(build), fit=fit)
-    people = people_rows(training_people(fit), cohort.people, cohort.path)
-    with atomic_file(out_db) as database, atomic_file(covariances) as text:
-        try:
-            with closing(sqlite3.connect(database)) as base, base:
-                _write_tables(base, models, weights, fit=fit)
-        except sqlite3.Error as error:
-            raise DataError(f"cannot write {out_db} ({error}); free some space.") from error
-        _write_covariances(text, weights, cohort.genotypes, people=people)
-    return Exported(out_db, covariances, models.genes.height, weights.height, n_renamed)
-
-
-def covariance_path(out_db: Path) -> Path:
-    """Return where the covariances of a PredictDB file go: beside it, as `NAME.txt.gz`."""
-    return check_suffix(out_db, ".db").with_suffix(".txt.gz")
-
-
 def check_real(fit: Fit) -> None:
     """Refuse a fit to permuted genotypes: it learnt other people's."""
     if fit.config.permutation is not None:
@@ -186,23 +118,6 @@ def _with_counts(genes: pl.DataFrame, weights: pl.DataFrame) -> pl.DataFrame:
 
 def _shaped(weights: pl.DataFrame) -> pl.DataFrame:
     return weights.select(pl.col(name).cast(kind) for name, kind in WEIGHT_SCHEMA.items())
-
-
-def _named(
-    weights: pl.DataFrame, genotypes: Genotypes, build: str, *, fit: Fit
-) -> tuple[pl.DataFrame, int]:
-    """Add each SNP's row in the cohort, its full variant ID and its unique name."""
-    weights = locate_snps(weights.rename({"eff": "alt"}), genotypes, fit=fit)
-    weights = weights.rename({"alt": "eff"})
-    variants = genotypes.variants
-    names = variants.select(id=first_id(pl.col("id"))).drop_nulls()
-    names = names.join(weights, left_on="id", right_on="rsid", how="semi")
-    repeated = names.group_by("id").len().filter(pl.col("len") > 1)["id"]
-    bad = pl.col("rsid").is_null() | pl.col("rsid").is_in(repeated.implode())
-    weights = weights.with_columns(var_id=pl.col("var_id") + f"_{build}").with_columns(bad=bad)
-    n_renamed = weights.filter("bad")["var_id"].n_unique()
-    rsid = pl.when("bad").then("var_id").otherwise("rsid")
-    return weights.with_columns(rsid=rsid).drop("bad"), n_renamed
 
 
 def locate_snps(snps: pl.DataFrame, genotypes: Genotypes, *, fit: Fit) -> pl.DataFrame:
@@ -250,102 +165,6 @@ def people_rows(
             f"{len(lost):,} people are not in {where} ({few(lost)}); check the names or the path."
         )
     return np.array([rows[person] for person in wanted], np.int64)
-
-
-def _write_tables(
-    base: sqlite3.Connection, models: WeightSet, weights: pl.DataFrame, *, fit: Fit
-) -> None:
-    base.execute("PRAGMA journal_mode = OFF")  # the file is temporary until it is whole
-    names = {"var_id": "varID", "ref": "ref_allele", "eff": "eff_allele"}
-    columns = ("gene", "rsid", "varID", "ref_allele", "eff_allele", "weight")
-    _table(base, "weights", weights.rename(names).select(columns))
-    _table(base, "extra", _extra(models, fit))
-    chromosomes = weights["chrom"].unique(maintain_order=True)
-    construction = pl.DataFrame({"chromosome": chromosomes, "cv_seed": fit.config.seed})
-    _table(base, "construction", construction)
-    populations = sorted({*(fit.config.train_populations or fit.populations)} - {""})
-    sample = {
-        "n_samples": len(training_people(fit)),
-        "population": ",".join(populations) or "unknown",
-        "tissue": "unknown",
-    }
-    _table(base, "sample_info", pl.DataFrame([sample]))
-    base.execute("CREATE INDEX weights_rsid ON weights (rsid)")
-    base.execute("CREATE INDEX weights_gene ON weights (gene)")
-    base.execute("CREATE INDEX weights_rsid_gene ON weights (rsid, gene)")
-    base.execute("CREATE INDEX gene_model_summary ON extra (gene)")
-
-
-def _extra(models: WeightSet, fit: Fit) -> pl.DataFrame:
-    """The gene table under PredictDB's names; NULL where nothing of the kind was measured."""
-    columns = ["gene", "strength", "pearson", "pearson_sd", "z", "cv_r2", "fisher_p_value"]
-    measured = fit.genes.select(*columns, test_r2="r2")
-    genes = models.genes.join(measured, on="gene", how="left", maintain_order="left")
-    nothing = pl.lit(None, pl.Float64)
-    return genes.select(
-        gene="gene",
-        genename="name",
-        gene_type="gene_type",
-        alpha=pl.lit(_MIXING.get(fit.config.model), pl.Float64),
-        n_snps_in_window="n_snps_window",
-        **{"n.snps.in.model": "n_snps_model"},
-        lambda_min_mse="strength",
-        test_R2_avg="test_r2",
-        test_R2_sd=nothing,
-        cv_R2_avg="cv_r2",
-        cv_R2_sd=nothing,
-        in_sample_R2=nothing,
-        nested_cv_fisher_pval="fisher_p_value",
-        rho_avg="pearson",
-        rho_se="pearson_sd",  # PredictDB's rho_se is the sd over folds
-        rho_zscore="z",
-        **{"pred.perf.R2": "r2", "pred.perf.pval": "p_value", "pred.perf.qval": "q_value"},
-        weight_scale=pl.lit(WEIGHT_SCALE),
-    )
-
-
-def _table(base: sqlite3.Connection, name: str, rows: pl.DataFrame) -> None:
-    kinds: dict[object, str] = {pl.String: "TEXT", pl.Float64: "REAL"}
-    columns = ", ".join(
-        f'"{column}" {kinds.get(type(kind), "INTEGER")}' for column, kind in rows.schema.items()
-    )
-    base.execute(f"CREATE TABLE {name} ({columns})")
-    marks = ", ".join("?" * rows.width)
-    rows = rows.with_columns(pl.selectors.float().fill_nan(None))
-    base.executemany(f"INSERT INTO {name} VALUES ({marks})", rows.iter_rows())
-
-
-def _write_covariances(
-    path: Path, weights: pl.DataFrame, genotypes: Genotypes, *, people: Int64[np.ndarray, "people"]
-) -> None:
-    for names in (weights["gene"], weights["rsid"]):
-        if (odd := names.filter(names.str.contains(r"\s"))).len():
-            raise DataError(
-                f"{odd[0]!r} has a blank in it, and blanks separate the columns of covariances; "
-                "rename it."
-            )
-    genes = weights.partition_by("gene", maintain_order=True)
-    with (
-        path.open("wb") as raw,
-        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as stream,
-        progress("covariances of genes", len(genes)) as ticker,
-    ):
-        stream.write(b"GENE RSID1 RSID2 VALUE\n")
-        for snps in genes:
-            dosages = genotypes.dosages(snps["row"].to_numpy(), people)
-            for lines in _covariance_lines(snps["gene"][0], snps["rsid"].to_list(), dosages):
-                stream.write(lines.encode())
-            ticker.advance()
-
-
-def _covariance_lines(gene: str, names: list[str], dosages: Any) -> Iterator[str]:
-    """Yield one text a SNP: its covariance with itself and with every later SNP."""
-    centred = centre_dosages(dosages)
-    scale = max(len(centred) - 1, 1)
-    for i, name in enumerate(names):
-        values = centred[:, i] @ centred[:, i:] / scale
-        rows = zip(itertools.repeat(f"{gene} {name}"), names[i:], values, strict=False)
-        yield "".join(f"{head} {other} {value:.10g}\n" for head, other, value in rows)
 
 
 def centre_dosages(dosages: Any) -> Float64[np.ndarray, "people snps"]:

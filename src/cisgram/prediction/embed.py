@@ -13,6 +13,7 @@ from jaxtyping import Float32, Int64
 from cisgram.core.artifact import write_arrays
 from cisgram.core.checks import check_choice, check_range, check_suffix
 from cisgram.core.device import evaluating
+from cisgram.core.h5ad import write_h5ad
 from cisgram.core.progress import progress
 from cisgram.core.results import Result, to_anndata
 from cisgram.genome.interval import Interval
@@ -48,8 +49,7 @@ class Embeddings(Result):
 
     def to_anndata(self) -> Any:
         """Return AnnData: rows as observations, channels as variables."""
-        channels = [f"channel{number}" for number in range(self.values.shape[1])]
-        return to_anndata(self.values, self.table, channels)
+        return to_anndata(self.values, self.table, self._channels())
 
     def plot(self) -> "Figure":
         """Draw the rows on their first two principal components."""
@@ -58,7 +58,13 @@ class Embeddings(Result):
         return draw_components(self.values, names=self.table["name"].to_list())
 
     def write_arrays(self, out: Path) -> None:
-        """Write .npz: `values` (rows, channels), `region`, `spans`, `names` of the sequences."""
+        """Write .npz: `values` (rows, channels), `region`, `spans`, `names` of the sequences.
+
+        Or .h5ad (AnnData): rows as observations, channels as variables.
+        """
+        if out.suffix == ".h5ad":
+            write_h5ad(out, self.values, obs=self.table, var=self._channels())
+            return
         write_arrays(
             check_suffix(out, ".npz"),
             {
@@ -68,6 +74,9 @@ class Embeddings(Result):
                 "names": np.array(self.sequences.names),
             },
         )
+
+    def _channels(self) -> list[str]:
+        return [f"channel{number}" for number in range(self.values.shape[1])]
 
 
 def embed(

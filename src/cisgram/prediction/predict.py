@@ -13,6 +13,7 @@ import polars as pl
 from jaxtyping import Float32
 
 from cisgram.core.checks import ConfigError, DataError, few
+from cisgram.core.h5ad import write_h5ad
 from cisgram.core.journal import Record, resumable
 from cisgram.core.progress import progress
 from cisgram.core.results import Result, to_anndata
@@ -57,6 +58,13 @@ class Predictions(Result):
     def to_anndata(self) -> Any:
         """Return AnnData: rows as observations, outputs as variables."""
         return to_anndata(self.values, self.rows, list(self.outputs))
+
+    def write(self, path: Path | str) -> None:
+        """Write the table, .parquet or tab-separated; or .h5ad (AnnData)."""
+        if Path(path).suffix == ".h5ad":
+            write_h5ad(path, self.values, obs=self.rows, var=self.outputs)
+        else:
+            super().write(path)
 
     def plot(self) -> "Figure":
         """Draw the outputs of every row; of a single region, the signal along it."""

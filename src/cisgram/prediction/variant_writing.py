@@ -43,7 +43,7 @@ def write_effects(
     vcf = None if mode is None else check_target(source, out)
     with atomic_file(out) as building:
         if mode is not None and vcf is not None:
-            text = "Effects predicted by cisgram: allele|gene|output|effect, names percent-encoded"
+            text = "Effects by cisgram, names percent-encoded. Format: Allele|Gene|Output|Effect"
             annotate_vcf(vcf, building, mode=mode, info=(INFO, text), values=_entries(tables))
         elif out.suffix == ".parquet":
             parts: list[Path] = []

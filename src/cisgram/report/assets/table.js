@@ -124,7 +124,7 @@ class GeneTable {
     for (const { text, value, minor, meter } of this.columns) {
       const cell = html("td", { class: minor && "minor" });
       if (text) cell.append(text(this.model, row));
-      else cell.append(html("a", { href: hashOf(this.data.genes.id[row], this.model.id) }, value(this.model, row)));
+      else this.nameGene(cell, row);
       if (meter && Number.isFinite(value(this.model, row))) {
         const r = value(this.model, row);
         cell.append(html("span", { class: r < 0 ? "meter below" : "meter", style: `width:${(Math.abs(r) * 2.6).toFixed(2)}rem` }));
@@ -132,6 +132,13 @@ class GeneTable {
       line.append(cell);
     }
     return line;
+  }
+
+  // The usual name, and under it the identifier where that is another.
+  nameGene(cell, row) {
+    const { id, name } = this.data.genes;
+    cell.append(html("a", { href: hashOf(id[row], this.model.id) }, name[row]));
+    if (id[row] !== name[row]) cell.append(html("span", { class: "identifier" }, id[row]));
   }
 
   download() {
