@@ -2,8 +2,6 @@
 
     python benchmarks/faults.py --json benchmarks/results/faults.json [--inputs 3200] [--seed 0]
 
-Ctrl-C during the inputs is enough of them; what is counted until then is written.
-
 Keys of the JSON:
 
 - `seed`; `n_inputs`, spoilt inputs of `n_readers` kinds of files.
@@ -38,7 +36,7 @@ for _name in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "NUM
 from faults_inputs import READERS, Reader, fill, make_inputs  # noqa: E402 - after the threads are set
 from faults_kills import digests, full_disk, kills, litter, undisturbed  # noqa: E402
 from faults_mutations import mutate  # noqa: E402
-from faults_workers import Ending, Job, import_all, run_all  # noqa: E402
+from faults_workers import Job, import_all, run_all  # noqa: E402
 
 WHOLE = ("bytes", "gz", "json", "sqlite", "arrays")
 """Forms whose files tell where they end."""
@@ -99,7 +97,7 @@ def fuzz(
     endings = run_all(
         jobs(good, work, readers=readers, numbers=numbers, seed=seed), workers=workers
     )
-    while ending := _next(endings):
+    for ending in endings:
         reader, place = readers[ending.job.number % len(readers)], ending.job.directory
         kind = ending.outcome
         if kind == "right" and reader.form in WHOLE and "cut:" in ending.prepared:
@@ -123,14 +121,6 @@ def fuzz(
     touched = [name for name, facts in before.items() if after.get(name) != facts]
     seconds = round(time.monotonic() - started, 1)
     return {"counts": counts, "defects": defects, "touched": touched, "seconds": seconds}
-
-
-def _next(endings: Iterator[Ending]) -> Ending | None:
-    """Return the next ending; none after the last, or where Ctrl-C says that it is enough."""
-    try:
-        return next(endings, None)
-    except KeyboardInterrupt:
-        return None
 
 
 def state(place: Path) -> dict[str, tuple[int, int]]:
