@@ -15,7 +15,7 @@ export NO_MKDOCS_2_WARNING := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test tests lint format docs bench networks clean
+.PHONY: help demo test tests lint format docs bench fuzz networks clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench: .venv/.dev .venv-solvers/.ready .venv-windows/.ready .venv-mutagenesis/.r
 	$(BIN)/python benchmarks/growth.py --genotypes $(DATA)/genotypes.chr22.vcf.gz \
 		--expression $(DATA)/genes.50percent.chr22.bed.gz --json benchmarks/results/growth.json
 	$(BIN)/python scripts/render_docs.py
+
+fuzz: .venv/.dev ## spoil inputs, kill commands and fill the disk; minutes, rewrites benchmarks/results/faults.json
+	$(BIN)/python benchmarks/faults.py --json benchmarks/results/faults.json
 
 networks: .networks/.ready ## public networks that tests wrap (65 MB), beside the environment and its pins
 

@@ -1,6 +1,18 @@
 """Feed every reader spoilt files, kill commands, and fill the disk under every writer.
 
-python benchmarks/faults.py --json benchmarks/results/faults.json [--inputs 3200] [--seed 0]
+    python benchmarks/faults.py --json benchmarks/results/faults.json [--inputs 3200] [--seed 0]
+
+Keys of the JSON:
+
+- `seed`; `n_inputs`, spoilt inputs of `n_readers` kinds of files.
+- `right` (exit code 0), `refused` (one line, exit code 2), `unclear` (exit code 2, but not one
+  line), `tracebacks`, `deaths` (by a signal), `hangs` (30 s), and `left_behind` (refused, and a
+  temporary file is left) of the inputs.
+- `kills` of commands that were then run again; `lost`, those that ended otherwise than undisturbed
+  or left a temporary file; `foreign_touched`, files that are not ours and changed.
+- `full_disk_writers`; `full_disk_unclear`, endings on a full disk other than one line.
+- `silent_truncations`: cut inputs that changed a result, and incomplete files under a final name.
+- `seconds` of each part, and `defects`, each with what repeats it.
 """
 
 import argparse
@@ -12,7 +24,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import partial
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,21 +42,26 @@ WHOLE = ("bytes", "gz", "json", "sqlite", "arrays")
 """Forms whose files tell where they end."""
 
 
-def mend_manifest(path: Path) -> None:
-    """Let the manifest have the size of a spoilt file, so that its reader meets it."""
-    for parent in path.parents[:2]:
-        manifest = parent / "manifest.json"
-        if manifest.exists() and path != manifest:
+def mend_seals(path: Path) -> None:
+    """Let manifests tell the truth about a spoilt file, so that its reader meets it."""
+    from cisgram.core.artifact import sealed, sha256
+
+    manifests = (parent / "manifest.json" for parent in path.parents[:2])
+    for manifest in (path, *(own for own in manifests if own.exists() and own != path)):
+        with suppress(ValueError, AttributeError, TypeError, KeyError, RecursionError):
             content = json.loads(manifest.read_text())
-            content["files"][str(path.relative_to(parent))]["bytes"] = path.stat().st_size
-            manifest.write_text(json.dumps(content))
+            if manifest != path:
+                facts = {"bytes": path.stat().st_size, "sha256": sha256(path)}
+                content["files"][str(path.relative_to(manifest.parent))].update(facts)
+            if "seal" in content:
+                manifest.write_text(json.dumps(sealed(content)))
 
 
 def spoil(reader: Reader, seed: str) -> str:
     """Spoil the file of a reader in the working directory, and say how."""
     path = Path(reader.file)
     said = mutate(path, reader.form, Random(seed))
-    mend_manifest(path)
+    mend_seals(path)
     return said
 
 
@@ -66,20 +84,25 @@ def fuzz(
     """Run spoilt inputs, and return how many ended how, and the defects."""
     counts: Counter[str] = Counter()
     defects: list[dict[str, str]] = []
-    known: dict[str, dict[str, str]] = {}
-    for reader in readers:
-        if reader.command not in known:
-            done = undisturbed(good, work / f"good{len(known)}", reader.command)
-            known[reader.command] = done.made
+
+    @cache
+    def made(command: str) -> dict[str, str]:
+        return undisturbed(good, work / f"good{made.cache_info().currsize}", command).made
+
+    if len(numbers) >= len(readers):  # good inputs must be right
+        for reader in readers:
+            made(reader.command)
     started = said = time.monotonic()
     before = state(good)
-    coming = jobs(good, work, readers=readers, numbers=numbers, seed=seed)
-    for ending in run_all(coming, workers=workers):
+    endings = run_all(
+        jobs(good, work, readers=readers, numbers=numbers, seed=seed), workers=workers
+    )
+    for ending in endings:
         reader, place = readers[ending.job.number % len(readers)], ending.job.directory
         kind = ending.outcome
         if kind == "right" and reader.form in WHOLE and "cut:" in ending.prepared:
-            kind = "right" if digests(place) == known[reader.command] else "truncated"
-        if kind == "refused" and litter(place, reader.file):
+            kind = "right" if digests(place) == made(reader.command) else "truncated"
+        if kind == "refused" and [own for own in litter(place) if own.endswith(".cisgram")]:
             kind = "litter"
         counts[kind] += 1
         if kind not in ("right", "refused"):
@@ -115,9 +138,9 @@ def all_parts(
     make_inputs(good)
     import_all()
     numbers = range(n_inputs)
-    found = fuzz(good, work / "fuzz", readers=READERS, numbers=numbers, seed=seed, workers=workers)
     killed = kills(good, work / "kills", n=n_kills, seed=seed, workers=workers) if n_kills else {}
     filled = full_disk(good, work / "disk", workers=workers) if n_kills else {}
+    found = fuzz(good, work / "fuzz", readers=READERS, numbers=numbers, seed=seed, workers=workers)
     counts = found["counts"]
     return {
         "seed": seed,

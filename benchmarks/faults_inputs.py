@@ -164,7 +164,7 @@ def _make(directory: Path) -> None:
     recipe = (directory / "recipe.toml").read_text()
     steps = "steps = 6\ncheckpoint_every = 1\nvalidate_every = 2\nlog_every = 1"
     place.text("long.toml", recipe.replace("steps = 2", steps))
-    shutil.copytree(directory / "signal", directory / "signal2")
+    _write_another_model(directory)
     _write_genotypes(directory)
     _write_tables(place)
     place.run("explain ism --model signal --region c0:100-105 --out ism.npz " + OF_TOY)
@@ -191,6 +191,19 @@ def _journals_kept() -> Any:
         Journal.remove = remove
 
 
+def _write_another_model(directory: Path) -> None:
+    """Write the model of tracks with other weights, for an ensemble."""
+    import torch
+
+    from cisgram.models.hub import load_model, save_model
+
+    model, card = load_model(directory / "signal")
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(1.01)
+    save_model(directory / "signal2", model, card=card)
+
+
 def _write_genotypes(directory: Path) -> None:
     from cyvcf2 import VCF, Writer
 
@@ -210,6 +223,8 @@ def _write_genotypes(directory: Path) -> None:
 
 def _write_tables(place: Any) -> None:
     import polars as pl
+
+    from cisgram.core.artifact import sealed
 
     bed = place.rows("expression.bed")
     for name in ("expression.bed", "gwas.tsv", "dna.fa"):
@@ -234,4 +249,5 @@ def _write_tables(place: Any) -> None:
         "0.9 0.0 0.05 0.05\n0.1 0.7 0.1 0.1\n0.25 0.25 0.25 0.25\n",
     )
     row = {"task": "t", "predictor": "m", "metric": "r", "value": 0.5, "low": 0.4, "high": 0.6}
-    place.text("results.json", json.dumps({"models": {"m": ["x"]}, "tasks": {}, "rows": [row]}))
+    facts = {"models": {"m": ["x"]}, "tasks": {}, "rows": [row]}
+    place.text("results.json", json.dumps(sealed(facts)))

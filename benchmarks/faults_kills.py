@@ -175,11 +175,11 @@ def kills(good: Path, work: Path, *, n: int, seed: int, workers: int) -> dict[st
     return {"kills": n_killed, "lost": lost, "foreign_touched": touched, "seconds": seconds}
 
 
-def litter(place: Path, spoilt: str = "") -> list[str]:
-    """Name what a command should have removed, other than a journal that was there before."""
+def litter(place: Path) -> list[str]:
+    """Name what a command should have removed."""
     ours = {*place.rglob(".*.cisgram"), *place.rglob("*.partial")}
     names = {str(path.relative_to(place)) for path in ours if path.is_dir()}
-    return sorted(name for name in names if not spoilt.startswith(name))
+    return sorted(names)
 
 
 def full_disk(good: Path, work: Path, *, workers: int) -> dict[str, Any]:

@@ -47,6 +47,17 @@ def test_module_and_script_are_the_same_command() -> None:
     assert "Usage: cisgram COMMAND" in script.stdout
 
 
+@pytest.mark.parametrize(
+    "error", [MemoryError(), ImportError("x.so: failed to map segment from shared object")]
+)
+def test_memory_that_runs_out_is_one_line(
+    error: Exception, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising(monkeypatch, error)
+    assert front.main([]) == front.BAD_INPUT
+    assert "memory ran out; give it more" in one_line(capsys)
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert front.main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == __version__

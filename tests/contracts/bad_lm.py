@@ -126,6 +126,18 @@ TRAININGS = (
         in_recipe("steps = 2", 'steps = "two"'),
     ),
     Case(
+        "recipe with more layers than any network",
+        TRAIN,
+        r"n_layers in \[model\] of recipe.toml must be at most 1,000; got 1,000,000",
+        in_recipe("n_layers = 1", "n_layers = 1_000_000"),
+    ),
+    Case(
+        "run whose metrics are damaged",
+        RESUME,
+        "run/metrics.jsonl cannot be read .*remove it, and the run goes on without",
+        write("run/metrics.jsonl", '{"step": 1}\n'),
+    ),
+    Case(
         "recipe that sets the window of the data",
         TRAIN,
         "window",

@@ -359,6 +359,12 @@ OTHERS = (
     Case("report of no fit", "report --out new.html", "needs at least one fit"),
     Case("report of a cohort", "report cohort --out new.html", "cohort is a cohort, not a fit"),
     Case("report of two fits of one model", "report fit fit --out new.html", "name one of each"),
+    Case(
+        "results that are none",
+        "bench compare list.json list.json",
+        "list.json cannot be read",
+        write("list.json", '{"rows": [{"task": 1}], "models": 1}'),
+    ),
     Case("evaluation that is none", f"{REPORT} --evaluation gwas.tsv", "is no evaluation"),
     Case(
         "report inside a file", "report fit --out gwas.tsv/new.html", "a part of the path is a file"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cisgram.core.checks import DataError
-from cisgram.core.journal import Journal, Record
+from cisgram.core.journal import Journal, Record, discard, partial
 from cisgram.core.verify import verify
 
 RUN = {"config": {"model": "lasso"}, "cohort": "abc" * 12}
@@ -93,7 +93,7 @@ def test_a_killed_writer_loses_nothing_it_recorded(tmp_path):
 import os, signal
 import numpy as np
 from pathlib import Path
-from cisgram.core.journal import Journal, Record
+from cisgram.core.journal import Journal, Record, discard, partial
 journal = Journal(Path({str(tmp_path / "run")!r}), {RUN!r})
 for gene in range(5):
     journal.add(gene, Record({{}}, {{"weights": np.ones(gene)}}))
@@ -103,3 +103,12 @@ os.kill(os.getpid(), signal.SIGKILL)
     journal = Journal(tmp_path / "run", RUN)
     assert journal.finished() == set(range(5))
     journal.close()
+
+
+def test_a_journal_left_at_the_very_end_is_discarded_but_no_other(tmp_path):
+    for run, left in ((RUN, []), (RUN | {"cohort": "other"}, ["out.partial"])):
+        journal = Journal(partial(tmp_path / "out"), run)
+        journal.add(1, Record({}, {}))
+        journal.close()
+        discard(tmp_path / "out", RUN)
+        assert [path.name for path in tmp_path.iterdir()] == left

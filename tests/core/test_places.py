@@ -48,6 +48,19 @@ def test_a_place_is_held_by_one_process_and_free_when_it_dies(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == [place]
 
 
+def test_a_home_that_was_left_without_its_mark_goes(tmp_path: Path) -> None:
+    home = tmp_path / ".a.cisgram"
+    home.mkdir()
+    (tmp_path / ".b.cisgram").mkdir()
+    (tmp_path / ".b.cisgram" / "theirs").touch()
+    sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".b.cisgram"]
+    with hold(tmp_path / "a") as held:
+        assert held == home
+        assert (home / LOCK).exists()
+    assert not home.exists()
+
+
 def test_threads_do_not_share_a_place_and_those_that_wait_get_it(tmp_path: Path) -> None:
     def take(*, wait: bool) -> float:
         with hold(tmp_path / "a", wait=wait):

@@ -198,3 +198,37 @@ def test_an_interrupted_write_is_no_shorter_file(
     with pytest.raises(KeyboardInterrupt):
         write_bigwig(tmp_path / "a.bw", {}, contigs=LENGTHS)
     assert not list(tmp_path.iterdir())
+
+
+def test_values_are_those_of_another_reader(tmp_path: Path, rng: np.random.Generator) -> None:
+    lengths = {"chrI": 30_000, "chrII": 500}
+    written = {name: rng.poisson(0.5, n).astype(np.float32) for name, n in lengths.items()}
+    path = tmp_path / "a.bw"
+    write_bigwig(path, written, contigs=lengths)
+    other = pybigtools.open(str(path))
+    with BigWig(path) as file:
+        assert file.n_covered == other.info()["summary"]["basesCovered"]
+        for start, end in rng.integers(0, 30_000, (20, 2)).tolist():
+            interval = Interval("chrI", min(start, end), max(start, end) + 1)
+            theirs = other.values("chrI", interval.start, interval.end, fillna=0.0, oob=0.0)
+            assert file.values(interval).tolist() == theirs.tolist()
+
+
+def test_damage_anywhere_is_an_error_or_another_number(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    path = write_rows(tmp_path / "a.bw", [("chrI", 0, 2, 1.0), ("chrII", 3, 9, 2.0)])
+    whole, n_refused = path.read_bytes(), 0
+    for _ in range(400):
+        content = bytearray(whole)
+        for place in rng.integers(len(content), size=3):
+            content[place] = rng.choice([0, 1, 127, 255])
+        path.write_bytes(content)
+        try:
+            with BigWig(path) as file:
+                assert all(
+                    file.contig(name).ndim == 1 for name, n in file.contigs.items() if n < 99
+                )
+        except DataError:
+            n_refused += 1
+    assert n_refused > 100

@@ -259,3 +259,13 @@ def test_geuvadis(geuvadis: object, tmp_path: Path) -> None:
         texts = first.select(genotypes.people).row(row)
         expected = [text.count("1") for text in texts]
         assert genotypes.dosages(slice(row, row + 1))[:, 0].tolist() == expected
+
+
+def test_a_call_byte_that_is_none_is_an_error(tmp_path: Path) -> None:
+    genotypes, _ = load(write_vcf(tmp_path, *MIXED), tmp_path)
+    (path,) = (tmp_path / "store").glob("calls.*")
+    path.write_bytes(b"\xff" * path.stat().st_size)
+    damaged = Genotypes.open(tmp_path / "store", genotypes.people)
+    for read in (damaged.dosages, damaged.alleles):
+        with pytest.raises(DataError, match="is damaged; import the genotypes again"):
+            read(slice(0, 1))

@@ -160,3 +160,14 @@ def test_filesets_of_plink_1_that_do_not_fit(
     pytest.importorskip("pgenlib")
     with pytest.raises(DataError, match=message):
         import_genotypes(write_bed(tmp_path, bim, calls), tmp_path / "store")
+
+
+def test_a_row_of_the_pvar_that_lacks_a_field_is_named(toy: ToyGenome, tmp_path: Path) -> None:
+    vcf, _ = load(toy.vcf, tmp_path / "vcf")
+    source = write_pgen(vcf, tmp_path, ".pvar")
+    table = source.with_suffix(".pvar")
+    lines = table.read_text().split("\n")
+    lines[4] = lines[4].replace("\t", " ")
+    table.write_text("\n".join(lines))
+    with pytest.raises(DataError, match=r"variant 3 of .*calls\.pvar lacks a field"):
+        load(source, tmp_path / "pgen")

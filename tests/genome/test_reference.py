@@ -235,3 +235,8 @@ def test_real_genomes_have_their_known_lengths(shared: Path, tmp_path: Path) -> 
     gal4 = decode(yeast.fetch(Interval("XVI", 79_710, 82_356, "-")))
     assert gal4.startswith("ATGAAGCTACTGTCTTCTATCGAA")
     assert gal4.endswith("TAA")
+
+
+def test_a_device_that_never_ends_is_no_reference() -> None:
+    with pytest.raises(DataError, match="reference /dev/zero is a pipe or a device"):
+        open_reference("/dev/zero")

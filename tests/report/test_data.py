@@ -81,6 +81,12 @@ def test_names_what_an_evaluation_lacks(fits: list[Fit]) -> None:
         gather(fits, {"models": [{"model": "lasso"}]})
 
 
+def test_names_a_number_of_an_evaluation_that_is_none(fits: list[Fit]) -> None:
+    row = json.loads(json.dumps(evaluate_fits(fits[:1]).as_dict()))["models"][0]
+    with pytest.raises(ConfigError, match="mean_pearson in a model in the evaluation must be a"):
+        gather(fits, {"models": [row | {"mean_pearson": "high"}]})
+
+
 def _permuted(row: dict[str, Any], *, n_accepted: int) -> dict[str, Any]:
     return {**row, "task": row["task"] + ", genotypes permuted", "n_accepted": n_accepted}
 

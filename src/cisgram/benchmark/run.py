@@ -21,7 +21,7 @@ from cisgram.benchmark.base import (
     machine,
     refuse_none,
 )
-from cisgram.core.artifact import damage_errors, read_json, read_sealed, sealed, sha256, write_json
+from cisgram.core.artifact import damage_errors, read_sealed, sealed, sha256, write_json
 from cisgram.core.checks import CisgramWarning, ConfigError, DataError
 from cisgram.genome.reference import Reference
 from cisgram.models.hub import WEIGHTS, model_directory
@@ -132,7 +132,7 @@ def _begun(out: Path, identity: dict[str, Any]) -> dict[str, Any]:
 
 def read_result(path: Path) -> dict[str, Any]:
     """Return what an evaluation wrote; raise DataError where it is none."""
-    result = read_json(path)
+    result = read_sealed(path)
     with damage_errors(path):
         table_of(result)
         len(result["models"])

@@ -33,7 +33,9 @@ _WORD, _SENTENCE = 200, 1_200
 _LONG = re.compile(rf"\S{{{_WORD + 1},}}")
 
 
-_SMALLER = "give it more (ulimit -v), or smaller input"
+_NO_MEMORY = "memory ran out; give it more (ulimit -v), or smaller input."
+_UNMAPPED = "failed to map segment"
+"""What the system says of a library that it has no memory for."""
 
 
 def _shown_default(value: object) -> str | None:
@@ -102,8 +104,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         _complain("interrupted; run the same command again (a training with --resume) to go on.")
         return SIGNALLED + stop.args[0] if stop.args else INTERRUPTED
-    except MemoryError as error:
-        return _refuse(f"memory ran out ({error or 'no more is to be had'}); {_SMALLER}.")
+    except MemoryError:
+        return _refuse(_NO_MEMORY)
+    except ImportError as error:
+        if _UNMAPPED not in str(error):
+            raise
+        return _refuse(_NO_MEMORY)
     except BrokenPipeError:
         _drop_output()
         return BROKEN_PIPE

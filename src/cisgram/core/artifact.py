@@ -258,7 +258,8 @@ def read_json(path: Path | str) -> Any:
 def read_sealed(path: Path | str) -> Any:
     """Return what `write_json` wrote of `sealed` facts; raise DataError where they have changed."""
     content = read_json(path)
-    check_seal(content, Path(path))
+    with damage_errors(Path(path)):
+        check_seal(content, Path(path))
     return content
 
 

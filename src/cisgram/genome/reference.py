@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 
 from cisgram.core import artifact
 from cisgram.core.artifact import create_artifact, damage_errors, open_artifact
-from cisgram.core.checks import ConfigError, DataError, check_unique
+from cisgram.core.checks import ConfigError, DataError, check_file, check_unique
 from cisgram.core.places import hold
 from cisgram.genome.alphabet import IUPAC, N, reverse_complement, translation
 from cisgram.genome.chromosomes import ChromosomeNames
@@ -153,6 +153,7 @@ def open_reference(path: Path | str) -> Reference:
     fasta = packaged.fasta if packaged else check_path_or_name(path, "reference")
     if fasta.is_dir():
         return Reference.open(fasta)
+    check_file(fasta, "reference")  # a device may never end
     cached = cache_directory() / "references" / artifact.sha256(fasta)
     try:
         reference = Reference.open(cached)
