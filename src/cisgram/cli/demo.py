@@ -42,8 +42,8 @@ def demo(
         workers: Number of genes fitted at once; all CPUs by default.
         json: File to write the numbers to as JSON.
     """
+    from cisgram.cli.accuracy import show_evaluation
     from cisgram.cli.explain import show_gene
-    from cisgram.cli.personal import show_evaluation
     from cisgram.core.artifact import is_artifact
     from cisgram.personal.cohort import import_cohort
     from cisgram.personal.evaluate import evaluate_fits

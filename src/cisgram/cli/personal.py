@@ -5,17 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from cisgram.cli.accuracy import show_evaluation, show_fit
 from cisgram.cli.claims import Directory, Overwrite
 from cisgram.cli.options import GenotypeFiles, save_json, say
 from cisgram.core.places import check_new
-from cisgram.personal.fit_config import CROSS_POPULATION, FitConfig
+from cisgram.personal.fit_config import FitConfig
 from cisgram.personal.gwas_columns import GwasOptions
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from cisgram.personal.evaluate import Evaluation
-    from cisgram.personal.fit import Fit
     from cisgram.personal.predictdb import WeightSet
 
 app = App(
@@ -62,7 +61,7 @@ def fit(
     chosen = None if genes is None else _named(genes, Cohort.open(cohort).genes, cohort)
     result = fit_cohort(cohort, config, out, genes=chosen, executor=executor, workers=workers)
     save_json(json, {"task": result.task, "genes": result.genes.to_dicts()})
-    _show_fit(result)
+    show_fit(result)
 
 
 @app.command
@@ -343,67 +342,3 @@ def _read_models(path: Path, *, accepted_only: bool) -> "WeightSet":
     if path.is_dir():
         return WeightSet.from_fit(Fit.open(path), accepted_only=accepted_only)
     return WeightSet.read(path)
-
-
-def show_evaluation(evaluation: "Evaluation") -> None:
-    """Print the table of models."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    from cisgram.cli.terminal import Terminal
-
-    first = evaluation.models[0]
-    title = f"Task: {first.task} ({first.n_genes:,} genes, {first.n_people:,} people held out)"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("model", "mean r", "95% interval", "median r", "mean R2", "r < 0", "accepted"):
-        table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
-    for row in evaluation.models:
-        table.add_row(
-            row.model,
-            f"{row.mean_pearson:.3f}",
-            _interval(row.ci95, ".3f"),
-            f"{row.median_pearson:.3f}",
-            f"{row.mean_r2:.3f}",
-            f"{row.share_negative:.0%}",
-            f"{row.n_accepted:,}",
-        )
-    Terminal().print(table)
-    if first.task.startswith(CROSS_POPULATION) and first.mean_r2 < 0:
-        say(
-            "R2 below 0 beside a positive r is a shifted level: covariates were regressed out "
-            "with coefficients of other populations."
-        )
-    for difference in evaluation.differences:
-        say(
-            f"{difference.model} - {difference.baseline}: {difference.mean_difference:+.3f} "
-            f"({_interval(difference.ci95, '+.3f')}), "
-            f"better in {difference.share_better:.0%} of genes"
-        )
-
-
-def _interval(ends: tuple[float, float], digits: str) -> str:
-    """Write an interval over genes; one gene has none."""
-    low, high = ends
-    return "no interval" if low != low else f"{low:{digits}} to {high:{digits}}"
-
-
-def _show_fit(result: "Fit") -> None:
-    from cisgram.personal.evaluate import summarize
-
-    if result.genes["pearson"].is_null().all():
-        say(
-            f"{result.config.model}, {result.task}: none of the {len(result.genes):,} genes could "
-            "be scored; they need SNPs in the cis window and expression that varies in every fold.",
-            f"What was fitted is in {result.path}",
-            wrap=False,
-        )
-        return
-    summary = summarize(result)
-    say(
-        f"{summary.model}, {summary.task}: mean r {summary.mean_pearson:.3f} "
-        f"({_interval(summary.ci95, '.3f')}) over {summary.n_genes:,} genes in "
-        f"{summary.n_people:,} people held out; {summary.n_accepted:,} models accepted, "
-        f"{summary.n_unscored:,} genes not scored.",
-        f"Models, held-out predictions and accuracy are in {result.path}",
-        wrap=False,
-    )
