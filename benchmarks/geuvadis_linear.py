@@ -23,14 +23,16 @@ from cisgram.personal.fit_config import ModelName
 from cisgram.personal.gene_fit import GeneFitter
 
 NORMALISATION = {
-    "given covariates, fitted in training people": FitConfig(),
-    "given covariates, fitted in everybody (leak)": FitConfig(normalize_on="everyone"),
-    "no covariates": FitConfig(use_covariates=False),
+    "given covariates, fitted in training people": FitConfig(model="elastic-net"),
+    "given covariates, fitted in everybody (leak)": FitConfig(
+        model="elastic-net", normalize_on="everyone"
+    ),
+    "no covariates": FitConfig(model="elastic-net", use_covariates=False),
     "50 PCs of these genes' expression, from training people": FitConfig(
-        use_covariates=False, n_expression_pcs=50
+        model="elastic-net", use_covariates=False, n_expression_pcs=50
     ),
     "50 PCs of these genes' expression, from everybody (leak)": FitConfig(
-        use_covariates=False, n_expression_pcs=50, normalize_on="everyone"
+        model="elastic-net", use_covariates=False, n_expression_pcs=50, normalize_on="everyone"
     ),
 }
 MODELS: tuple[ModelName, ...] = ("elastic-net", "lasso", "ridge", "top-snp")

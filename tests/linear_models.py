@@ -103,7 +103,7 @@ def make_fit(
         measured = np.zeros((len(genes), n), np.float32)
     return Fit(
         path=cohort.path / "fit",
-        config=config or FitConfig(),
+        config=config or FitConfig(model="elastic-net"),
         cohort=cohort.path,
         people=cohort.people,
         populations=cohort.populations,

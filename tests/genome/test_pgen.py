@@ -169,5 +169,5 @@ def test_a_row_of_the_pvar_that_lacks_a_field_is_named(toy: ToyGenome, tmp_path:
     lines = table.read_text().split("\n")
     lines[4] = lines[4].replace("\t", " ")
     table.write_text("\n".join(lines))
-    with pytest.raises(DataError, match=r"variant 3 of .*calls\.pvar lacks a field"):
+    with pytest.raises(DataError, match=r"variant 3 of .*calls\.pvar lacks one of contig, ID"):
         load(source, tmp_path / "pgen")

@@ -33,7 +33,11 @@ def without_seconds(fit: Fit) -> pl.DataFrame:
 
 def test_a_fit_holds_what_it_promises(cohort, some_genes, tmp_path):
     fit = fit_cohort(
-        cohort.path, FitConfig(), tmp_path / "fit", genes=some_genes, executor="serial"
+        cohort.path,
+        FitConfig(model="elastic-net"),
+        tmp_path / "fit",
+        genes=some_genes,
+        executor="serial",
     )
     assert fit.genes["gene"].to_list() == some_genes
     assert fit.task == "across people, seen genes"
@@ -56,7 +60,11 @@ def test_a_fit_holds_what_it_promises(cohort, some_genes, tmp_path):
 
 def test_final_weights_rebuild_the_prediction(cohort, some_genes, tmp_path):
     fit = fit_cohort(
-        cohort.path, FitConfig(), tmp_path / "fit", genes=some_genes, executor="serial"
+        cohort.path,
+        FitConfig(model="elastic-net"),
+        tmp_path / "fit",
+        genes=some_genes,
+        executor="serial",
     )
     row = fit.genes.sort("n_snps_model").row(-1, named=True)
     weights = fit.weights.filter(pl.col("gene") == row["gene"])

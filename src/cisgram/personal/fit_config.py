@@ -25,7 +25,7 @@ CROSS_POPULATION = "across people, seen genes, cross-population"
 class FitConfig:
     """What is fitted, to whom and how it is scored."""
 
-    model: ModelName = "elastic-net"
+    model: ModelName = "prior-mixture"
     """How SNPs make a prediction; all models share window, folds and people."""
     prior: str = ""
     """For the `prior-` models, a table of further weights of SNPs beside their distance to the TSS:
