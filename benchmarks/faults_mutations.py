@@ -79,8 +79,10 @@ def _bytes(path: Path, rng: Random) -> str:
             content[rng.randrange(n)] ^= 1 << rng.randrange(8)
     elif way == "head":  # where sizes and versions stand
         content[rng.randrange(min(n, 64))] = rng.choice((0, 1, 127, 128, 255))
-    elif way == "cut":
-        del content[rng.choice((0, at, at, n - 1, max(1, n - rng.randrange(1, 40)))) :]
+    elif way == "cut":  # something that says more than the end of the last line
+        last = len(bytes(content).rstrip())
+        end = rng.choice((0, at, at, n - 1, n - rng.randrange(1, 40)))
+        del content[max(min(last - 1, end), 0) :]
     elif way == "append":
         content += rng.choice(
             (b"\0" * 9, b"garbage\n", rng.randbytes(40), b"\n\n", bytes(content[:50]))
