@@ -123,7 +123,7 @@ def main() -> None:
         reference = references.setdefault(setting, fit)
         rows.append(describe(fit, reference, setting, prior))
         print({key: rows[-1][key] for key in ("model", "setting", "prior", "mean_pearson")})
-    write_json(options.json, {"rows": rows})
+        write_json(options.json, {"rows": rows})
 
 
 if __name__ == "__main__":
