@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_ARGS ?=
 DATA ?= ../shared/data/human/geuvadis
+ELEMENTS ?= ../shared/data/human/probing/encode_tfbs_clusters.hg19.chr22.bed.gz
 
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -45,6 +46,8 @@ docs: .venv/.docs ## build the site into site/; open site/index.html, no server 
 bench: .venv/.dev .venv-solvers/.ready .venv-windows/.ready .venv-mutagenesis/.ready ## measure on DATA and compare with other packages; hours, rewrites benchmarks/results
 	$(BIN)/python benchmarks/geuvadis_linear.py --data $(DATA) --work .cache/bench/linear \
 		--json benchmarks/results/geuvadis_linear.json
+	$(BIN)/python benchmarks/geuvadis_prior.py --data $(DATA) --elements $(ELEMENTS) --work .cache/bench/linear \
+		--json benchmarks/results/geuvadis_prior.json
 	$(BIN)/python benchmarks/elastic_net_solver.py --genotypes $(DATA)/genotypes.chr22.vcf.gz \
 		--expression $(DATA)/genes.50percent.chr22.bed.gz --covariates $(DATA)/genes.covariates.pc50.txt.gz \
 		--peer-python .venv-solvers/bin/python --work .cache/bench/solvers \
