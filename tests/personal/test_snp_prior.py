@@ -55,7 +55,7 @@ def test_tables_that_cannot_be_meant_are_refused(tmp_path, text, message):
 
 def test_a_prior_is_for_models_that_use_one():
     with pytest.raises(ConfigError, match="model elastic-net has no use for a prior"):
-        FitConfig(prior="prior.tsv")
+        FitConfig(model="elastic-net", prior="prior.tsv")
 
 
 def test_fewer_people_are_drawn_within_the_training_people(cohort):
