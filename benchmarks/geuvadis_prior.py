@@ -31,7 +31,7 @@ MODELS = (
     "prior-elastic-net",
     "prior-mixture",
 )
-SIZES = (100, 200, 50)
+SIZES = (100,)
 MANY_FACTORS, FACTOR_WEIGHT = 10, 4.0
 STRONG = 0.3
 NO_FURTHER, PERMUTED = "distance", "genotypes permuted"
