@@ -40,7 +40,7 @@ _UNMAPPED = "failed to map segment"
 
 def _shown_default(value: object) -> str | None:
     """Show no default that stands for an option left out."""
-    return None if value is None or value == () else str(value)
+    return None if value in (None, (), "") else str(value)
 
 
 app = App(
